@@ -1,0 +1,59 @@
+# The two commands of the contract, and the ones for people who change the code. Needs python3 ≥ 3.11, make, a C compiler.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: install install-dev demo test test-slow lint bench docs clean
+.DELETE_ON_ERROR:
+
+install: $(VENV)/.installed          ## the product and everything it runs on
+install-dev: $(VENV)/.installed-dev  ## and what the tests and checks need
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt pyproject.toml serving/consoles/package-lock.json | $(BIN)/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(BIN)/python -m serving.consoles.vendor
+	touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+demo: install
+	$(BIN)/nbo demo $(ARGS)
+
+test: install-dev browser
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+test-slow: install-dev browser
+	$(BIN)/python -m pytest $(ARGS)
+
+# A real browser where the system's packages can give one; the tests that need it say so and skip elsewhere.
+.PHONY: browser
+browser:
+	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } || \
+	  echo "no Chromium here: the browser tests will be skipped (install the package chromium)"
+
+lint: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: install-dev
+	$(BIN)/nbo bench decide $(ARGS)
+
+docs: install-dev
+	$(BIN)/python -m tests.architecture.render
+
+clean:
+	rm -rf $(VENV) var build dist

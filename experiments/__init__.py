@@ -1,0 +1,1 @@
+"""A/B campaigns: who sees what, and whether it worked."""

@@ -1,0 +1,1 @@
+"""Feast definitions and the only door to the feature store."""

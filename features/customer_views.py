@@ -1,0 +1,53 @@
+"""What is known about a customer: the profile the bank imports, and what their events say."""
+
+from pathlib import Path
+
+from feast import FeatureView, Field
+from feast.types import Bool, FeastType, Float64, Int64, String
+
+from features.entities import customer
+from features.feature_tables import FeatureTable
+from features.from_events import INTERACTION_FEATURES, PROFILE_FEATURES
+from features.sources import interactions_push, table_source
+
+_TYPES: dict[type, FeastType] = {int: Int64, float: Float64, str: String, bool: Bool}
+
+
+def customer_profile(folder: Path) -> FeatureView:
+    """Return the view of segment, language, risk level and every attribute the profile table below `folder` has."""
+    known = {name: _TYPES[kind] for name, kind in PROFILE_FEATURES.items()}
+    return FeatureView(
+        name=FeatureTable.PROFILE,
+        entities=[customer],
+        schema=[Field(name=name, dtype=kind) for name, kind in {**known, **_attributes(folder)}.items()],
+        source=table_source(folder, FeatureTable.PROFILE),
+        description="The customer as the bank describes them; no name, no permission flag.",
+    )
+
+
+def customer_interactions(folder: Path) -> FeatureView:
+    """Return the view of counts, last answers and moods; outcomes are pushed into it while serving."""
+    return FeatureView(
+        name=FeatureTable.INTERACTIONS,
+        entities=[customer],
+        schema=[Field(name=name, dtype=_TYPES[kind]) for name, kind in INTERACTION_FEATURES.items()],
+        source=interactions_push(folder),
+        description="What a customer's interactions, answers and contacts say as of one moment.",
+    )
+
+
+def _attributes(folder: Path) -> dict[str, FeastType]:
+    """Return name and type of every `attr_` column of the profile table; none before the first export."""
+    import pyarrow as pa
+    from pyarrow.parquet import read_schema
+
+    file = FeatureTable.PROFILE.file(folder)
+    if not file.exists():
+        return {}
+
+    def feast_type(kind: pa.DataType) -> FeastType:
+        if pa.types.is_boolean(kind):
+            return Bool
+        return Float64 if pa.types.is_floating(kind) or pa.types.is_integer(kind) else String
+
+    return {field.name: feast_type(field.type) for field in read_schema(file) if field.name.startswith("attr_")}

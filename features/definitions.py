@@ -1,0 +1,20 @@
+"""What the `feast` command line finds: the definitions over the tables below NBO_OFFLINE_PATH or NBO_HOME.
+
+The one module that does something when imported, because that is how `feast apply` works; nothing imports it.
+"""
+
+import os
+from pathlib import Path
+
+from features.services import definitions
+
+_home = Path(os.environ.get("NBO_HOME", "var"))
+_found = definitions(Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline").absolute() / "features")
+
+customer = _found.customer
+offer = _found.offer
+customer_profile = _found.customer_profile
+customer_interactions = _found.customer_interactions
+offer_answers = _found.offer_answers
+decision = _found.decision
+offer_evidence = _found.offer_evidence

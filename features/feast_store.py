@@ -1,0 +1,107 @@
+"""Builds Feast's store from the settings; `feature_store.yaml` says the same to the plain `feast` command."""
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recsys.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+PROJECT = "nbo"
+REGISTRY_SECONDS = 60
+PATIENCE_OF_BATCHES = 40
+_ROWS_A_BATCH = 2_000
+_READ_TIMEOUT_MS = 50
+_WRITE_TIMEOUT_MS = 250
+
+
+class StoreSettings(Protocol):
+    """What the feature store needs of the service's settings."""
+
+    @property
+    def home(self) -> Path: ...
+    @property
+    def offline(self) -> Path: ...
+    @property
+    def redis_url(self) -> str | None: ...
+    @property
+    def database_url(self) -> str | None: ...
+
+
+def feature_tables_folder(settings: StoreSettings) -> Path:
+    """Return the folder of the feature tables."""
+    return settings.offline.absolute() / "features"
+
+
+def state_folder(settings: StoreSettings) -> Path:
+    """Return the folder of the registry file and the locks, made if it is not there."""
+    folder = settings.home.absolute() / "feast"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def one_at_a_time(settings: StoreSettings) -> Iterator[None]:
+    """Keep other processes of this machine from applying or materialising for the length of the block."""
+    with (state_folder(settings) / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "FeatureStore":
+    """Return a Feast store whose round trips to Redis end within `patience` times what a live contact allows.
+
+    Importing Feast takes seconds, the first time.
+    """
+    from feast import FeatureStore, RepoConfig
+
+    # Feast advises against its own background refresh, which is what keeps a hung registry out of a decision.
+    logging.getLogger("feast.repo_config").setLevel(logging.ERROR)
+    config = RepoConfig(
+        project=PROJECT,
+        provider="local",
+        registry=_registry(settings),
+        online_store={
+            "type": "features.online_store.DeadlineRedisOnlineStore",
+            "connection_string": redis_url,
+            "read_timeout_ms": _READ_TIMEOUT_MS * patience,
+            "write_timeout_ms": _WRITE_TIMEOUT_MS * patience,
+        },
+        offline_store={"type": "duckdb"},
+        entity_key_serialization_version=3,
+        materialization={"pull_latest_features": True, "online_write_batch_size": _ROWS_A_BATCH},
+        repo_path=feature_tables_folder(settings),
+    )
+    return FeatureStore(config=config)
+
+
+def _registry(settings: StoreSettings) -> dict[str, Any]:
+    """A SQLite file beside the embedded event log, a schema of its own beside a PostgreSQL one."""
+    common = {
+        "registry_type": "sql",
+        "serve_features_while_materializing": True,
+        "cache_mode": "thread",
+        "cache_ttl_seconds": REGISTRY_SECONDS,
+    }
+    url = settings.database_url or ""
+    if not url.startswith("postgres"):
+        return {**common, "path": f"sqlite:///{state_folder(settings) / 'registry.db'}"}
+    import psycopg
+
+    address = f"postgresql://{url.split('://', 1)[1]}"
+    try:
+        with psycopg.connect(address, connect_timeout=5) as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS feast")
+    except psycopg.OperationalError as error:
+        raise InvalidInput(f"The feature registry's database cannot be reached: {error}") from error
+    options = {"connect_timeout": 5, "options": "-csearch_path=feast"}
+    return {
+        **common,
+        "path": address.replace("postgresql://", "postgresql+psycopg://", 1),
+        "sqlalchemy_config_kwargs": {"connect_args": options, "pool_pre_ping": True},
+    }

@@ -1,0 +1,117 @@
+"""Builds the feature tables from the exported events, as Parquet files that are wholly old or wholly new."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from features.table_queries import VIEWS, interactions_query, offers_query, profile_query
+from recsys.domain.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+Progress = Callable[[str, int, int | None], None]
+
+
+class FeatureTable(StrEnum):
+    """The tables, each behind the feature view of the same name."""
+
+    PROFILE = "customer_profile"
+    INTERACTIONS = "customer_interactions"
+    OFFERS = "offer_answers"
+
+    def file(self, folder: Path) -> Path:
+        """Return this table's Parquet file below the folder of the feature tables."""
+        return folder / f"{self}.parquet"
+
+
+def build_feature_tables(
+    events: Path, folder: Path, as_of: datetime, progress: Progress | None = None
+) -> dict[str, int]:
+    """Write the feature tables below `folder` from the export in `events`; return rows by table.
+
+    `as_of` is when the export began: nothing after it is looked at. Each file is written beside and renamed.
+    Raises InvalidInput when there is no export.
+    """
+    if not (events / "customers.parquet").exists():
+        raise InvalidInput("There are no exported events yet: run `nbo features export`.")
+    folder.mkdir(parents=True, exist_ok=True)
+    rows: dict[str, int] = {}
+    with _connection(events, folder, as_of) as database:
+        attributes = [name for name in database.table("customers").columns if name.startswith("attr_")]
+        queries = {
+            FeatureTable.PROFILE: profile_query(attributes),
+            FeatureTable.INTERACTIONS: interactions_query(),
+            FeatureTable.OFFERS: offers_query(),
+        }
+        for done, table in enumerate(FeatureTable):
+            rows[str(table)] = _write(database, queries[table], table.file(folder))
+            if progress:
+                progress("building feature tables", done + 1, len(FeatureTable))
+    _replace(folder / "as_of.json", lambda path: path.write_text(json.dumps({"as_of": as_of.isoformat(), **rows})))
+    return rows
+
+
+def built_as_of(folder: Path) -> datetime:
+    """Return the moment the tables below `folder` describe; raises InvalidInput when there are none."""
+    try:
+        return datetime.fromisoformat(json.loads((folder / "as_of.json").read_text())["as_of"])
+    except FileNotFoundError:
+        raise InvalidInput("There are no feature tables yet: run `nbo features export`.") from None
+
+
+@contextmanager
+def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDBPyConnection]":
+    import duckdb
+
+    with duckdb.connect(config={"temp_directory": str(folder / "duckdb.tmp")}) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ::TIMESTAMP", [as_of.isoformat()])
+        for name, columns in _EVENTS.items():
+            files = [str(path) for path in sorted((events / name).glob("day=*/*.parquet"))]
+            if files:
+                database.read_parquet(files, hive_partitioning=False).create_view(f"{name}_file")
+            else:
+                nothing = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+                database.execute(f"CREATE VIEW {name}_file AS SELECT {nothing} WHERE false")
+            selected = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
+            database.execute(f"CREATE VIEW {name} AS SELECT {selected} FROM {name}_file")
+        database.read_parquet(str(events / "customers.parquet")).create_view("customers")
+        for name, query in VIEWS.items():
+            database.execute(f"CREATE VIEW {name} AS {query}")
+        yield database
+
+
+_EVENTS = {
+    "interactions": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "occurred_at": "TIMESTAMP", "kind": "VARCHAR"},
+    "contacts": {
+        "customer_id": "VARCHAR",
+        "opened_at": "TIMESTAMP",
+        "channel": "VARCHAR",
+        "reason": "VARCHAR",
+        "sentiment": "DOUBLE",
+    },
+    "answers": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "answered_at": "TIMESTAMP", "answer": "VARCHAR"},
+}
+
+
+def _write(database: "DuckDBPyConnection", query: str, file: Path) -> int:
+    def copy(path: Path) -> int:
+        quoted = str(path).replace("'", "''")
+        row = database.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)").fetchone()
+        return int(row[0]) if row else 0
+
+    return _replace(file, copy)
+
+
+def _replace(file: Path, write: Callable[[Path], int]) -> int:
+    """Write beside and rename, so that a reader sees the old file or the new one."""
+    beside = file.with_suffix(".writing")
+    rows = write(beside)
+    os.replace(beside, file)
+    return rows

@@ -1,0 +1,17 @@
+"""Where feature values come from: the Parquet tables built from the exported events, and pushes while serving."""
+
+from pathlib import Path
+
+from feast import FileSource, PushSource
+
+from features.feature_tables import FeatureTable
+
+
+def table_source(folder: Path, table: FeatureTable) -> FileSource:
+    """Return the source of one feature table below `folder`; microsecond UTC times, as DuckDB needs them."""
+    return FileSource(name=f"{table}_table", path=str(table.file(folder)), timestamp_field="event_timestamp")
+
+
+def interactions_push(folder: Path) -> PushSource:
+    """Return the source that takes a customer's new values the moment an outcome is committed."""
+    return PushSource(name="customer_interactions_push", batch_source=table_source(folder, FeatureTable.INTERACTIONS))

@@ -1,0 +1,1 @@
+"""The recommender: vocabulary, catalogue, event log, models, ranking and the decision itself."""

@@ -1,0 +1,81 @@
+"""One version of the catalogue, its rules compiled: what decisions look offers up in."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from recsys.catalogue.offer_rows import offer_to_dict
+from recsys.domain.errors import CatalogueInvalid, OfferInvalid, OfferNotFound, RuleError
+from recsys.domain.offer import Offer
+from recsys.rules import Rule, ValueType, parse_rule
+from recsys.rules.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    offer: Offer
+    eligibility: Rule | None
+    terms: Mapping[str, Rule]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The offers in the order of their ids; the same offers always have the same `version`."""
+
+    version: str
+    offers: tuple[Offer, ...]
+    _entries: Mapping[str, _Entry] = field(compare=False, repr=False)
+
+    def offer(self, offer_id: str) -> Offer:
+        """Return the offer of that id; raises `OfferNotFound`."""
+        return self._entry(offer_id).offer
+
+    def eligibility(self, offer_id: str) -> Rule | None:
+        """Return the rule of who may get the offer, None for everyone; raises `OfferNotFound`."""
+        return self._entry(offer_id).eligibility
+
+    def terms(self, offer_id: str) -> Mapping[str, Rule]:
+        """Return the rule of each term of the offer by the term's name; raises `OfferNotFound`."""
+        return self._entry(offer_id).terms
+
+    def is_sale(self, offer_id: str) -> bool:
+        """Return whether the offer is a sale; one that has left the catalogue counts as one."""
+        entry = self._entries.get(offer_id)
+        return entry is None or entry.offer.is_sale
+
+    def _entry(self, offer_id: str) -> _Entry:
+        entry = self._entries.get(offer_id)
+        if entry is None:
+            raise OfferNotFound(offer_id)
+        return entry
+
+
+def build_catalogue(offers: Iterable[Offer], vocabulary: Vocabulary) -> Catalogue:
+    """Return the catalogue of these offers, which come from `parse_offers` and so have unique ids.
+
+    Raises `CatalogueInvalid` where `vocabulary` lacks what a rule names.
+    """
+    parse = cache(lambda text, expected: parse_rule(text, vocabulary, expected))
+    ordered = tuple(sorted(offers, key=lambda offer: offer.offer_id))
+    entries: dict[str, _Entry] = {}
+    problems: list[OfferInvalid] = []
+    for offer in ordered:
+        try:
+            eligibility = parse(offer.eligibility, ValueType.BOOLEAN) if offer.eligibility else None
+            terms = {name: parse(text, None) for name, text in offer.terms.items()}
+        except RuleError as error:
+            problems.append(
+                OfferInvalid(offer.offer_id, "eligibility or terms", error.reason, error.line, error.column)
+            )
+        else:
+            entries[offer.offer_id] = _Entry(offer, eligibility, terms)
+    if problems:
+        raise CatalogueInvalid(problems)
+    return Catalogue(_version(ordered), ordered, entries)
+
+
+def _version(offers: Iterable[Offer]) -> str:
+    canonical = json.dumps([offer_to_dict(offer) for offer in offers], sort_keys=True, ensure_ascii=False)
+    return "c-" + hashlib.sha256(canonical.encode()).hexdigest()[:12]

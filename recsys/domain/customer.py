@@ -1,0 +1,48 @@
+"""Who the bank speaks with: a customer or prospect, their flags and their consents."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+AttributeValue = str | float | int | bool | None
+
+
+class CustomerKind(StrEnum):
+    """Whether the person already banks here."""
+
+    CUSTOMER = "customer"
+    PROSPECT = "prospect"
+
+
+class Purpose(StrEnum):
+    """What a consent is given for."""
+
+    MARKETING = "marketing"
+    PROFILING = "profiling"
+    PARTNER = "partner"
+
+
+@dataclass(frozen=True, slots=True)
+class Consents:
+    """The consents in force; `None` means the customer was never asked."""
+
+    marketing: bool | None = None
+    profiling: bool | None = None
+    partner: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """One person as the event log knows them; `attributes` are what rules and features may name."""
+
+    customer_id: str
+    kind: CustomerKind = CustomerKind.CUSTOMER
+    name: str | None = None
+    language: str | None = None
+    segment: str | None = None
+    risk_level: int | None = None
+    vulnerable: bool = False
+    arrears: bool = False
+    do_not_contact: bool = False
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
+    consents: Consents = Consents()

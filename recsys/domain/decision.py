@@ -1,0 +1,90 @@
+"""What the engine is asked and what it answers: the situation of a live contact and the decision made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from recsys.domain.contact import Contact, Intent
+from recsys.domain.customer import AttributeValue, Customer
+from recsys.domain.interaction import Interaction
+from recsys.domain.outcome import PastAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything known about one customer in one contact at one moment; the engine's whole input.
+
+    `history` and `answers` are in time order, oldest first, with nothing after `made_at`. `features`
+    come from the online store and may be stale: `feature_age_seconds` says by how much (`None` when
+    nothing was read). `degraded_reasons` name the parts that could not be used.
+    """
+
+    decision_id: str
+    made_at: datetime
+    customer: Customer
+    contact: Contact
+    intents: tuple[Intent, ...] = ()
+    history: tuple[Interaction, ...] = ()
+    answers: tuple[PastAnswer, ...] = ()
+    open_complaint_since: datetime | None = None
+    features: Mapping[str, AttributeValue] = field(default_factory=dict)
+    feature_age_seconds: float | None = None
+    degraded_reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an offer ranks where it does; `contribution` is its additive share of the log-odds.
+
+    `facts` fill the sentence that `recsys.ranking.explanation` says in the agent's language.
+    """
+
+    code: str
+    contribution: float
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RankedOffer:
+    """One offer on the list, best first; `propensity` is P(accepted), money in the bank's currency."""
+
+    offer_id: str
+    position: int
+    relevance: float
+    propensity: float
+    net_value: float
+    priority: float
+    selection_probability: float
+    terms: Mapping[str, AttributeValue]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """An offer that was not allowed or not worth it, with the code of the first reason that stopped it."""
+
+    offer_id: str
+    code: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The engine's answer; an empty `offers` is a real answer."""
+
+    decision_id: str
+    made_at: datetime
+    customer_id: str
+    contact_id: str
+    offers: tuple[RankedOffer, ...]
+    held_back: tuple[HeldBack, ...]
+    model_version: str
+    catalogue_version: str
+    policy_version: str
+    degraded_reasons: tuple[str, ...]
+    feature_age_seconds: float | None
+
+    @property
+    def has_no_offer(self) -> bool:
+        """Whether nothing is worth offering now."""
+        return not self.offers

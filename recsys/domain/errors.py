@@ -1,0 +1,141 @@
+"""Every error this product raises on purpose, in one tree; `serving.errors` maps each to an answer.
+
+NboError
+├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
+├── InvalidInput    RuleError OfferInvalid CatalogueInvalid ImportInvalid SettingsInvalid
+├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
+└── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
+"""
+
+from collections.abc import Sequence
+
+
+class NboError(Exception):
+    """Root of the tree; carries facts as attributes and says what to do next in its message."""
+
+
+class NotFound(NboError):
+    """Something was named that is not there."""
+
+
+class InvalidInput(NboError):
+    """What was given cannot be used as it is; nothing was saved."""
+
+
+class Conflict(NboError):
+    """The request is well formed, but the present state does not allow it."""
+
+
+class Unavailable(NboError):
+    """A part the request needs cannot be reached or used now."""
+
+
+class CustomerNotFound(NotFound):
+    def __init__(self, customer_id: str) -> None:
+        self.customer_id = customer_id
+        super().__init__("No such customer; import it first, or open a contact to serve it as a prospect.")
+
+
+class OfferNotFound(NotFound):
+    def __init__(self, offer_id: str) -> None:
+        self.offer_id = offer_id
+        super().__init__("No such offer in the catalogue; see GET /v1/offers.")
+
+
+class ContactNotFound(NotFound):
+    def __init__(self, contact_id: str) -> None:
+        self.contact_id = contact_id
+        super().__init__("No such contact; open one with POST /v1/contacts.")
+
+
+class DecisionNotFound(NotFound):
+    def __init__(self, decision_id: str) -> None:
+        self.decision_id = decision_id
+        super().__init__("No such decision.")
+
+
+class ModelVersionNotFound(NotFound):
+    def __init__(self, version: str) -> None:
+        self.version = version
+        super().__init__(f"No model version {version}; see `nbo models list`.")
+
+
+class RuleError(InvalidInput):
+    """A rule that cannot be used, with the place: line and column count from 1."""
+
+    def __init__(self, reason: str, line: int = 1, column: int = 1) -> None:
+        self.reason, self.line, self.column = reason, line, column
+        super().__init__(f"line {line}, column {column}: {reason}")
+
+
+class OfferInvalid(InvalidInput):
+    """One offer that cannot be saved: which field, why, and for a rule where in it."""
+
+    def __init__(self, offer_id: str, field: str, reason: str, line: int | None = None, column: int | None = None):
+        self.offer_id, self.field, self.reason, self.line, self.column = offer_id, field, reason, line, column
+        place = f" (line {line}, column {column})" if line is not None else ""
+        super().__init__(f"offer {offer_id}, {field}{place}: {reason}")
+
+
+class CatalogueInvalid(InvalidInput):
+    """A set of offers of which some cannot be saved; none was."""
+
+    def __init__(self, problems: Sequence[OfferInvalid]) -> None:
+        self.problems = tuple(problems)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"{problems[0]}{more}. Nothing was saved.")
+
+
+class ImportInvalid(InvalidInput):
+    """An import directory or file that cannot be read at all."""
+
+
+class SettingsInvalid(InvalidInput):
+    """A setting or a combination of settings that cannot be served."""
+
+
+class OfferNotAllowed(Conflict):
+    """An outcome names an offer that permission no longer allows; `code` is the held-back code."""
+
+    def __init__(self, offer_id: str, code: str) -> None:
+        self.offer_id, self.code = offer_id, code
+        super().__init__(f"The offer is no longer allowed for this customer: {code}. Ask for a new decision.")
+
+
+class ContactClosed(Conflict):
+    def __init__(self, contact_id: str) -> None:
+        self.contact_id = contact_id
+        super().__init__("The contact is closed; open a new one that continues it.")
+
+
+class ContactTaken(Conflict):
+    def __init__(self, contact_id: str) -> None:
+        self.contact_id = contact_id
+        super().__init__("Another agent has picked up this contact.")
+
+
+class IdempotencyKeyReused(Conflict):
+    """The same idempotency key came with another body; answered 422, as the contract says."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body; use a new key for a new outcome.")
+
+
+class NotPromotable(Conflict):
+    """A model version that a promotion gate refuses; the message names gate and figure."""
+
+
+class StoreUnavailable(Unavailable):
+    """The event log cannot be reached."""
+
+
+class FeaturesUnavailable(Unavailable):
+    """The online feature store cannot be read within its deadline."""
+
+
+class BundleRefused(Unavailable):
+    """A model bundle failed a check before use; the one in service stays."""
+
+
+class NoChampion(Unavailable):
+    """No model version carries the alias `champion`."""

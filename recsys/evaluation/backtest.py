@@ -1,0 +1,130 @@
+"""The back-test on fixed files: every model is fitted on the training file and ranks for the test file's tasks."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from recsys.domain.errors import ImportInvalid
+from recsys.evaluation.event_files import EventTable, read_events
+from recsys.evaluation.intervals import bootstrap
+from recsys.evaluation.ranking_tasks import RankingTasks, evaluate
+from recsys.interactions.matrix import InteractionMatrix, build_matrix
+from recsys.models.families import create_model
+
+Progress = Callable[[str, int, int | None], None]
+Texts = NDArray[np.str_]
+
+
+@dataclass(frozen=True, slots=True)
+class BacktestRequest:
+    """What to compare on which files; `columns` maps our column names to those of the files."""
+
+    train: Path
+    test: Path
+    eligible: Path | None = None
+    models: Sequence[str] = ("popularity",)
+    ks: Sequence[int] = (3, 5, 50)
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+    include_seen: bool = False
+    seed: int = 0
+
+
+def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> dict[str, Any]:
+    """Return counts and, by model, every metric with its interval, coverage and seconds, as JSON values.
+
+    Offers of any of the files are ranked. Raises ImportInvalid for a file and ValueError for a model or
+    parameter that cannot be used.
+    """
+    models = {name: create_model(name, request.parameters.get(name)) for name in request.models}
+    training, tasks = read_tasks(request)
+    results: dict[str, Any] = {}
+    for name, model in models.items():
+        rng = np.random.default_rng(request.seed)
+        started = time.perf_counter()
+        model.fit(training, rng=rng)
+        fit_seconds = time.perf_counter() - started
+        step = (lambda done, total, name=name: progress(name, done, total)) if progress else None
+        outcome = evaluate(model, tasks, request.ks, rng, step)
+        intervals = bootstrap(outcome.values, tasks.customers, np.random.default_rng(request.seed))
+        results[name] = {
+            **{metric: interval.rounded() for metric, interval in intervals.items()},
+            **outcome.coverage,
+            "fit_seconds": round(fit_seconds, 4),
+            "score_seconds": round(outcome.score_seconds, 4),
+            "parameters": model.parameters(),
+        }
+    return {
+        "tasks": len(tasks),
+        "customers": int(tasks.customers.max()) + 1,
+        "offers": len(training.offer_ids),
+        "training_customers": len(training.customer_ids),
+        "include_seen": request.include_seen,
+        "seed": request.seed,
+        "models": results,
+    }
+
+
+def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTasks]:
+    """Return the training matrix and the tasks: one an event where the test file has event ids, else a customer."""
+    train = read_events(request.train, request.columns, ("customer_id", "offer_id"))
+    test = read_events(request.test, request.columns, ("customer_id", "offer_id"))
+    allowed = read_events(request.eligible, request.columns, ("offer_id",)) if request.eligible else None
+    assert train.customer_ids is not None
+    assert test.customer_ids is not None
+    others = [test.offer_ids, allowed.offer_ids] if allowed else [test.offer_ids]
+    ages = None if train.occurred_at is None else (train.occurred_at.max() - train.occurred_at).astype(np.float32)
+    training = build_matrix(train.customer_ids, train.offer_ids, train.weights, ages, np.unique(np.concatenate(others)))
+    task_keys = test.customer_ids if test.event_ids is None else test.event_ids
+    task_ids, first, task_of = np.unique(task_keys, return_index=True, return_inverse=True)
+    customers = test.customer_ids[first]
+    histories = _histories(training, customers)
+    tasks = RankingTasks(
+        histories=histories,
+        relevant=_marks(task_of, test.offer_ids, len(task_ids), training),
+        customers=np.unique(customers, return_inverse=True)[1],
+        excluded=None if request.include_seen else histories,
+        eligible=_eligible(allowed, task_ids, customers, training) if allowed else None,
+    )
+    return training, tasks
+
+
+def _histories(training: InteractionMatrix, customers: Texts) -> csr_matrix:
+    rows, known = _places(training.customer_ids, customers)
+    count = len(customers)
+    picker = csr_matrix((known.astype(np.float32), (np.arange(count), rows)), shape=(count, len(training.customer_ids)))
+    picker.eliminate_zeros()
+    return (picker @ training.matrix).tocsr()
+
+
+def _marks(rows: NDArray[np.intp], offers: Texts, count: int, training: InteractionMatrix) -> csr_matrix:
+    columns, _ = _places(training.offer_ids, offers)
+    marks = np.ones(len(rows), dtype=np.float32)
+    return csr_matrix((marks, (rows, columns)), shape=(count, len(training.offer_ids)))
+
+
+def _eligible(allowed: EventTable, task_ids: Texts, customers: Texts, training: InteractionMatrix) -> csr_matrix:
+    """Return what each task may rank: the file's rows for its event, or for its customer."""
+    keys, by_task = (allowed.customer_ids, customers) if allowed.event_ids is None else (allowed.event_ids, task_ids)
+    if keys is None:
+        raise ImportInvalid("The file of eligible offers needs a column event_id or customer_id; see --columns.")
+    names, row_of = np.unique(keys, return_inverse=True)
+    marks = _marks(row_of, allowed.offer_ids, len(names), training)
+    rows, known = _places(tuple(names.tolist()), by_task)
+    if not known.all():
+        raise ImportInvalid(f"The file of eligible offers says nothing about {int((~known).sum())} of the tasks.")
+    return marks[rows]
+
+
+def _places(names: Sequence[str], wanted: Texts) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the place of each wanted name in the sorted `names` and whether it is there (place 0 where not)."""
+    listed = np.asarray(names, dtype=str)
+    places = np.minimum(np.searchsorted(listed, wanted), len(listed) - 1)
+    known = listed[places] == wanted
+    return np.where(known, places, 0), known

@@ -1,0 +1,83 @@
+"""Event files for the back-test: CSV or Parquet, plain or gzipped, with columns under any name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.domain.errors import ImportInvalid
+
+_SECONDS_PER_DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class EventTable:
+    """Parallel columns (events,) of a file; a column the file does not have is None.
+
+    `occurred_at` is in days since 1970.
+    """
+
+    offer_ids: NDArray[np.str_]
+    customer_ids: NDArray[np.str_] | None
+    event_ids: NDArray[np.str_] | None
+    occurred_at: NDArray[np.float64] | None
+    weights: NDArray[np.float64] | None
+
+
+def read_events(path: Path, columns: Mapping[str, str], required: Sequence[str]) -> EventTable:
+    """Return the events in the file; `columns` maps our names to the file's, where they differ.
+
+    Our names are customer_id, offer_id, event_id, occurred_at (ISO 8601, UTC where no zone is given) and
+    weight. Raises ImportInvalid when the file cannot be read or lacks a column of `required`.
+    """
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        try:
+            relation = _open(connection, path)
+            found = {ours: columns.get(ours, ours) for ours in _CASTS if columns.get(ours, ours) in relation.columns}
+            missing = [columns.get(name, name) for name in required if name not in found]
+            if missing:
+                have = ", ".join(relation.columns)
+                raise ImportInvalid(f"{path.name} has no column {', '.join(missing)} (it has {have}); see --columns.")
+            wanted = ", ".join(f"{_CASTS[ours].format(_quoted(theirs))} AS {ours}" for ours, theirs in found.items())
+            data = relation.project(wanted).fetchnumpy()
+        except duckdb.Error as error:
+            raise ImportInvalid(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
+    if any(np.ma.is_masked(values) for values in data.values()):
+        raise ImportInvalid(f"{path.name} has empty fields in a column that the back-test reads.")
+    texts = {name: np.asarray(values, dtype=str) for name, values in data.items() if name.endswith("_id")}
+    numbers = {name: np.asarray(values, dtype=np.float64) for name, values in data.items() if name not in texts}
+    if len(texts["offer_id"]) == 0:
+        raise ImportInvalid(f"{path.name} has no rows.")
+    return EventTable(
+        offer_ids=texts["offer_id"],
+        customer_ids=texts.get("customer_id"),
+        event_ids=texts.get("event_id"),
+        occurred_at=numbers.get("occurred_at"),
+        weights=numbers.get("weight"),
+    )
+
+
+_CASTS: Mapping[str, str] = {
+    "customer_id": "CAST({} AS VARCHAR)",
+    "offer_id": "CAST({} AS VARCHAR)",
+    "event_id": "CAST({} AS VARCHAR)",
+    "occurred_at": f"epoch(CAST({{}} AS TIMESTAMPTZ)) / {_SECONDS_PER_DAY}",
+    "weight": "CAST({} AS DOUBLE)",
+}
+
+
+def _open(connection, path: Path):  # type: ignore[no-untyped-def]  # duckdb's relation has no public type
+    if not path.is_file():
+        raise ImportInvalid(f"{path} is not there.")
+    if path.suffix == ".parquet":
+        return connection.read_parquet(str(path))
+    return connection.read_csv(str(path), header=True, all_varchar=True)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,59 @@
+"""The sparse customer × offer matrix that every model learns from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+Texts = Sequence[str] | NDArray[np.str_]
+Numbers = Sequence[float] | NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionMatrix:
+    """Evidence weights, float32 (customers, offers), with the id of every row and column.
+
+    `age_days` (stored entries,), where times are known, says how long ago the latest event behind each
+    stored entry of `matrix` was.
+    """
+
+    matrix: csr_matrix
+    customer_ids: tuple[str, ...]
+    offer_ids: tuple[str, ...]
+    age_days: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.matrix.shape != (len(self.customer_ids), len(self.offer_ids)):
+            raise ValueError(f"ids do not fit a matrix of shape {self.matrix.shape}")
+        if self.age_days is not None and self.age_days.shape != (self.matrix.nnz,):
+            raise ValueError(f"{self.age_days.shape} ages do not fit {self.matrix.nnz} stored entries")
+
+
+def build_matrix(
+    customers: Texts,
+    offers: Texts,
+    weights: Numbers | None = None,
+    age_days: Numbers | None = None,
+    catalogue: Texts = (),
+) -> InteractionMatrix:
+    """Return the matrix of parallel event columns: repeated pairs add up, the latest age of a pair stays.
+
+    `catalogue` adds offers that no event names, as empty columns. Rows and columns are in id order, so
+    that the same events in another order give the same matrix.
+    """
+    customer_ids, rows = np.unique(np.asarray(customers, dtype=str), return_inverse=True)
+    offer_ids = np.unique(np.concatenate([np.asarray(offers, dtype=str), np.asarray(catalogue, dtype=str)]))
+    columns = np.searchsorted(offer_ids, np.asarray(offers, dtype=str))
+    pairs, places = np.unique(rows * np.int64(max(len(offer_ids), 1)) + columns, return_inverse=True)
+    evidence = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)
+    data = np.bincount(places, weights=evidence, minlength=len(pairs)).astype(np.float32)
+    shape = (len(customer_ids), len(offer_ids))
+    matrix = csr_matrix((data, np.divmod(pairs, max(len(offer_ids), 1))), shape=shape)
+    ages = None
+    if age_days is not None:
+        ages = np.full(len(pairs), np.inf, dtype=np.float32)
+        np.minimum.at(ages, places, np.asarray(age_days, dtype=np.float32))
+    return InteractionMatrix(matrix, tuple(customer_ids.tolist()), tuple(offer_ids.tolist()), ages)

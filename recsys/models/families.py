@@ -1,0 +1,24 @@
+"""Which model families there are, by the name that commands, bundles and reports use."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from recsys.models.als import AlternatingLeastSquares
+from recsys.models.base import RelevanceModel
+from recsys.models.item_item import ItemItem
+from recsys.models.popularity import Popularity
+
+FAMILIES: Mapping[str, type[RelevanceModel]] = {
+    family.name: family for family in (Popularity, ItemItem, AlternatingLeastSquares)
+}
+
+
+def create_model(name: str, parameters: Mapping[str, Any] | None = None) -> RelevanceModel:
+    """Return an unfitted model; raises ValueError for an unknown name or parameter, naming those that exist."""
+    if name not in FAMILIES:
+        raise ValueError(f"no model called {name!r}; there are {', '.join(FAMILIES)}")
+    try:
+        return FAMILIES[name](**parameters or {})
+    except TypeError:
+        accepted = ", ".join(FAMILIES[name]().parameters())
+        raise ValueError(f"{name} takes the parameters {accepted}") from None

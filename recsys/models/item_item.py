@@ -1,0 +1,95 @@
+"""Nearest neighbours between offers: who took this also took that."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from recsys.interactions.matrix import InteractionMatrix
+from recsys.models.base import Arrays, Parameters, fill_unknown, popularity_of, require_shape
+
+_TIE_BREAK = np.float32(1e-6)
+
+
+class ItemItem:
+    """History × similarity, each offer keeping its `neighbours` most similar ones; fitted by implicit.
+
+    `weighting` is how much a shared customer counts: "cosine" all the same, "tfidf" and "bm25" less for
+    customers with many offers. Where the history says nothing of two offers, the more popular one leads,
+    by a millionth.
+    """
+
+    name: ClassVar[str] = "item_item"
+
+    def __init__(self, weighting: str = "tfidf", neighbours: int = 50) -> None:
+        if weighting not in ("cosine", "tfidf", "bm25") or neighbours < 1:
+            raise ValueError("weighting is cosine, tfidf or bm25, and neighbours at least 1")
+        self.weighting, self.neighbours = weighting, int(neighbours)
+        self.similarity = csr_matrix((0, 0), dtype=np.float32)
+        self.popularity: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+
+    def fit(
+        self, interactions: InteractionMatrix, side_features: Parameters | None = None, *, rng: np.random.Generator
+    ) -> Self:
+        """See `RelevanceModel.fit`."""
+        from implicit.nearest_neighbours import ItemItemRecommender
+
+        self.popularity = popularity_of(interactions)
+        neighbourhood = ItemItemRecommender(K=min(self.neighbours, len(self.popularity)))
+        neighbourhood.fit(self._weighted(interactions.matrix), show_progress=False)
+        self.similarity = csr_matrix(neighbourhood.similarity, dtype=np.float32)
+        self.similarity.eliminate_zeros()
+        self.similarity.sort_indices()
+        return self
+
+    def _weighted(self, matrix: csr_matrix) -> csr_matrix:
+        from implicit.nearest_neighbours import bm25_weight, normalize, tfidf_weight
+
+        offers = matrix.T.tocoo()
+        # an offer whose every customer gets weight 0 has norm 0: implicit divides by it, and NaN means no neighbour
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if self.weighting == "bm25":
+                weighted = bm25_weight(offers, K1=1.2, B=0.75)
+            else:
+                weighted = normalize(tfidf_weight(offers) if self.weighting == "tfidf" else offers)
+        weighted.data = np.nan_to_num(weighted.data, nan=0.0, posinf=0.0, neginf=0.0)
+        return weighted.T.tocsr()
+
+    def score(self, histories: csr_matrix, columns: NDArray[np.intp]) -> NDArray[np.float32]:
+        """See `RelevanceModel.score`."""
+        scores = (histories @ self.similarity).toarray().astype(np.float32, copy=False)[:, columns]
+        popularity = self.popularity[columns]
+        return fill_unknown(scores + _TIE_BREAK * popularity, histories, popularity)
+
+    def contributions(self, history: csr_matrix, column: int) -> dict[int, float]:
+        """See `RelevanceModel.contributions`: weight × similarity for every history offer."""
+        similar = self.similarity[history.indices, column].toarray().ravel()
+        return dict(zip(history.indices.tolist(), (history.data * similar).tolist(), strict=True))
+
+    def parameters(self) -> dict[str, Any]:
+        """See `RelevanceModel.parameters`."""
+        return {"weighting": self.weighting, "neighbours": self.neighbours}
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """See `RelevanceModel.to_arrays`."""
+        return {
+            "similarity": self.similarity.data,
+            "neighbour": self.similarity.indices.astype(np.int32),
+            "row_start": self.similarity.indptr.astype(np.int64),
+            "popularity": self.popularity,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, parameters: Parameters) -> Self:
+        """See `RelevanceModel.from_arrays`."""
+        model = cls(**parameters)  # type: ignore[arg-type]
+        popularity = arrays["popularity"]
+        size = len(popularity)
+        require_shape(popularity, (size,), "popularity")
+        require_shape(arrays["row_start"], (size + 1,), "row_start")
+        parts = (arrays["similarity"], arrays["neighbour"], arrays["row_start"])
+        model.similarity = csr_matrix(parts, shape=(size, size))
+        model.similarity.check_format(full_check=True)
+        model.popularity = popularity
+        return model

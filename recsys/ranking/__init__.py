@@ -1,0 +1,1 @@
+"""From all offers to a short list: permission, contact policy, propensity, arbitration and explanation."""

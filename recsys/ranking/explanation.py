@@ -1,0 +1,66 @@
+"""Explanation: reasons and held-back codes said in the agent's language, Chinese or English."""
+
+from recsys.catalogue import Catalogue
+from recsys.domain.decision import HeldBack, Reason
+from recsys.domain.errors import OfferNotFound
+
+REASON_TEXTS: dict[str, tuple[str, str]] = {
+    "asked_about": ("Asked about {intent} in this contact", "本次联系中询问了{intent}"),
+    "chosen_with": ("Often chosen by customers with {offer}", "有“{offer}”的客户常选择此项"),
+    "relevance": ("Fits what this customer has chosen so far", "符合该客户以往的选择"),
+    "popular": ("Popular with customers now", "近期很受客户欢迎"),
+    "offer_base": ("How often this offer is accepted in general", "该方案的总体接受率"),
+    "good_mood": ("The customer is in a good mood", "客户情绪良好"),
+    "bad_mood": ("The customer is not in a good mood", "客户情绪不佳"),
+    "recent_declines": ("Said no {count} times in the last 90 days", "近90天内拒绝过{count}次"),
+}
+
+HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
+    "not_on_sale": ("Not on sale now", "目前不在销售期"),
+    "wrong_channel": ("Not offered on this channel", "此渠道不提供"),
+    "do_not_contact": ("The customer asked not to be sold to", "客户要求不接受推销"),
+    "no_marketing_consent": ("No consent to marketing", "客户未同意营销"),
+    "no_partner_consent": ("No consent to partners' offers", "客户未同意合作方产品"),
+    "complaint_open": ("A complaint is open: service first", "有未解决的投诉：服务优先"),
+    "vulnerable": ("Marked vulnerable: no sales", "客户被标记为弱势群体：不做销售"),
+    "arrears": ("In arrears: no sales", "客户有逾期：不做销售"),
+    "risk_too_high": ("Riskier than the customer's risk level allows", "产品风险高于客户风险等级"),
+    "risk_unknown": ("The customer's risk level is not known", "客户风险等级未知"),
+    "already_holds": ("The customer has it already", "客户已持有"),
+    "not_eligible": ("The customer does not meet the conditions", "客户不符合条件"),
+    "eligibility_unknown": ("Cannot tell whether the conditions are met; unknown: {names}", "无法判断是否符合条件，缺少：{names}"),
+    "cooling_off": ("Declined not long ago", "客户不久前已拒绝"),
+    "asked_for_later": ("The customer asked for it later", "客户希望以后再说"),
+    "just_done": ("Done just now", "刚刚已办理"),
+    "contact_cap": ("The customer has heard enough offers for now", "近期推荐次数已达上限"),
+    "not_called_for": ("No cause for this service action in this contact", "本次联系无需此项服务"),
+    "ranked_lower": ("Allowed, but others fit better now", "可以推荐，但其他更合适"),
+    "below_threshold": ("Allowed, but not worth offering now", "可以推荐，但目前价值不足"),
+}
+
+
+def say_reason(reason: Reason, catalogue: Catalogue, language: str) -> str:
+    """Return the reason as one plain sentence in `language` ("zh…", or English)."""
+    facts = dict(reason.facts)
+    if "offer_id" in facts:
+        facts["offer"] = offer_title(facts["offer_id"], catalogue, language)
+    if "intent" in facts:
+        facts["intent"] = facts["intent"].replace("_", " ")
+    return _pick(REASON_TEXTS[reason.code], language).format_map(facts)
+
+
+def say_held_back(held_back: HeldBack, language: str) -> str:
+    """Return why the offer is held back as one plain sentence in `language`."""
+    return _pick(HELD_BACK_TEXTS[held_back.code], language).format_map(held_back.facts)
+
+
+def _pick(texts: tuple[str, str], language: str) -> str:
+    return texts[1] if language.startswith("zh") else texts[0]
+
+
+def offer_title(offer_id: str, catalogue: Catalogue, language: str) -> str:
+    """Return the offer's title in `language`, or its id when the catalogue does not have it."""
+    try:
+        return catalogue.offer(offer_id).title(language)
+    except OfferNotFound:
+        return offer_id

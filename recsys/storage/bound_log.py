@@ -1,0 +1,19 @@
+"""What every part of the event log rests on: one open connection, inside one transaction."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select
+
+
+class BoundLog:
+    """Reads and writes of one transaction; made by `Database`, never kept after it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def batches(self, statement: Select[Any], size: int) -> Iterator[Sequence[Row[Any]]]:
+        """Yield the rows of a query, `size` at a time, without holding them all."""
+        streamed = statement.execution_options(stream_results=True, yield_per=size)
+        with self._connection.execute(streamed) as result:
+            yield from result.partitions()

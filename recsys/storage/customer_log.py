@@ -1,0 +1,130 @@
+"""Customers, their consents and what they did, in the event log."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import orjson
+from sqlalchemy import BindParameter, bindparam, delete, insert, literal, select, union_all
+
+from recsys.domain.customer import Consents, Customer, CustomerKind
+from recsys.domain.errors import CustomerNotFound
+from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.domain.outcome import Answer, PastAnswer
+from recsys.storage.bound_log import BoundLog
+from recsys.storage.schema import attribute_types, consents, customers, interactions, outcomes
+
+_CUSTOMER_FIELDS = (
+    "customer_id",
+    "kind",
+    "name",
+    "language",
+    "segment",
+    "risk_level",
+    "vulnerable",
+    "arrears",
+    "do_not_contact",
+)
+_ID: BindParameter[str] = bindparam("customer_id")
+
+_CUSTOMER = select(*(customers.c[name] for name in _CUSTOMER_FIELDS), customers.c.attributes).where(
+    customers.c.customer_id == _ID
+)
+_CONSENTS = (
+    select(consents.c.purpose, consents.c.granted).where(consents.c.customer_id == _ID).order_by(consents.c.consent_id)
+)
+_HISTORY = (
+    select(
+        interactions.c.customer_id,
+        interactions.c.offer_id,
+        interactions.c.occurred_at,
+        interactions.c.kind,
+        interactions.c.channel,
+        interactions.c.weight,
+    )
+    .where(interactions.c.customer_id == _ID)
+    .order_by(interactions.c.occurred_at, interactions.c.interaction_id)
+)
+_ANSWERS = union_all(
+    select(outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at.label("answered_at")).where(
+        outcomes.c.customer_id == _ID, outcomes.c.recorded_at >= bindparam("since")
+    ),
+    select(interactions.c.offer_id, literal(Answer.DECLINED.value), interactions.c.occurred_at).where(
+        interactions.c.customer_id == _ID,
+        interactions.c.occurred_at >= bindparam("since"),
+        interactions.c.kind == InteractionKind.DECLINED.value,
+        interactions.c.outcome_id.is_(None),
+    ),
+).order_by("answered_at")
+_ATTRIBUTE_TYPES = select(attribute_types.c.name, attribute_types.c.type).order_by(attribute_types.c.name)
+_ADD_CUSTOMER = insert(customers)
+_ADD_CONSENT = insert(consents)
+
+
+class CustomerLog(BoundLog):
+    """The customer's part of the log."""
+
+    def customer(self, customer_id: str) -> Customer:
+        """Return the customer with the consents in force; raises `CustomerNotFound`."""
+        row = self._connection.execute(_CUSTOMER, {"customer_id": customer_id}).first()
+        if row is None:
+            raise CustomerNotFound(customer_id)
+        _, kind, name, language, segment, risk_level, vulnerable, arrears, do_not_contact, attributes = row
+        return Customer(
+            customer_id,
+            CustomerKind(kind),
+            name,
+            language,
+            segment,
+            risk_level,
+            vulnerable,
+            arrears,
+            do_not_contact,
+            orjson.loads(attributes),
+            self._consents(customer_id),
+        )
+
+    def history(self, customer_id: str) -> tuple[Interaction, ...]:
+        """Return what the customer did, oldest first."""
+        rows = self._connection.execute(_HISTORY, {"customer_id": customer_id})
+        return tuple(
+            Interaction(customer, offer, occurred_at, InteractionKind(kind), channel, weight)
+            for customer, offer, occurred_at, kind, channel, weight in rows
+        )
+
+    def answers(self, customer_id: str, since: datetime) -> tuple[PastAnswer, ...]:
+        """Return the customer's answers from `since` on, oldest first: outcomes and imported declines."""
+        rows = self._connection.execute(_ANSWERS, {"customer_id": customer_id, "since": since})
+        return tuple(PastAnswer(offer, Answer(answer), answered_at) for offer, answer, answered_at in rows)
+
+    def attribute_types(self) -> dict[str, str]:
+        """Return the type (`number`, `text`, `boolean`) of every customer attribute by name."""
+        return {row.name: row.type for row in self._connection.execute(_ATTRIBUTE_TYPES)}
+
+    def add_customer(self, customer: Customer, recorded_at: datetime) -> None:
+        """Add a customer that is not there yet, the given consents included (source `registration`)."""
+        row: dict[str, object] = {name: getattr(customer, name) for name in _CUSTOMER_FIELDS}
+        row |= {"attributes": orjson.dumps(dict(customer.attributes)).decode(), "recorded_at": recorded_at}
+        self._connection.execute(_ADD_CUSTOMER, row)
+        for purpose in Consents.__slots__:
+            if (granted := getattr(customer.consents, purpose)) is not None:
+                self.add_consent(customer.customer_id, purpose, granted, recorded_at, "registration")
+
+    def add_consent(self, customer_id: str, purpose: str, granted: bool, recorded_at: datetime, source: str) -> None:
+        """Add a line to the consent ledger; it is in force from now on."""
+        row = {"customer_id": customer_id, "purpose": purpose, "granted": granted}
+        self._connection.execute(_ADD_CONSENT, row | {"recorded_at": recorded_at, "source": source})
+
+    def set_attribute_types(self, types: Mapping[str, str]) -> None:
+        """Make `types` the types of the customer attributes."""
+        self._connection.execute(delete(attribute_types))
+        if types:
+            rows = [{"name": name, "type": type_} for name, type_ in types.items()]
+            self._connection.execute(insert(attribute_types), rows)
+
+    def _consents(self, customer_id: str) -> Consents:
+        in_force = {
+            purpose: granted
+            for purpose, granted in self._connection.execute(_CONSENTS, {"customer_id": customer_id})
+            if purpose in Consents.__slots__
+        }
+        return Consents(**in_force)

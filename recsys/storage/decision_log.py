@@ -1,0 +1,117 @@
+"""Decisions as they were made and what customers answered, in the event log."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, insert, select
+
+from recsys.domain.errors import DecisionNotFound
+from recsys.domain.interaction import InteractionKind
+from recsys.domain.outcome import Answer, Outcome
+from recsys.storage.bound_log import BoundLog
+from recsys.storage.schema import contacts, decisions, interactions, outcomes
+
+_OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
+_RECORD_COLUMNS = (
+    "decision_id",
+    "contact_id",
+    "customer_id",
+    "model_version",
+    "catalogue_version",
+    "policy_version",
+)
+_INTERACTION_OF = {Answer.ACCEPTED: InteractionKind.ACCEPTED, Answer.DECLINED: InteractionKind.DECLINED}
+_outcome = select(*(outcomes.c[name] for name in _OUTCOME_FIELDS))
+
+_DECISION = select(decisions.c.record).where(decisions.c.decision_id == bindparam("decision_id"))
+_OF_CONTACT = (
+    select(decisions.c.record)
+    .where(decisions.c.contact_id == bindparam("contact_id"), decisions.c.sequence > bindparam("after_sequence"))
+    .order_by(decisions.c.sequence)
+)
+_RECEIPT = select(outcomes.c.digest, outcomes.c.receipt).where(
+    outcomes.c.idempotency_key == bindparam("idempotency_key")
+)
+_OUTCOMES_OF_CUSTOMER = (
+    _outcome.where(outcomes.c.customer_id == bindparam("customer_id"))
+    .order_by(outcomes.c.recorded_at.desc(), outcomes.c.outcome_id)
+    .limit(bindparam("limit"))
+)
+_OUTCOMES_OF_DECISION = _outcome.where(outcomes.c.decision_id == bindparam("decision_id")).order_by(
+    outcomes.c.recorded_at, outcomes.c.outcome_id
+)
+_CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("contact_id")).scalar_subquery()
+_ADD_DECISION = insert(decisions)
+_ADD_OUTCOME = insert(outcomes)
+_ADD_INTERACTION = insert(interactions).values(channel=_CHANNEL)
+
+
+class DecisionLog(BoundLog):
+    """The decisions' and outcomes' part of the log."""
+
+    def decision(self, decision_id: str) -> dict[str, Any]:
+        """Return the record as it was stored; raises `DecisionNotFound`."""
+        record = self._connection.execute(_DECISION, {"decision_id": decision_id}).scalar()
+        if record is None:
+            raise DecisionNotFound(decision_id)
+        return _object(record)
+
+    def decisions_of(self, contact_id: str, after_sequence: int = 0) -> list[dict[str, Any]]:
+        """Return the contact's records numbered above `after_sequence`, in order."""
+        rows = self._connection.execute(_OF_CONTACT, {"contact_id": contact_id, "after_sequence": after_sequence})
+        return [_object(record) for (record,) in rows]
+
+    def add_decision(self, record: Mapping[str, Any], sequence: int) -> None:
+        """Store a decision's record; `made_at` in it is ISO 8601 text with a zone."""
+        row = {name: record[name] for name in _RECORD_COLUMNS}
+        row |= {"sequence": sequence, "made_at": datetime.fromisoformat(record["made_at"])}
+        self._connection.execute(_ADD_DECISION, row | {"record": orjson.dumps(record).decode()})
+
+    def outcome_receipt(self, idempotency_key: str) -> tuple[str, dict[str, Any]] | None:
+        """Return the digest and the receipt first given under `idempotency_key`, if it was used."""
+        row = self._connection.execute(_RECEIPT, {"idempotency_key": idempotency_key}).first()
+        return None if row is None else (row[0], _object(row[1]))
+
+    def outcomes_of(self, customer_id: str, limit: int) -> tuple[Outcome, ...]:
+        """Return the customer's outcomes, newest first."""
+        rows = self._connection.execute(_OUTCOMES_OF_CUSTOMER, {"customer_id": customer_id, "limit": limit})
+        return tuple(_to_outcome(row) for row in rows)
+
+    def outcomes_of_decision(self, decision_id: str) -> tuple[Outcome, ...]:
+        """Return the decision's outcomes, oldest first."""
+        rows = self._connection.execute(_OUTCOMES_OF_DECISION, {"decision_id": decision_id})
+        return tuple(_to_outcome(row) for row in rows)
+
+    def add_outcome(self, outcome: Outcome, idempotency_key: str, digest: str, receipt: Mapping[str, Any]) -> None:
+        """Store an answer once; accepted and declined ones also become part of the customer's history.
+
+        A second use of `idempotency_key` raises SQLAlchemy's `IntegrityError`: ask `outcome_receipt`
+        first, in the same transaction.
+        """
+        row: dict[str, Any] = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS}
+        row |= {"idempotency_key": idempotency_key, "digest": digest, "receipt": orjson.dumps(receipt).decode()}
+        self._connection.execute(_ADD_OUTCOME, row)
+        if (kind := _INTERACTION_OF.get(outcome.answer)) is not None:
+            event = {
+                "customer_id": outcome.customer_id,
+                "offer_id": outcome.offer_id,
+                "occurred_at": outcome.recorded_at,
+                "kind": kind,
+                "contact_id": outcome.contact_id,
+                "weight": 1.0,
+                "outcome_id": outcome.outcome_id,
+            }
+            self._connection.execute(_ADD_INTERACTION, event)
+
+
+def _object(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(text)
+    return document
+
+
+def _to_outcome(row: Any) -> Outcome:
+    outcome_id, decision_id, contact_id, customer_id, offer_id, answer, *rest = row
+    return Outcome(outcome_id, decision_id, contact_id, customer_id, offer_id, Answer(answer), *rest)

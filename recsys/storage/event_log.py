@@ -1,0 +1,20 @@
+"""The event log as one transaction sees it: the source of truth about customers, contacts and decisions."""
+
+from sqlalchemy import func, select
+
+from recsys.storage.catalogue_log import CatalogueLog
+from recsys.storage.contact_log import ContactLog
+from recsys.storage.customer_log import CustomerLog
+from recsys.storage.decision_log import DecisionLog
+from recsys.storage.schema import metadata
+
+
+class EventLog(CustomerLog, ContactLog, DecisionLog, CatalogueLog):
+    """Every read and write of the log, bound to one transaction; `Database` makes it."""
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table holds."""
+        return {
+            name: self._connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for name, table in sorted(metadata.tables.items())
+        }

@@ -1,0 +1,1 @@
+"""How the tables of the event log came to be, one Alembic revision a change."""

@@ -1,0 +1,188 @@
+"""The tables of the event log, the same on SQLite and PostgreSQL."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC to the microsecond; refuses a datetime without a zone, returns aware ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("A datetime without a zone cannot be stored; give it one, such as UTC.")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+metadata = MetaData(naming_convention=NAMES)
+
+_Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up only an INTEGER key
+
+customers = Table(
+    "customers",
+    metadata,
+    Column("customer_id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("name", String),
+    Column("language", String),
+    Column("segment", String),
+    Column("risk_level", Integer),
+    Column("vulnerable", Boolean, nullable=False),
+    Column("arrears", Boolean, nullable=False),
+    Column("do_not_contact", Boolean, nullable=False),
+    Column("attributes", Text, nullable=False, comment="JSON object"),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("import_key", String, comment="digest of the imported row; empty for a customer met live"),
+)
+
+attribute_types = Table(
+    "attribute_types",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("type", String, nullable=False, comment="number, text or boolean"),
+)
+
+consents = Table(
+    "consents",
+    metadata,
+    Column("consent_id", _Serial, primary_key=True),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False, index=True),
+    Column("purpose", String, nullable=False),
+    Column("granted", Boolean, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("source", String, nullable=False),
+)
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("contact_id", String, primary_key=True),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("reason", String),
+    Column("sentiment", Float),
+    Column("agent_id", String),
+    Column("continues", String),
+    Column("closed_at", UtcDateTime),
+    Column("csat", Integer),
+    Column("last_sequence", Integer, nullable=False, server_default=text("0")),
+    Column("import_key", String, comment="digest of the imported row; empty for a live contact"),
+    Index(None, "customer_id", "opened_at"),
+)
+_is_open = contacts.c.closed_at.is_(None)
+Index("ix_contacts_open", contacts.c.opened_at, sqlite_where=_is_open, postgresql_where=_is_open)
+
+contact_events = Table(
+    "contact_events",
+    metadata,
+    Column("contact_id", ForeignKey("contacts.contact_id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("type", String, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("intent", String),
+    Column("confidence", Float, nullable=False),
+    Column("sentiment", Float),
+    Column("text", Text),
+    Column("agent_id", String),
+)
+
+catalogue_versions = Table(
+    "catalogue_versions",
+    metadata,
+    Column("catalogue_id", _Serial, primary_key=True),
+    Column("version", String, nullable=False, index=True),
+    Column("offers", Text, nullable=False, comment="JSON array"),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("decision_id", String, primary_key=True),
+    Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("model_version", String, nullable=False),
+    Column("catalogue_version", String, nullable=False),
+    Column("policy_version", String, nullable=False),
+    Column("record", Text, nullable=False, comment="JSON object, everything needed to replay"),
+    UniqueConstraint("contact_id", "sequence"),
+    Index(None, "customer_id", "made_at"),
+)
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("outcome_id", String, primary_key=True),
+    Column("decision_id", ForeignKey("decisions.decision_id"), nullable=False, index=True),
+    Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False),
+    Column("offer_id", String, nullable=False),
+    Column("answer", String, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("reason", Text),
+    Column("disclosure_read", Boolean, nullable=False),
+    Column("idempotency_key", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False, comment="of the request's body"),
+    Column("receipt", Text, nullable=False, comment="JSON object, what was answered first"),
+    Index(None, "customer_id", "recorded_at"),
+)
+
+interactions = Table(
+    "interactions",
+    metadata,
+    Column("interaction_id", _Serial, primary_key=True),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False),
+    Column("offer_id", String, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("channel", String),
+    Column("weight", Float, nullable=False),
+    Column("outcome_id", ForeignKey("outcomes.outcome_id"), comment="of a live interaction; empty when imported"),
+    Index(None, "customer_id", "occurred_at"),
+)
+_is_live = interactions.c.outcome_id.is_not(None)
+Index(
+    "ix_interactions_outcome_id",
+    interactions.c.outcome_id,
+    unique=True,
+    sqlite_where=_is_live,
+    postgresql_where=_is_live,
+)

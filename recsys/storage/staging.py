@@ -1,0 +1,115 @@
+"""Temporary tables that hold what an import has read until all of it is known to be good."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, String, Table, Text, text
+
+from recsys.domain.errors import StoreUnavailable
+from recsys.storage.batching import in_batches
+from recsys.storage.schema import UtcDateTime
+from recsys.storage.table_files import Reject
+
+BATCH = 10_000
+
+metadata = MetaData()
+
+staged_customers = Table(
+    "staged_customers",
+    metadata,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("customer_id", String, nullable=False),
+    Column("kind", String),
+    Column("name", String),
+    Column("language", String),
+    Column("segment", String),
+    Column("risk_level", Integer),
+    Column("vulnerable", Boolean),
+    Column("arrears", Boolean),
+    Column("do_not_contact", Boolean),
+    Column("consent_marketing", Boolean),
+    Column("consent_profiling", Boolean),
+    Column("consent_partner", Boolean),
+    Column("attributes", Text, nullable=False),
+    Column("digest", String, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+staged_interactions = Table(
+    "staged_interactions",
+    metadata,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("customer_id", String, nullable=False),
+    Column("offer_id", String, nullable=False),
+    Column("occurred_at", UtcDateTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("channel", String),
+    Column("weight", Float, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+staged_contacts = Table(
+    "staged_contacts",
+    metadata,
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("contact_id", String, nullable=False),
+    Column("customer_id", String, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("direction", String, nullable=False),
+    Column("reason", String),
+    Column("sentiment", Float),
+    Column("agent_id", String),
+    Column("csat", Integer),
+    Column("closed_at", UtcDateTime, nullable=False),
+    Column("digest", String, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+
+def create_staging(connection: Connection) -> None:
+    """Create the temporary tables on this connection, which alone sees them."""
+    metadata.create_all(connection, checkfirst=False)
+
+
+def stage(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], report: Callable[[int], None]) -> None:
+    """Fill a temporary table, a batch at a time; all rows name the same columns, `report` hears how many are in."""
+    done = 0
+    for batch in in_batches(rows, BATCH):
+        # Straight to the driver: SQLAlchemy would spend more time on a row than all the rest of the import.
+        (_copy if connection.dialect.name == "postgresql" else _insert)(connection, table, batch)
+        done += len(batch)
+        report(done)
+
+
+def _insert(connection: Connection, table: Table, batch: list[dict[str, Any]]) -> None:
+    marks = ", ".join("?" * len(batch[0]))
+    statement = f"INSERT INTO {table.name} ({', '.join(batch[0])}) VALUES ({marks})"
+    connection.exec_driver_sql(statement, [tuple(row.values()) for row in batch])
+
+
+def _copy(connection: Connection, table: Table, batch: list[dict[str, Any]]) -> None:
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(batch[0])}) FROM STDIN") as copy:
+            for row in batch:
+                copy.write_row(tuple(row.values()))
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise StoreUnavailable("The event log was lost during the import; nothing was saved, import again.") from error
+
+
+def drop_repeats(connection: Connection, table: Table, key: str, reject: Reject) -> int:
+    """Keep the first row of every key; return how many there were, rejecting those that say something else."""
+    ranked = (
+        f"SELECT line, digest, first_value(digest) OVER earlier AS first_digest, row_number() OVER earlier AS place "
+        f"FROM {table.name} WINDOW earlier AS (PARTITION BY {key} ORDER BY line)"
+    )
+    others = connection.execute(
+        text(f"SELECT line FROM ({ranked}) AS ranked WHERE place > 1 AND digest <> first_digest ORDER BY line")
+    )
+    for (line,) in others:
+        reject(line, key, "stands in an earlier row that says something else; the earlier one is used")
+    removed = connection.execute(
+        text(f"DELETE FROM {table.name} WHERE line IN (SELECT line FROM ({ranked}) AS ranked WHERE place > 1)")
+    )
+    return removed.rowcount

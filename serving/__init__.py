@@ -1,0 +1,1 @@
+"""The front doors: HTTP API, consoles, live streams and the command line nbo."""

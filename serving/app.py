@@ -1,0 +1,50 @@
+"""Builds the application: mounts the resources and owns the life of their services."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from serving import errors, health
+
+
+from serving.contacts.routes import router as contacts
+from serving.customers.routes import router as customers
+from serving.decisions.routes import router as decisions
+from serving.guard import JsonGuard
+from serving.health import measure
+from serving.live.hub import LiveHub
+from serving.live.routes import router as live
+from serving.models.routes import router as models
+from serving.offers.routes import router as offers
+from serving.outcomes.routes import router as outcomes
+from serving.settings import Settings
+from serving.wiring import build_services
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application of these settings; its services start and stop with it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.services = build_services(settings)
+        app.state.live_hub = LiveHub(settings.redis_url or "redis://127.0.0.1:6379")
+        app.state.services.start()
+        await app.state.live_hub.start()
+        yield
+        await app.state.live_hub.stop()
+        app.state.services.close()
+
+    app = FastAPI(title="Next best offer", version="1", lifespan=lifespan)
+    for router in (live, contacts, outcomes, decisions, customers, offers, models, health.router):
+        app.include_router(router)
+
+    errors.install(app)
+    app.middleware("http")(measure)
+    app.add_middleware(JsonGuard)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """Return the application of the settings in the environment; what each worker process calls."""
+    return create_app(Settings())

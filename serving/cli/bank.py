@@ -1,0 +1,43 @@
+"""From an import directory to a promoted model: what `nbo demo` and the benchmark do before they serve."""
+
+from pathlib import Path
+from typing import Any
+
+from serving.cli.output import Progress
+from serving.settings import Settings
+
+
+def build_bank(settings: Settings, directory: Path, redis_url: str, seed: int, progress: Progress) -> dict[str, Any]:
+    """Import `directory`, fill the feature store, compare all models and promote the best; returns a summary.
+
+    Every step can be repeated: what an interrupted run has done already is found done.
+    """
+    from serving.cli.import_commands import import_files
+    from serving.cli.train_commands import FAMILIES, run_training
+
+    return {
+        "imported": import_files(settings, directory, progress),
+        "features": fill_features(settings, redis_url, progress),
+        "training": run_training(settings, FAMILIES, seed, True, progress, events=settings.events),
+    }
+
+
+def fill_features(settings: Settings, redis_url: str, progress: Progress) -> dict[str, Any]:
+    """Export the event log, build the feature tables, apply the definitions and materialise everyone's features."""
+    from features.gateway import FeatureGateway
+    from recsys.storage.database import open_database
+    from recsys.storage.export import export_events
+
+    database = open_database(settings.event_log_url)
+    try:
+        exported = export_events(database, settings.events, progress)
+    finally:
+        database.close()
+    gateway = FeatureGateway(settings, redis_url)
+    try:
+        tables = gateway.build_feature_tables(settings.events, progress=progress)
+        views = gateway.apply()
+        written = {one.view: one.rows for one in gateway.materialize(progress)}
+    finally:
+        gateway.close()
+    return {"exported": exported, "tables": tables, "views": views, "materialized": written}

@@ -1,0 +1,29 @@
+"""`nbo bench`: measurements of the running product beside a floor measured in the same run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from serving.cli.output import JsonOption, emit, progress_bar
+
+
+def decide(  # noqa: PLR0913  # one option each
+    offers: Annotated[int, typer.Option(min=1, max=5000, help="Offers in the catalogue.")] = 200,
+    customers: Annotated[int, typer.Option(min=10, help="Customers in the event log.")] = 10_000,
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Open connections when measuring throughput.")] = 8,
+    requests: Annotated[int, typer.Option(min=100, help="Requests per measurement.")] = 1500,
+    rate: Annotated[float, typer.Option(min=1, help="Requests a second when measuring latency.")] = 50.0,
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes of both servers.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the bank and of the load.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a decision over HTTP, and the same server doing only a Redis read and a durable insert."""
+    import tempfile
+
+    from serving.cli.bench.decide import Plan, measure
+
+    plan = Plan(offers, customers, concurrency, requests, rate, workers, seed)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json)

@@ -1,0 +1,90 @@
+"""The commands `nbo features`: events out as Parquet and feature tables, definitions registered, features online."""
+
+import time
+from typing import Any
+
+from serving.cli.output import JsonOption, Progress, emit, progress_bar
+from serving.settings import Settings
+
+
+def export(as_json: JsonOption = False) -> None:
+    """Write the event log as Parquet, and build the feature tables from it."""
+    with progress_bar() as progress:
+        summary = export_features(Settings(), progress)
+    rows = {**summary["events"], **summary["tables"]}
+    emit(summary, as_json, "\n".join([f"{name}: {count} rows" for name, count in rows.items()] + [_took(summary)]))
+
+
+def apply(as_json: JsonOption = False) -> None:
+    """Register entities, views and services in the feature registry; needs no Redis."""
+    summary = apply_features(Settings())
+    emit(summary, as_json, f"applied: {', '.join(summary['views'])}\n{_took(summary)}")
+
+
+def materialize(as_json: JsonOption = False) -> None:
+    """Write everybody's features as of the last export to the online store; an interrupted run goes on."""
+    from serving.embedded_redis import redis_of
+
+    settings = Settings()
+    with redis_of(settings) as redis_url, progress_bar() as progress:
+        summary = materialize_features(settings, redis_url, progress)
+    lines = [f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" for v in summary["views"]]
+    emit(summary, as_json, "\n".join([*lines, _took(summary)]))
+
+
+def export_features(settings: Settings, progress: Progress) -> dict[str, Any]:
+    """Export the event log below the offline folder and build the feature tables; rows by part, and seconds."""
+    from features.feast_store import feature_tables_folder
+    from features.feature_tables import build_feature_tables
+    from recsys.domain.clock import system_clock
+    from recsys.domain.errors import InvalidInput
+    from recsys.storage.database import open_database
+    from recsys.storage.export import export_events
+
+    if settings.database_url is None and not (settings.home / "nbo.db").exists():
+        raise InvalidInput("There is no event log yet: run `nbo import DIR` or `nbo demo`.")
+    started, as_of = time.perf_counter(), system_clock()
+    database = open_database(settings.event_log_url)
+    try:
+        database.upgrade()
+        events = export_events(database, settings.events, progress)
+    finally:
+        database.close()
+    built = build_feature_tables(settings.events, feature_tables_folder(settings), as_of, progress)
+    return {"as_of": as_of.isoformat(), "events": events, "tables": built, "seconds": _since(started)}
+
+
+def apply_features(settings: Settings) -> dict[str, Any]:
+    """Register the definitions; the names of the views, and seconds."""
+    from features.gateway import FeatureGateway
+
+    started = time.perf_counter()
+    gateway = FeatureGateway(settings, settings.redis_url or "unix:///not/used/by/apply")
+    views = gateway.apply()
+    gateway.close()
+    return {"views": views, "seconds": _since(started)}
+
+
+def materialize_features(settings: Settings, redis_url: str, progress: Progress) -> dict[str, Any]:
+    """Write the features as of the last export online; rows and rows a second by view, and seconds."""
+    from features.gateway import FeatureGateway
+
+    started = time.perf_counter()
+    gateway = FeatureGateway(settings, redis_url)
+    try:
+        written = gateway.materialize(progress)
+    finally:
+        gateway.close()
+    views = [
+        {"view": v.view, "rows": v.rows, "seconds": v.seconds, "rows_per_second": round(v.rows / max(v.seconds, 1e-9))}
+        for v in written
+    ]
+    return {"views": views, "rows": sum(v.rows for v in written), "seconds": _since(started)}
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)
+
+
+def _took(summary: dict[str, Any]) -> str:
+    return f"took {summary['seconds']:.1f} s"

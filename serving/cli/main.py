@@ -1,0 +1,62 @@
+"""The command `nbo`: puts the groups of commands together and turns errors into one line and exit code 1."""
+
+import sys
+
+import typer
+
+from recsys.domain.errors import NboError
+from serving.cli import (
+    bench_commands,
+    demo_commands,
+    features_commands,
+    import_commands,
+    record_commands,
+    serve_commands,
+    traffic_commands,
+    train_commands,
+)
+
+
+def build() -> typer.Typer:
+    """Return the command line application."""
+    app = typer.Typer(name="nbo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+                      help="Next best offer for a bank's contact centre.")  # fmt: skip
+    app.command("demo")(demo_commands.demo)
+    app.command("init")(import_commands.init)
+    app.command("import")(import_commands.import_)
+    app.add_typer(_group("features", "The feature store.", {
+        "apply": features_commands.apply,
+        "export": features_commands.export,
+        "materialize": features_commands.materialize,
+    }))  # fmt: skip
+    app.command("train")(train_commands.train)
+    app.add_typer(_group("models", "Model versions.", {
+        "list": train_commands.list_models,
+        "show": train_commands.show_model,
+        "promote": train_commands.promote,
+        "rollback": train_commands.rollback,
+    }))  # fmt: skip
+    app.command("backtest")(train_commands.backtest)
+    app.command("serve")(serve_commands.serve)
+    app.command("traffic")(traffic_commands.traffic)
+    app.add_typer(_group("decisions", "Stored decisions.", {"show": record_commands.show_decision}))
+    app.add_typer(_group("customer", "One customer.", {"show": record_commands.show_customer}))
+    app.add_typer(_group("bench", "Measurements.", {"decide": bench_commands.decide}))
+    app.command("doctor")(serve_commands.doctor)
+    return app
+
+
+def main() -> None:
+    """Run the command line; exits 0 done, 1 failed with a one-line reason, 2 wrong usage."""
+    try:
+        build()()
+    except NboError as error:
+        typer.echo(f"nbo: {' '.join(str(error).split())}", err=True)
+        sys.exit(1)
+
+
+def _group(name: str, help_text: str, commands: dict[str, object]) -> typer.Typer:
+    group = typer.Typer(name=name, help=help_text, no_args_is_help=True)
+    for command, function in commands.items():
+        group.command(command)(function)  # type: ignore[type-var]
+    return group

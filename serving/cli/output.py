@@ -1,0 +1,43 @@
+"""How every command speaks: one JSON document or readable lines on standard output, progress on standard error."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with (what is being done, how much is done, of how much or None)."""
+
+
+def emit(document: Mapping[str, Any], as_json: bool, lines: str | None = None) -> None:
+    """Print `document` as JSON, or else `lines` (or the document's entries, one a line)."""
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(document, ensure_ascii=False, default=str))
+        return
+    typer.echo(lines if lines is not None else "\n".join(f"{key}: {value}" for key, value in document.items()))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """Draw progress on standard error; yields the function that long work calls."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with RichProgress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int | None = None) -> None:
+            if what not in tasks:
+                for task in tasks.values():
+                    bars.stop_task(task)
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield report

@@ -1,0 +1,176 @@
+"""`nbo serve` and `nbo doctor`: start the service, and say which parts of it can be reached."""
+
+import ipaddress
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsys.domain.errors import SettingsInvalid
+from serving.cli.output import JsonOption, emit
+from serving.settings import Settings
+
+HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
+PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
+
+
+def serve(
+    host: HostOption = "127.0.0.1", port: PortOption = 8000, workers: WorkersOption = 1, as_json: JsonOption = False
+) -> None:
+    """Start the service; Ctrl-C stops it."""
+    settings = Settings()
+    check_exposure(settings, host)
+    check_port(host, port)
+    addresses = {page: f"http://{host}:{port}/{page}" for page in ("agent", "marketing", "science", "docs")}
+    emit({"listening": f"http://{host}:{port}", **addresses}, as_json)
+    run_server(settings, host, port, workers)
+
+
+def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
+    """Serve until stopped, with an embedded Redis where none is configured."""
+    import uvicorn
+
+    from serving.embedded_redis import redis_of
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with redis_of(settings) as redis_url:
+        os.environ["NBO_REDIS_URL"] = redis_url
+        if workers > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_empty_folder(settings.home / "metrics"))
+        uvicorn.run(
+            "serving.app:app_from_environment",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+
+
+def check_exposure(settings: Settings, host: str) -> None:
+    """Refuse to serve without sign-in anywhere but on this machine, and modes that do not exist yet."""
+    if settings.auth != "demo":
+        raise SettingsInvalid(f"NBO_AUTH={settings.auth} is not built yet; only demo is, on this machine alone.")
+    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+        raise SettingsInvalid("NBO_AUTH=demo has no sign-in, so it listens on 127.0.0.1 only.")
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse a port that is taken, before anything is started."""
+    import socket
+
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise SettingsInvalid(f"Port {port} is taken or not allowed; choose another with --port.") from error
+
+
+def doctor(as_json: JsonOption = False) -> None:
+    """Say which parts are reachable and what to do about the others; exits 1 when one the service needs is not."""
+    settings = Settings()
+    checks: dict[str, Callable[[Settings], str]] = {
+        "event log": _check_event_log,
+        "redis": _check_redis,
+        "catalogue": _check_catalogue,
+        "feature registry": _check_feature_registry,
+        "model registry": _check_model_registry,
+        "model on disk": _check_bundle,
+        "console files": _check_console_files,
+    }
+    parts = {}
+    for name, check in checks.items():
+        try:
+            parts[name] = {"ok": True, "says": check(settings)}
+        except Exception as error:  # whatever is wrong with a part is the answer
+            parts[name] = {"ok": False, "says": " ".join(str(error).split())[:300] or type(error).__name__}
+    lines = "\n".join(f"{'ok  ' if part['ok'] else 'FAIL'}  {name:<17} {part['says']}" for name, part in parts.items())
+    is_well = all(part["ok"] for part in parts.values())
+    emit({"ok": is_well, "home": str(settings.home.absolute()), "parts": parts}, as_json, lines)
+    if not is_well:
+        raise typer.Exit(1)
+
+
+def _check_event_log(settings: Settings) -> str:
+    from recsys.storage.database import open_database
+
+    if settings.database_url is None and not (settings.home / "nbo.db").exists():
+        raise SettingsInvalid("There is no event log yet; run `nbo init`, `nbo import DIR` or `nbo demo`.")
+    database = open_database(settings.event_log_url)
+    with database.read() as log:
+        counts = log.counts()
+    database.close()
+    return f"{counts['customers']} customers, {counts['interactions']} interactions, {counts['decisions']} decisions"
+
+
+def _check_redis(settings: Settings) -> str:
+    import redis
+
+    from serving.embedded_redis import redis_of
+
+    with redis_of(settings, stop_at_exit=True) as url:
+        client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        version = client.info("server")["redis_version"]
+        client.close()
+    return f"redis-server {version}" + ("" if settings.redis_url else ", embedded")
+
+
+def _check_catalogue(settings: Settings) -> str:
+    from recsys.storage.database import open_database
+
+    database = open_database(settings.event_log_url)
+    with database.read() as log:
+        saved = log.latest_catalogue()
+    database.close()
+    if not saved:
+        raise SettingsInvalid("No offers yet; import an offers file or POST /v1/offers.")
+    return f"{len(saved[1])} offers, version {saved[0]}"
+
+
+def _check_feature_registry(settings: Settings) -> str:
+    if settings.database_url is None and not (settings.home / "feast" / "registry.db").exists():
+        raise SettingsInvalid("The feature store is not set up; run `nbo features export`, `apply`, `materialize`.")
+    return "applied"
+
+
+def _check_model_registry(settings: Settings) -> str:
+    from training.registry import Registry
+
+    if settings.mlflow_tracking_uri is None and not (settings.home / "mlflow" / "mlflow.db").exists():
+        raise SettingsInvalid("No model was trained yet; run `nbo train --promote-if-better`.")
+    champion = Registry(settings.tracking_uri).champion()
+    if champion is None:
+        raise SettingsInvalid("No model version is champion; run `nbo models promote V`.")
+    return f"champion is version {champion}"
+
+
+def _check_bundle(settings: Settings) -> str:
+    import json
+
+    from recsys.models.bundle import load_bundle
+
+    pointer = settings.bundles / "champion.json"
+    if not pointer.exists():
+        return "none yet; `nbo serve` fetches the champion by itself"
+    bundle = load_bundle(settings.bundles / json.loads(pointer.read_text())["version"])
+    return f"version {bundle.version} ({bundle.model_name}, {len(bundle.offer_ids)} offers) passes its checks"
+
+
+def _check_console_files(settings: Settings) -> str:
+    vendor = Path(__file__).parents[1] / "consoles" / "static" / "vendor"
+    if not any(vendor.glob("*.js")):
+        raise SettingsInvalid("The pages' scripts are missing; run `make install`.")
+    return "in place"
+
+
+def _empty_folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    for file in path.glob("*.db"):
+        file.unlink()
+    return path

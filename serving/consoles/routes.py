@@ -1,0 +1,27 @@
+"""The consoles' addresses: the three pages, the start page and the static files."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import RedirectResponse
+from fastapi.staticfiles import StaticFiles
+
+from serving.consoles import agent_routes, marketing_routes, science_routes
+
+router = APIRouter(include_in_schema=False)
+router.include_router(agent_routes.router)
+router.include_router(marketing_routes.router)
+router.include_router(science_routes.router)
+
+
+@router.get("/")
+def start() -> RedirectResponse:
+    """Go to the agent console."""
+    return RedirectResponse("/agent")
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve our own files and the vendored ones (see `serving.consoles.vendor`) below /static."""
+    folder = Path(__file__).parent / "static"
+    (folder / "vendor").mkdir(exist_ok=True)
+    app.mount("/static", StaticFiles(directory=folder), name="static")

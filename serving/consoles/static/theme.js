@@ -1,0 +1,15 @@
+// Light or dark before the first paint: the reader's choice, else the system's.
+(() => {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => {
+    root.dataset.bsTheme = localStorage.getItem("nbo-theme") ?? (system.matches ? "dark" : "light");
+  };
+  apply();
+  system.addEventListener("change", apply);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-theme-toggle]")) return;
+    localStorage.setItem("nbo-theme", root.dataset.bsTheme === "dark" ? "light" : "dark");
+    apply();
+  });
+})();

@@ -1,0 +1,1 @@
+"""Contacts: opened, heard, decided for, answered, handed over and closed."""

@@ -1,0 +1,280 @@
+"""A contact from beginning to end: opened, decided for, heard, answered, handed over, closed.
+
+Every method is one transaction under the customer's lock: what it reads, decides and records belongs
+together, so two channels can never together break a cap. Features are read before it (they may be
+stale), streams are woken after it.
+"""
+
+import hashlib
+import secrets
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from recsys.catalogue import Catalogue
+from recsys.domain.contact import Contact, ContactEvent, ContactEventType
+from recsys.domain.customer import Customer, CustomerKind
+from recsys.domain.errors import (
+    ContactClosed,
+    ContactNotFound,
+    ContactTaken,
+    CustomerNotFound,
+    FeaturesUnavailable,
+    IdempotencyKeyReused,
+    OfferNotAllowed,
+)
+from recsys.domain.outcome import Answer, Outcome
+from recsys.engine import decide
+from recsys.ranking.contact_policy import CONTACT_POLICY_CODES
+from recsys.ranking.eligibility import permit
+from recsys.storage.event_log import EventLog
+from serving.contacts.schemas import (
+    AnswerRequest,
+    CloseContact,
+    ContactView,
+    HandOff,
+    NewContactEvent,
+    OpenContact,
+    OutcomeReceipt,
+    WaitingContact,
+)
+from serving.contacts.situation import FeaturesRead, gather
+from serving.contacts.views import contact_body, contact_view
+from serving.decisions.record import make_record
+from serving.live.hub import LiveHub
+from serving.timing import stage
+from serving.wiring import Services
+
+
+class ContactService:
+    """What can be done with contacts; the HTTP API and the agent console both speak through it."""
+
+    def __init__(self, services: Services, hub: LiveHub) -> None:
+        self._services = services
+        self._hub = hub
+
+    def open(self, request: OpenContact, language: str) -> ContactView:
+        """Open a contact and decide for it; an unknown customer is served as a prospect."""
+        now = self._services.clock()
+        features = FeaturesRead(self._services.features, request.customer_id)
+        with self._services.database.transaction(request.customer_id) as log:
+            _make_known(log, request.customer_id, now)
+            contact = Contact(
+                contact_id=new_id("c", now),
+                customer_id=request.customer_id,
+                opened_at=now,
+                channel=request.channel,
+                direction=request.direction,
+                reason=request.reason,
+                sentiment=request.sentiment,
+                agent_id=request.agent_id,
+                continues=request.continues,
+            )
+            if request.continues is not None:
+                contact = _continued(contact, log.contact(request.continues))
+            log.add_contact(contact)
+            view = self._decide(log, contact, features, now, language)
+        self._hub.changed(contact.contact_id)
+        return view
+
+    def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> ContactView:
+        """Record what was heard and decide anew; ContactClosed once the contact has ended."""
+        contact, features, now = self._before(contact_id)
+        with self._services.database.transaction(contact.customer_id) as log:
+            contact = _still_open(log, contact_id)
+            if event.sentiment is not None:
+                contact = replace(contact, sentiment=event.sentiment)
+                log.set_contact(contact)
+            _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
+            view = self._decide(log, contact, features, now, language)
+        self._hub.changed(contact_id)
+        return view
+
+    def pick_up(self, contact_id: str, agent_id: str, language: str) -> ContactView:
+        """Give a waiting contact to an agent; ContactTaken when another one was quicker."""
+        contact = self.contact(contact_id)
+        if contact.agent_id not in (None, agent_id):
+            raise ContactTaken(contact_id)
+        return self.hand_off(contact_id, HandOff(agent_id=agent_id), language, only_if_waiting=True)
+
+    def hand_off(
+        self, contact_id: str, request: HandOff, language: str, *, only_if_waiting: bool = False
+    ) -> ContactView:
+        """Give the contact, with its whole context, to an agent, perhaps on another channel."""
+        contact, features, now = self._before(contact_id)
+        with self._services.database.transaction(contact.customer_id) as log:
+            contact = _still_open(log, contact_id)
+            if only_if_waiting and contact.agent_id not in (None, request.agent_id):
+                raise ContactTaken(contact_id)
+            contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
+            log.set_contact(contact)
+            _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
+            view = self._decide(log, contact, features, now, language)
+        self._hub.changed(contact_id)
+        return view
+
+    def close(self, contact_id: str, request: CloseContact, language: str) -> ContactView:
+        """End the contact; closing it again changes nothing."""
+        contact = self.contact(contact_id)
+        now = self._services.clock()
+        with self._services.database.transaction(contact.customer_id) as log:
+            contact = log.contact(contact_id)
+            if contact.closed_at is None:
+                contact = replace(contact, closed_at=now, csat=request.csat)
+                log.set_contact(contact)
+                _note(log, contact, ContactEventType.CLOSED, now, text=request.summary)
+            view = contact_view(log, contact, self._services.catalogue.current(log), language)
+        self._hub.changed(contact_id)
+        return view
+
+    def answer(self, request: AnswerRequest, idempotency_key: str, language: str) -> tuple[OutcomeReceipt, bool]:
+        """Record an answer once and decide anew; returns the receipt and whether it is a new one.
+
+        Raises OfferNotAllowed when the decision did not make the offer, or when permission no longer
+        allows an acceptance; IdempotencyKeyReused when the key came with another body.
+        """
+        digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
+        with self._services.database.read() as log:
+            record = log.decision(request.decision_id)
+        features = FeaturesRead(self._services.features, record["customer_id"])
+        now = self._services.clock()
+        with self._services.database.transaction(record["customer_id"]) as log:
+            earlier = log.outcome_receipt(idempotency_key)
+            if earlier is not None:
+                if earlier[0] != digest:
+                    raise IdempotencyKeyReused
+                return OutcomeReceipt.model_validate(earlier[1]), False
+            contact = log.contact(record["contact_id"])
+            self._check_offer(log, contact, record, request, features, now)
+            outcome = Outcome(
+                outcome_id=new_id("o", now),
+                contact_id=contact.contact_id,
+                customer_id=contact.customer_id,
+                recorded_at=now,
+                **request.model_dump(),
+            )
+            receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
+            log.add_outcome(outcome, idempotency_key, digest, receipt.model_dump(mode="json"))
+            if contact.closed_at is None:
+                self._decide(log, contact, features, now, language)
+        self._hub.changed(contact.contact_id)
+        return receipt, True
+
+    def push_features(self, customer_id: str) -> None:
+        """Bring the customer's interaction features in the online store up to date; best effort."""
+        from features.from_events import interaction_features
+
+        now = self._services.clock()
+        with self._services.database.read() as log:
+            history = log.history(customer_id)
+            answers = log.answers(customer_id, OLDEST)
+            contacts = log.contacts_of(customer_id, 1000)
+        try:
+            row = interaction_features(history, answers, contacts, now)
+            self._services.features.gateway.push_interactions(customer_id, row, now)
+        except FeaturesUnavailable:
+            return
+
+    def contact(self, contact_id: str) -> Contact:
+        """Return the contact as it is; ContactNotFound when there is none."""
+        with self._services.database.read() as log:
+            return log.contact(contact_id)
+
+    def view(self, contact_id: str, language: str) -> ContactView:
+        """Return the contact with its customer and latest decision."""
+        with self._services.database.read() as log:
+            return contact_view(log, log.contact(contact_id), self._services.catalogue.current(log), language)
+
+    def waiting(self, limit: int = 50) -> list[WaitingContact]:
+        """Return the contacts nobody has picked up yet, longest waiting first."""
+        with self._services.database.read() as log:
+            return [_in_queue(log, contact) for contact in log.waiting_contacts(limit)]
+
+    def live(self, agent_id: str) -> list[WaitingContact]:
+        """Return the open contacts of an agent, oldest first."""
+        with self._services.database.read() as log:
+            return [_in_queue(log, contact) for contact in log.live_contacts(agent_id)]
+
+    def _before(self, contact_id: str) -> tuple[Contact, FeaturesRead, datetime]:
+        contact = self.contact(contact_id)
+        return contact, FeaturesRead(self._services.features, contact.customer_id), self._services.clock()
+
+    def _decide(
+        self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime, language: str
+    ) -> ContactView:
+        """Decide for the contact as it now stands, store the record, and return the contact's view."""
+        catalogue = self._services.catalogue.current(log)
+        with stage("gather"):
+            situation = gather(log, contact, new_id("d", now), now, features, self._services.policy)
+        with stage("decide"):
+            decision = decide(situation, catalogue, self._services.champion.bundle, self._services.policy)
+        with stage("record"):
+            sequence = log.next_sequence(contact.contact_id)
+            log.add_decision(make_record(decision, situation, catalogue, sequence), sequence)
+        with stage("view"):
+            return contact_view(log, contact, catalogue, language)
+
+    def _check_offer(
+        self,
+        log: EventLog,
+        contact: Contact,
+        record: dict[str, Any],
+        request: AnswerRequest,
+        features: FeaturesRead,
+        now: datetime,
+    ) -> None:
+        catalogue: Catalogue = self._services.catalogue.current(log)
+        if request.offer_id not in {offer["offer_id"] for offer in record["offers"]}:
+            catalogue.offer(request.offer_id)
+            raise OfferNotAllowed(request.offer_id, "not_offered")
+        if request.answer is not Answer.ACCEPTED:
+            return
+        situation = gather(log, contact, request.decision_id, now, features, self._services.policy)
+        _, held_back = permit(situation, catalogue, self._services.policy)
+        code = next((one.code for one in held_back if one.offer_id == request.offer_id), None)
+        if code is not None and code not in CONTACT_POLICY_CODES:
+            raise OfferNotAllowed(request.offer_id, code)
+
+
+OLDEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def new_id(prefix: str, now: datetime) -> str:
+    """Return an identifier that sorts by time and cannot be guessed: prefix, milliseconds, 64 random bits."""
+    return f"{prefix}-{int(now.timestamp() * 1000):011x}-{secrets.token_hex(8)}"
+
+
+def _make_known(log: EventLog, customer_id: str, now: datetime) -> None:
+    try:
+        log.customer(customer_id)
+    except CustomerNotFound:
+        log.add_customer(Customer(customer_id, kind=CustomerKind.PROSPECT), now)
+
+
+def _continued(contact: Contact, earlier: Contact) -> Contact:
+    if earlier.customer_id != contact.customer_id:
+        raise ContactNotFound(earlier.contact_id)
+    return replace(
+        contact,
+        reason=contact.reason if contact.reason is not None else earlier.reason,
+        sentiment=contact.sentiment if contact.sentiment is not None else earlier.sentiment,
+    )
+
+
+def _still_open(log: EventLog, contact_id: str) -> Contact:
+    contact = log.contact(contact_id)
+    if contact.closed_at is not None:
+        raise ContactClosed(contact_id)
+    return contact
+
+
+def _note(log: EventLog, contact: Contact, kind: ContactEventType, now: datetime, **facts: Any) -> None:
+    sequence = log.next_sequence(contact.contact_id)
+    log.add_contact_event(ContactEvent(contact.contact_id, sequence, kind, now, **facts))
+
+
+def _in_queue(log: EventLog, contact: Contact) -> WaitingContact:
+    customer = log.customer(contact.customer_id)
+    return WaitingContact(
+        contact=contact_body(contact), name=customer.name, segment=customer.segment, language=customer.language
+    )

@@ -1,0 +1,1 @@
+"""Customers: the single customer view and the consents ledger."""

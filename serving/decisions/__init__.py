@@ -1,0 +1,1 @@
+"""Decisions: how the stored record is made, rendered, read and found again."""

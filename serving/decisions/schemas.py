@@ -1,0 +1,68 @@
+"""The bodies of a decision as the HTTP API and the consoles show it, said in one language."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+AttributeBody = str | float | int | bool | None
+
+
+class Body(BaseModel):
+    """Base of every answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ReasonBody(Body):
+    """Why an offer ranks here; contributions add up to the offer's log-odds."""
+
+    code: str
+    text: str
+    contribution: float
+
+
+class OfferBody(Body):
+    """One ranked offer: what it is, what to say, what it is worth and why."""
+
+    offer_id: str
+    position: int
+    title: str
+    kind: str
+    family: str
+    talk_track: str
+    disclosure: str
+    terms: dict[str, AttributeBody]
+    relevance: float
+    propensity: float
+    net_value: float
+    priority: float
+    selection_probability: float
+    reasons: list[ReasonBody]
+
+
+class HeldBackBody(Body):
+    """An offer not shown, and why not."""
+
+    offer_id: str
+    title: str
+    code: str
+    text: str
+
+
+class DecisionBody(Body):
+    """A decision as the contract words it; `sequence` is its place in the contact's stream."""
+
+    decision_id: str
+    contact_id: str
+    customer_id: str
+    sequence: int
+    made_at: datetime
+    offers: list[OfferBody]
+    held_back: list[HeldBackBody]
+    no_offer: bool
+    model_version: str
+    catalogue_version: str
+    policy_version: str
+    degraded: bool
+    degraded_reasons: list[str]
+    feature_age_seconds: float | None

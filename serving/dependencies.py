@@ -1,0 +1,59 @@
+"""What a route may ask for: the services, the speaker's language and the permission it declares."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from serving.live.hub import LiveHub
+from serving.wiring import Services
+
+
+class Role(StrEnum):
+    """Who may do what; see docs/settings.md."""
+
+    AGENT = "agent"
+    MARKETER = "marketer"
+    SCIENTIST = "scientist"
+    APPROVER = "approver"
+    AUDITOR = "auditor"
+    SERVICE = "service"
+
+
+def allow(*roles: Role) -> Callable[[Request], None]:
+    """Declare who may call a route. With NBO_AUTH=demo, the only mode so far, everyone has every role."""
+
+    def check(request: Request) -> None:
+        request.state.roles = roles
+
+    return check
+
+
+def services(request: Request) -> Services:
+    """Return the services of this application."""
+    found: Services = request.app.state.services
+    return found
+
+
+def live_hub(request: Request) -> LiveHub:
+    """Return the hub that wakes this worker's streams."""
+    hub: LiveHub = request.app.state.live_hub
+    return hub
+
+
+def language(request: Request) -> str:
+    """Return the language to speak: `?lang=`, else the cookie, else the browser's; "en" or "zh"."""
+    accepted = request.headers.get("accept-language", "").lower()
+    wanted = request.query_params.get("lang") or request.cookies.get("lang") or _preferred(accepted)
+    return "zh" if wanted.startswith("zh") else "en"
+
+
+def _preferred(accepted: str) -> str:
+    chinese, english = accepted.find("zh"), accepted.find("en")
+    return "zh" if chinese >= 0 and (english < 0 or chinese < english) else "en"
+
+
+ServicesOf = Annotated[Services, Depends(services)]
+LiveHubOf = Annotated[LiveHub, Depends(live_hub)]
+Language = Annotated[str, Depends(language)]

@@ -1,0 +1,78 @@
+"""/healthz, /readyz and /metrics: whether the service is alive, ready and how it is doing."""
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+from recsys.domain.errors import StoreUnavailable
+from serving.dependencies import ServicesOf
+
+router = APIRouter(tags=["operations"])
+
+REQUESTS = Counter("nbo_http_requests_total", "Requests answered.", ["method", "route", "status"])
+SECONDS = Histogram(
+    "nbo_http_request_seconds",
+    "Time from request to answer.",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+
+
+async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Middleware: count and time each request by its route, never by its identifiers."""
+    began = time.perf_counter()
+    response = await call_next(request)
+    route = getattr(request.scope.get("route"), "path", "unknown")
+    REQUESTS.labels(request.method, route, response.status_code).inc()
+    SECONDS.labels(request.method, route).observe(time.perf_counter() - began)
+    return response
+
+
+@router.get("/healthz")
+def healthz() -> dict[str, str]:
+    """Alive: the process answers."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz")
+def readyz(services: ServicesOf) -> Response:
+    """Ready: decisions can be made and recorded; `mode` says what they do without."""
+    try:
+        with services.database.read() as log:
+            catalogue = services.catalogue.current(log)
+    except StoreUnavailable as error:
+        return _json({"status": "not ready", "reason": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
+    bundle = services.champion.bundle
+    missing = [] if bundle else ["no_model"]
+    if not services.features.is_open:
+        missing.append("features_unavailable")
+    ready = {
+        "status": "ready",
+        "mode": "degraded" if missing else "normal",
+        "degraded_reasons": missing,
+        "model_version": bundle.version if bundle else None,
+        "catalogue_version": catalogue.version,
+        "policy_version": services.policy.version,
+        "offers": len(catalogue.offers),
+    }
+    return _json(ready, HTTPStatus.OK)
+
+
+@router.get("/metrics")
+def metrics() -> Response:
+    """Prometheus metrics of this worker, or of all workers when there are several."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _json(body: dict[str, Any], status: HTTPStatus) -> Response:
+    return Response(orjson.dumps(body), status.value, media_type="application/json")

@@ -1,0 +1,1 @@
+"""Live streams: what changes in a contact reaches every open page."""

@@ -1,0 +1,1 @@
+"""Models: the versions there are, which one serves, promotion and roll-back."""

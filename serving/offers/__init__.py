@@ -1,0 +1,1 @@
+"""Offers: the catalogue over HTTP, checked before it is saved."""

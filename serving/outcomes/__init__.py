@@ -1,0 +1,1 @@
+"""Outcomes: what the customer answered, recorded once."""

@@ -1,0 +1,32 @@
+"""/v1/outcomes: an answer to an offer, durable before it is acknowledged and recorded once per key."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, BackgroundTasks, Depends, Header, Response
+
+from serving.contacts.dependencies import Contacts
+from serving.contacts.schemas import AnswerRequest, OutcomeReceipt
+from serving.dependencies import Language, Role, allow
+
+router = APIRouter(prefix="/v1/outcomes", tags=["outcomes"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
+
+IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+
+
+@router.post("", status_code=HTTPStatus.CREATED, responses={200: {"model": OutcomeReceipt}})
+def record_outcome(
+    request: AnswerRequest,
+    idempotency_key: IdempotencyKey,
+    contacts: Contacts,
+    language: Language,
+    response: Response,
+    afterwards: BackgroundTasks,
+) -> OutcomeReceipt:
+    """Record an answer: 201 when it is new, 200 with the first receipt when the key and body came before."""
+    receipt, is_new = contacts.answer(request, idempotency_key, language)
+    if is_new:
+        afterwards.add_task(contacts.push_features, receipt.customer_id)
+    else:
+        response.status_code = HTTPStatus.OK
+    return receipt

@@ -1,0 +1,46 @@
+"""Every setting of the service, read from the environment with the prefix NBO_; unset means the embedded default."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Where the state lives and how the service behaves; see docs/settings.md."""
+
+    model_config = SettingsConfigDict(env_prefix="NBO_", extra="ignore")
+
+    home: Path = Path("var")
+    database_url: str | None = None
+    redis_url: str | None = None
+    mlflow_tracking_uri: str | None = None
+    offline_path: Path | None = None
+    secret_key: str | None = None
+    auth: Literal["demo", "local", "oidc"] = "demo"
+    decision_deadline_ms: int = 250
+
+    @property
+    def event_log_url(self) -> str:
+        """SQLAlchemy address of the event log."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'nbo.db'}"
+
+    @property
+    def tracking_uri(self) -> str:
+        """Address of the MLflow tracking server or its SQLite file."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home.absolute() / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def offline(self) -> Path:
+        """Folder of the exported events and the feature tables."""
+        return (self.offline_path or self.home / "offline").absolute()
+
+    @property
+    def events(self) -> Path:
+        """Folder of the exported events."""
+        return self.offline / "events"
+
+    @property
+    def bundles(self) -> Path:
+        """Folder of the model bundles this machine has downloaded and checked."""
+        return self.home.absolute() / "bundles"

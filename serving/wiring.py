@@ -1,0 +1,103 @@
+"""Builds the parts of the service from the settings, once, and closes them."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import structlog
+
+from recsys.domain.clock import Clock, system_clock
+from recsys.domain.errors import FeaturesUnavailable
+from recsys.domain.policy import Policy
+from recsys.storage.database import Database, open_database
+from serving.catalogue_in_service import CatalogueInService
+from serving.champion import ChampionInService
+from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from features.gateway import FeatureGateway
+    from training.registry import Registry
+
+logger = structlog.get_logger()
+
+
+class FeaturesInService:
+    """The feature store as decisions read it: opened in a thread, because Feast takes seconds to import."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gateway: FeatureGateway | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether features can be read at all."""
+        return self._gateway is not None
+
+    @property
+    def gateway(self) -> "FeatureGateway":
+        """The open feature store; FeaturesUnavailable while it is not."""
+        if self._gateway is None:
+            raise FeaturesUnavailable("The feature store is not open yet.")
+        return self._gateway
+
+    def start(self) -> None:
+        """Begin to open it."""
+        threading.Thread(target=self._open, name="features", daemon=True).start()
+
+    def close(self) -> None:
+        """Give its connections back."""
+        if self._gateway is not None:
+            self._gateway.close()
+
+    def _open(self) -> None:
+        try:
+            from features.gateway import FeatureGateway
+
+            self._gateway = FeatureGateway(self._settings)
+        except Exception as error:  # decisions go on without features, and say so
+            logger.warning("features_unavailable", error=type(error).__name__, reason=str(error)[:300])
+
+
+def registry_of(settings: Settings) -> "Registry":
+    """Open the model registry of these settings; takes seconds the first time (MLflow's import)."""
+    from training.registry import Registry
+
+    return Registry(settings.tracking_uri)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the routes work with."""
+
+    settings: Settings
+    database: Database
+    catalogue: CatalogueInService
+    champion: ChampionInService
+    features: FeaturesInService
+    policy: Policy = field(default_factory=Policy)
+    clock: Clock = system_clock
+
+    def start(self) -> None:
+        """Begin following the champion and opening the feature store."""
+        self.champion.start()
+        self.features.start()
+
+    def close(self) -> None:
+        """Stop the threads and close what is open."""
+        self.champion.stop()
+        self.features.close()
+        self.database.close()
+
+
+def build_services(settings: Settings) -> Services:
+    """Open the event log (migrated to the newest schema) and prepare the other parts."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    database = open_database(settings.event_log_url)
+    database.upgrade()
+    return Services(
+        settings=settings,
+        database=database,
+        catalogue=CatalogueInService(),
+        champion=ChampionInService(settings.tracking_uri, settings.bundles),
+        features=FeaturesInService(settings),
+    )

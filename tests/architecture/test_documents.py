@@ -1,0 +1,29 @@
+"""What the documents say of the code is what the code says."""
+
+from pathlib import Path
+
+import pytest
+from typer.core import TyperCommand
+
+from tests.architecture.command_reference import commands
+from tests.architecture.modules import ROOT
+from tests.architecture.render import GENERATED, rendered
+
+
+@pytest.mark.parametrize("document", GENERATED, ids=lambda document: document.name)
+def test_a_generated_part_is_up_to_date(document: Path) -> None:
+    assert document.read_text(encoding="utf-8") == rendered(document), "run `make docs`"
+
+
+@pytest.mark.parametrize("command", [pytest.param(command, id=name) for name, command in commands()])
+def test_every_command_can_answer_in_json_and_says_what_it_does(command: TyperCommand) -> None:
+    assert "--json" in {option for parameter in command.params for option in parameter.opts}
+    assert command.help
+
+
+def test_every_decision_record_says_context_decision_and_consequences() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    for record in records:
+        text = record.read_text(encoding="utf-8")
+        assert all(f"## {part}\n" in text for part in ("Status", "Context", "Decision", "Consequences")), record.name

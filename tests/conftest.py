@@ -1,0 +1,3 @@
+"""Fixtures every test may use: real databases and a real Redis."""
+
+pytest_plugins = ["tests.databases"]

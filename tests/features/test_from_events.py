@@ -1,0 +1,164 @@
+"""The definitions for one customer, and that the tables for everybody say the same."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pytest
+
+from features.feature_tables import FeatureTable, build_feature_tables, built_as_of
+from features.from_events import INTERACTION_FEATURES, interaction_features, with_ages
+from recsys.domain.contact import Channel, Contact
+from recsys.domain.customer import Customer
+from recsys.domain.errors import InvalidInput
+from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.domain.outcome import Answer, PastAnswer
+from tests.features.exported import Given, write_export
+
+NOW = datetime(2026, 3, 1, 9, 30, 0, 123_456, tzinfo=UTC)
+
+
+def an_event(kind: InteractionKind, days_ago: float, offer_id: str = "loan") -> Interaction:
+    return Interaction("c1", offer_id, NOW - timedelta(days=days_ago), kind)
+
+
+def a_contact(days_ago: float, sentiment: float | None = None, reason: str | None = None) -> Contact:
+    return Contact(f"k{days_ago}", "c1", NOW - timedelta(days=days_ago), sentiment=sentiment, reason=reason)
+
+
+def test_a_customer_without_events_has_counts_of_zero_and_nothing_else() -> None:
+    features = interaction_features((), (), (), NOW)
+    assert set(features) == set(INTERACTION_FEATURES)
+    assert {name for name, value in features.items() if value == 0} == {n for n in features if "count" in n}
+
+
+def test_a_window_leaves_out_what_is_as_old_as_itself_and_what_is_still_to_come() -> None:
+    declined = [an_event(InteractionKind.DECLINED, days) for days in (-0.1, 0, 89.99, 90)]
+    assert interaction_features(declined, (), (), NOW)["declined_count_90d"] == 2
+
+
+def test_a_cancelled_offer_is_not_held_until_it_is_accepted_again() -> None:
+    history = [
+        an_event(InteractionKind.HOLDING, 50, "card"),
+        an_event(InteractionKind.CANCELLED, 40, "card"),
+        an_event(InteractionKind.ACCEPTED, 30, "loan"),
+        an_event(InteractionKind.CANCELLED, 20, "loan"),
+        an_event(InteractionKind.ACCEPTED, 10, "loan"),
+    ]
+    assert interaction_features(history, (), (), NOW)["held_count"] == 1
+
+
+def test_the_live_contact_does_not_count_before_it_is_a_day_old() -> None:
+    contacts = [a_contact(0.01, sentiment=-1.0), a_contact(3, sentiment=0.5, reason="complaint")]
+    features = interaction_features((), (), contacts, NOW)
+    assert (features["contact_count_90d"], features["mean_sentiment_90d"]) == (1, 0.5)
+    assert features["last_complaint_at"] == (NOW - timedelta(days=3)).timestamp()
+
+
+def test_the_last_answer_is_the_latest_from_any_source() -> None:
+    history = [an_event(InteractionKind.ACCEPTED, 5), an_event(InteractionKind.VIEW, 1)]
+    answers = [PastAnswer("card", Answer.LATER, NOW - timedelta(days=2))]
+    assert interaction_features(history, answers, (), NOW)["last_answer"] == "later"
+
+
+def test_moments_are_read_as_days_since_and_unknown_values_left_out() -> None:
+    values = {"last_contact_at": NOW.timestamp() - 86_400 * 2.5, "last_answer_at": None, "attr_built_at": 1.0}
+    assert with_ages(values, NOW) == {"days_since_last_contact": pytest.approx(2.5), "attr_built_at": 1.0}
+
+
+def random_customers(chance: np.random.Generator, count: int) -> list[Given]:
+    """Make customers whose events collide, straddle every window and come after the export too."""
+
+    def moment() -> datetime:
+        grid = one_of(timedelta(days=1), timedelta(hours=6), timedelta(microseconds=1))
+        past: datetime = NOW - grid * round(timedelta(days=chance.uniform(-5, 500)) / grid)
+        return past
+
+    def one_of(*choices: Any) -> Any:
+        return choices[chance.integers(len(choices))]
+
+    def one(number: int) -> Given:
+        name = f"c{number}"
+        offers = [f"o{i}" for i in range(4)]
+        history = [Interaction(name, one_of(*offers), moment(), one_of(*InteractionKind)) for _ in range(12)]
+        answers = [PastAnswer(one_of(*offers), one_of(*Answer), moment()) for _ in range(4)]
+        contacts = [
+            Contact(f"{name}-{i}", name, moment(), one_of(*Channel), reason=one_of(None, "complaint", "card"),
+                    sentiment=one_of(None, round(chance.uniform(-1, 1), 2)))
+            for i in range(5)
+        ]  # fmt: skip
+        return Given(Customer(name), tuple(history), tuple(answers), tuple(contacts))
+
+    return [one(number) for number in range(count)]
+
+
+def test_the_tables_say_at_every_moment_what_the_definitions_say(tmp_path: Path) -> None:
+    given = random_customers(np.random.default_rng(7), 15)
+    write_export(tmp_path / "events", given, NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    table = duckdb.read_parquet(str(FeatureTable.INTERACTIONS.file(tmp_path)))
+    names = table.columns
+    rows = [dict(zip(names, row, strict=True)) for row in table.order("customer_id, event_timestamp").fetchall()]
+    people = {one.customer.customer_id: one for one in given}
+    assert len(rows) > 15 * 20
+    for row in rows:
+        at, one = row.pop("event_timestamp"), people[row.pop("customer_id")]
+        expected = interaction_features(one.history, one.answers, one.contacts, at)
+        assert row == {name: pytest.approx(value, abs=2e-6) for name, value in expected.items()}, at
+
+
+def test_between_two_rows_of_the_table_nothing_changes(tmp_path: Path) -> None:
+    chance = np.random.default_rng(11)
+    given = random_customers(chance, 10)
+    write_export(tmp_path / "events", given, NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    file = str(FeatureTable.INTERACTIONS.file(tmp_path))
+    for one in given:
+        at = NOW - timedelta(days=chance.uniform(0, 400))
+        query = "SELECT * FROM read_parquet(?) WHERE customer_id = ? AND event_timestamp <= ? ORDER BY 2 DESC LIMIT 1"
+        found = duckdb.execute(query, [file, one.customer.customer_id, at])
+        names = [column[0] for column in found.description]
+        row = dict(zip(names, *found.fetchall(), strict=False))
+        expected = interaction_features(one.history, one.answers, one.contacts, at)
+        assert {name: row.get(name, 0 if "count" in name else None) for name in expected} == {
+            name: pytest.approx(value, abs=2e-6) for name, value in expected.items()
+        }
+
+
+def test_an_offer_counts_a_day_of_answers_from_its_end_on(tmp_path: Path) -> None:
+    at = NOW - timedelta(days=10)
+    answers = [PastAnswer("loan", answer, at) for answer in (Answer.ACCEPTED, Answer.LATER, Answer.NOT_PITCHED)]
+    write_export(tmp_path / "events", [Given(Customer("c1"), answers=tuple(answers))], NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    rows = duckdb.read_parquet(str(FeatureTable.OFFERS.file(tmp_path))).order("event_timestamp").fetchall()
+    midnight = (at + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    assert [row[1:] for row in rows] == [(midnight, 2, 1, 0), (NOW, 2, 1, 0)]
+
+
+def test_the_profile_holds_from_the_first_event_and_again_as_of_the_export(tmp_path: Path) -> None:
+    first = an_event(InteractionKind.ACCEPTED, 300)
+    customer = Customer("c1", name="Ada", segment="gold", attributes={"年龄": 41.0, "owner": True})
+    write_export(tmp_path / "events", [Given(customer, history=(first,))], NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    profile = duckdb.read_parquet(str(FeatureTable.PROFILE.file(tmp_path)))
+    assert [row[1] for row in profile.order("event_timestamp").fetchall()] == [first.occurred_at, NOW]
+    assert set(profile.columns) == {
+        "customer_id", "event_timestamp", "kind", "language", "segment", "risk_level", "attr_owner", "attr_年龄",
+    }  # fmt: skip
+
+
+def test_times_are_kept_to_the_microsecond_in_utc(tmp_path: Path) -> None:
+    write_export(tmp_path / "events", [Given(Customer("c1"))], NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    table = duckdb.read_parquet(str(FeatureTable.INTERACTIONS.file(tmp_path)))
+    assert str(table.types[1]) == "TIMESTAMP WITH TIME ZONE"
+    assert (table.fetchall()[0][1], built_as_of(tmp_path)) == (NOW, NOW)
+
+
+def test_without_an_export_the_answer_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="nbo features export"):
+        build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    with pytest.raises(InvalidInput, match="nbo features export"):
+        built_as_of(tmp_path)

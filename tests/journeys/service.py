@@ -1,0 +1,104 @@
+"""The whole product as a user starts it: a demo bank on disk, and `nbo serve` in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from serving.cli.bench.server import free_port
+
+NBO = [sys.executable, "-c", "from serving.cli.main import main; main()"]
+READY_WITHIN_SECONDS = 60.0
+
+
+@dataclass
+class RunningService:
+    """A service process on `port` over the state below `home`; `kill` and `start` it as a test needs."""
+
+    home: Path
+    port: int
+    environment: dict[str, str] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, mode: str = "normal") -> None:
+        """Start `nbo serve` and wait until it is ready in `mode`: "degraded" will do where no features are."""
+        with (self.home / "serve.log").open("a") as log:
+            command = [*NBO, "serve", "--port", str(self.port)]
+            environment = {**os.environ, "NBO_HOME": str(self.home), **self.environment}
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, (self.home / "serve.log").read_text()[-2000:]
+            try:
+                if httpx2.get(f"{self.url}/readyz", timeout=2).json().get("mode") in (mode, "normal"):
+                    return
+            except httpx2.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"not ready: {(self.home / 'serve.log').read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """End the process as a power cut would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        """End the process politely."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(15)
+
+
+def nbo(home: Path, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    """Run one `nbo` command over the state below `home`."""
+    environment = {**os.environ, "NBO_HOME": str(home), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run([*NBO, *arguments], env=environment, capture_output=True, text=True, timeout=600, check=False)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def nbo_json(home: Path, *arguments: str) -> Any:
+    """Run one `nbo` command with --json and return its document."""
+    return json.loads(nbo(home, *arguments, "--json").stdout)
+
+
+@contextmanager
+def serving(home: Path, mode: str = "normal") -> Iterator[RunningService]:
+    """Serve the state below `home`, once ready in `mode`, until the block ends."""
+    service = RunningService(home, free_port())
+    service.start(mode)
+    try:
+        yield service
+    finally:
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of a small demo bank, built once by `nbo demo --no-serve`."""
+    home = tmp_path_factory.mktemp("bank") / "home"
+    nbo(home, "demo", "--no-serve", "--customers", "600", "--months", "6")
+    return home
+
+
+@pytest.fixture(scope="session")
+def running_service(demo_home: Path) -> Iterator[RunningService]:
+    """The demo bank being served."""
+    with serving(demo_home) as service:
+        yield service

@@ -1,0 +1,153 @@
+"""The back-test on files: small ones worked out by hand, and the real ones with known results."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recsys.domain.errors import ImportInvalid
+from recsys.evaluation.backtest import BacktestRequest, read_tasks, run_backtest
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+TRAIN = "customer_id,offer_id,occurred_at\na,x,2026-01-01\na,y,2026-01-02T08:00:00Z\nb,x,2026-01-03 10:00:00\n"
+
+
+def files(folder: Path, **texts: str) -> dict[str, Any]:
+    for name, text in texts.items():
+        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    return {name: folder / f"{name}.csv" for name in texts}
+
+
+def results(request: BacktestRequest) -> dict[str, Any]:
+    return dict(run_backtest(request)["models"]["popularity"])
+
+
+def test_each_customer_is_a_task_and_what_was_seen_is_left_out(tmp_path: Path) -> None:
+    test = "customer_id,offer_id\nb,y\nc,x\n"
+    request = BacktestRequest(**files(tmp_path, train=TRAIN, test=test), ks=(1,))
+    document = run_backtest(request)
+    assert (document["tasks"], document["customers"], document["offers"]) == (2, 2, 2)
+    assert document["models"]["popularity"]["HR@1"]["mean"] == 1
+
+
+def test_seen_offers_are_ranked_when_asked_for(tmp_path: Path) -> None:
+    paths = files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")
+    assert results(BacktestRequest(**paths, ks=(1,), include_seen=True))["HR@1"]["mean"] == 0
+
+
+def test_each_event_is_a_task_where_events_have_ids(tmp_path: Path) -> None:
+    paths = files(tmp_path, train=TRAIN, test="event_id,customer_id,offer_id\n1,c,x\n1,c,y\n2,c,z\n")
+    document = run_backtest(BacktestRequest(**paths, ks=(2,)))
+    assert (document["tasks"], document["customers"], document["offers"]) == (2, 1, 3)
+    assert document["models"]["popularity"]["Recall@2"]["mean"] == 0.5
+
+
+@pytest.mark.parametrize("eligible", ["event_id,offer_id\n1,y\n1,z\n2,x\n", "customer_id,offer_id\nc,y\nc,z\nd,x\n"])
+def test_only_the_eligible_offers_of_a_task_are_ranked(eligible: str, tmp_path: Path) -> None:
+    test = "event_id,customer_id,offer_id\n1,c,y\n2,d,x\n"
+    paths = files(tmp_path, train=TRAIN, test=test, eligible=eligible)
+    assert results(BacktestRequest(**paths, ks=(1,)))["HR@1"]["mean"] == 1
+
+
+def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
+    paths = files(tmp_path, train="user,item\na,x\n", test="user,item\nb,x\n")
+    columns = {"customer_id": "user", "offer_id": "item"}
+    assert results(BacktestRequest(**paths, ks=(1,), columns=columns))["HR@1"]["mean"] == 1
+
+
+def test_gzipped_files_and_parquet_are_read_alike(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")
+    (tmp_path / "train.csv.gz").write_bytes(gzip.compress(TRAIN.encode()))
+    pq.write_table(pa.table({"customer_id": ["b"], "offer_id": ["y"]}), tmp_path / "test.parquet")
+    plain, _ = read_tasks(BacktestRequest(**paths))
+    packed, tasks = read_tasks(BacktestRequest(tmp_path / "train.csv.gz", tmp_path / "test.parquet"))
+    assert (plain.matrix != packed.matrix).nnz == 0
+    assert len(tasks) == 1
+
+
+def test_times_give_ages_and_those_without_a_zone_are_utc(tmp_path: Path) -> None:
+    training, _ = read_tasks(BacktestRequest(**files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")))
+    assert training.age_days is not None
+    assert training.age_days.tolist() == pytest.approx([2 + 10 / 24, 1 + 2 / 24, 0])
+
+
+def test_weights_add_up(tmp_path: Path) -> None:
+    train = "customer_id,offer_id,weight\na,x,0.5\na,x,2\n"
+    training, _ = read_tasks(BacktestRequest(**files(tmp_path, train=train, test="customer_id,offer_id\nb,x\n")))
+    assert training.matrix.data.tolist() == [2.5]
+
+
+def test_the_same_seed_gives_the_same_figures(tmp_path: Path) -> None:
+    train = "customer_id,offer_id\n" + "".join(f"c{n},o{n % 7}\n" for n in range(40))
+    test = "customer_id,offer_id\n" + "".join(f"d{n},o{n % 5}\n" for n in range(40))
+    request = BacktestRequest(**files(tmp_path, train=train, test=test), models=("popularity", "item_item", "als"))
+    one, other = (run_backtest(request) for _ in range(2))
+    timed = ("fit_seconds", "score_seconds")
+    for name, figures in one["models"].items():
+        assert {k: v for k, v in figures.items() if k not in timed} == {
+            k: v for k, v in other["models"][name].items() if k not in timed
+        }
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "reason"),
+    [
+        ("who,what\na,x\n", "customer_id,offer_id\na,x\n", "has no column customer_id, offer_id"),
+        ("customer_id,offer_id\n", "customer_id,offer_id\na,x\n", "has no rows"),
+        (TRAIN, "customer_id,offer_id\na,\n", "empty fields"),
+        ("customer_id,offer_id,occurred_at\na,x,soon\n", "customer_id,offer_id\na,x\n", "cannot be read"),
+        ("customer_id,offer_id,weight\na,x,much\n", "customer_id,offer_id\na,x\n", "cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_with_the_reason(
+    train: str, test: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ImportInvalid, match=reason):
+        run_backtest(BacktestRequest(**files(tmp_path, train=train, test=test)))
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ImportInvalid, match="is not there"):
+        run_backtest(BacktestRequest(tmp_path / "none.csv", tmp_path / "none.csv"))
+
+
+def test_a_task_without_eligible_offers_in_the_file_is_said(tmp_path: Path) -> None:
+    paths = files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n", eligible="customer_id,offer_id\nz,y\n")
+    with pytest.raises(ImportInvalid, match="says nothing about 1 of the tasks"):
+        run_backtest(BacktestRequest(**paths))
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not on this machine")
+@pytest.mark.parametrize(("has_filter", "hit_rate"), [(False, 0.6217), (True, 0.6793)])
+def test_popularity_at_the_insurer_is_what_was_published(has_filter: bool, hit_rate: float) -> None:
+    folder = DATA / "insurance"
+    request = BacktestRequest(
+        train=folder / "purchase_events_train.csv.gz",
+        test=folder / "purchase_events_test.csv.gz",
+        eligible=folder / "filter_test.csv.gz" if has_filter else None,
+        ks=(3,),
+        columns={"customer_id": "user_id", "offer_id": "item_id", "occurred_at": "event_time"},
+        include_seen=True,
+    )
+    document = run_backtest(request)
+    assert document["tasks"] == 5_376
+    assert document["models"]["popularity"]["HR@3"]["mean"] == pytest.approx(hit_rate, abs=0.0001)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not on this machine")
+def test_neighbours_on_citeulike_reach_the_published_recall(tmp_path: Path) -> None:
+    paths: dict[str, Any] = {}
+    for part in ("train", "test"):
+        with gzip.open(DATA / "citeulike_a" / f"cf-{part}-10-users.dat.gz", "rt") as lines:
+            pairs = [f"{user},{item}" for user, line in enumerate(lines) for item in line.split()[1:]]
+        paths |= files(tmp_path, **{part: "customer_id,offer_id\n" + "\n".join(pairs) + "\n"})
+    parameters = {"item_item": {"weighting": "cosine", "neighbours": 1_000}}
+    request = BacktestRequest(**paths, models=("popularity", "item_item"), ks=(50,), parameters=parameters)
+    models = run_backtest(request)["models"]
+    assert models["popularity"]["Recall@50"]["mean"] == pytest.approx(0.0040, rel=0.05)
+    assert models["item_item"]["Recall@50"]["mean"] >= 0.0989 * 0.95

@@ -1,0 +1,109 @@
+"""The Parquet export: complete, in UTC microseconds, without names, and whole at every moment."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from recsys.domain.outcome import Answer
+from recsys.storage.database import Database
+from recsys.storage.export import export_events
+from tests.builders import NOW, a_contact, a_customer
+from tests.recsys.storage.importing import INTERACTIONS, Importer
+from tests.recsys.storage.test_decision_log import a_record, an_outcome
+
+
+def test_every_event_lies_in_the_folder_of_its_day(importer: Importer, tmp_path: Path) -> None:
+    importer.write(
+        interactions=INTERACTIONS
+        + "c1,a,2026-01-02T00:00:00.000001Z,view,app,0.5\nc1,b,2026-01-01T23:59:59Z,,,\n"
+        + "c2,c,2026-01-03T01:00:00+08:00,,,\n"
+    )
+    importer.run()
+    written = export_events(importer.database, tmp_path / "events")
+    tables = {
+        path.parent.name: pq.ParquetFile(path).read().to_pylist()
+        for path in sorted((tmp_path / "events" / "interactions").glob("day=*/*.parquet"))
+    }
+    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "customers": 2}
+    assert {day: [row["offer_id"] for row in rows] for day, rows in tables.items()} == {
+        "day=2026-01-01": ["b"],
+        "day=2026-01-02": ["a", "c"],
+    }
+    assert tables["day=2026-01-02"][0] == {
+        "customer_id": "c1",
+        "offer_id": "a",
+        "occurred_at": datetime(2026, 1, 2, 0, 0, 0, 1, tzinfo=UTC),
+        "kind": "view",
+        "channel": "app",
+        "weight": 0.5,
+    }
+
+
+def test_moments_are_microseconds_in_utc(importer: Importer, tmp_path: Path) -> None:
+    importer.write(interactions=INTERACTIONS + "c1,a,2026-01-02,,,\n")
+    importer.run()
+    export_events(importer.database, tmp_path)
+    (file,) = (tmp_path / "interactions").glob("*/*.parquet")
+    assert pq.read_schema(file).field("occurred_at").type == pa.timestamp("us", tz="UTC")
+
+
+def test_customers_go_out_with_typed_attributes_and_without_their_names(importer: Importer, tmp_path: Path) -> None:
+    importer.write(
+        interactions=INTERACTIONS + "c2,a,2026-01-02,,,\n",
+        customers="customer_id,name,age,is_student,城市\nc1,李娜,41,true,上海\n",
+    )
+    importer.run()
+    export_events(importer.database, tmp_path)
+    table = pq.ParquetFile(tmp_path / "customers.parquet").read()
+    assert table.column("attr_age").to_pylist() == [41.0, None]
+    assert table.column("attr_is_student").to_pylist() == [True, None]
+    assert table.column("attr_城市").to_pylist() == ["上海", None]
+    assert "李娜" not in str(table.to_pylist())
+
+
+def test_live_contacts_and_answers_go_out(known_contact: Database, tmp_path: Path) -> None:
+    with known_contact.transaction("c1") as log:
+        log.add_decision(a_record(), log.next_sequence("k1"))
+        log.add_outcome(an_outcome(Answer.LATER), "key", "digest", {})
+    export_events(known_contact, tmp_path)
+    (answers,) = (tmp_path / "answers").glob("*/*.parquet")
+    (contacts,) = (tmp_path / "contacts").glob("*/*.parquet")
+    assert pq.ParquetFile(answers).read().to_pylist() == [
+        {"outcome_id": "o1", "customer_id": "c1", "offer_id": "card", "decision_id": "d1"}
+        | {"answer": "later", "answered_at": NOW}
+    ]
+    assert pq.ParquetFile(contacts).read().column("contact_id").to_pylist() == ["k1"]
+
+
+def test_a_second_export_leaves_nothing_of_the_first(known_contact: Database, tmp_path: Path) -> None:
+    export_events(known_contact, tmp_path)
+    with known_contact.transaction("c1") as log:
+        log.add_contact(a_contact(contact_id="k2", opened_at=datetime(2026, 7, 1, tzinfo=UTC)))
+    assert export_events(known_contact, tmp_path)["contacts"] == 2
+    found = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.parquet"))
+    assert found == [
+        "contacts/day=2026-06-01/events.parquet",
+        "contacts/day=2026-07-01/events.parquet",
+        "customers.parquet",
+    ]
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith((".new", ".old"))]
+
+
+def test_an_export_that_fails_leaves_the_old_one(
+    known_contact: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_events(known_contact, tmp_path)
+    with known_contact.transaction() as log:
+        log.add_customer(a_customer(customer_id="c2"), NOW)
+
+    def fail(what: str, _done: int, _total: int | None) -> None:
+        if "customers" in what:
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        export_events(known_contact, tmp_path, fail)
+    assert pq.read_metadata(tmp_path / "customers.parquet").num_rows == 1
+    assert export_events(known_contact, tmp_path)["customers"] == 2

@@ -1,0 +1,122 @@
+"""The decision from start to finish, with a model that says what it is told."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from recsys.domain.contact import Intent
+from recsys.domain.customer import Consents
+from recsys.domain.offer import OfferKind
+from recsys.domain.policy import Policy
+from recsys.engine import decide
+from tests.builders import FakeModel, a_catalogue, a_contact, a_customer, a_situation, an_interaction, an_offer
+
+CATALOGUE = a_catalogue(
+    an_offer("card", family="card", margin=100.0, terms={"limit": "age * 1000"}),
+    an_offer("gold", family="card", margin=120.0),
+    an_offer("loan", family="loan", margin=100.0),
+    an_offer("fund", family="fund", margin=100.0),
+    an_offer("fix", kind=OfferKind.SERVICE, family="service", intents=frozenset({"card_declined", "complaint"})),
+)
+REFUSES_PROFILING = a_customer(consents=Consents(profiling=False))
+
+
+def shown(situation: object, model: FakeModel | None, policy: Policy | None = None) -> list[str]:
+    decision = decide(situation, CATALOGUE, model, policy or Policy())  # type: ignore[arg-type]
+    return [offer.offer_id for offer in decision.offers]
+
+
+def test_more_relevant_offers_come_first() -> None:
+    assert shown(a_situation(), FakeModel({"fund": 2.0, "loan": 1.0, "card": -1.0})) == ["fund", "loan", "gold"]
+
+
+def test_a_family_is_shown_once() -> None:
+    assert shown(a_situation(), FakeModel({"gold": 3.0, "card": 2.0})) == ["gold", "fund", "loan"]
+
+
+def test_an_intent_of_this_contact_brings_its_family_to_the_top() -> None:
+    model = FakeModel({"fund": 1.0})
+    assert shown(a_situation(intents=(Intent("loan", 0.9),)), model)[0] == "loan"
+
+
+def test_a_service_action_needs_a_cause() -> None:
+    assert "fix" not in shown(a_situation(), FakeModel())
+    assert "fix" in shown(a_situation(intents=(Intent("card_declined"),)), FakeModel())
+
+
+def test_service_comes_before_sales_when_the_customer_is_upset() -> None:
+    situation = a_situation(contact=a_contact(sentiment=-0.8), intents=(Intent("card_declined", 0.1),))
+    assert shown(situation, FakeModel({"fund": 3.0}))[0] == "fix"
+
+
+def test_an_open_complaint_leaves_only_service() -> None:
+    assert shown(a_situation(contact=a_contact(reason="complaint")), FakeModel({"fund": 3.0})) == ["fix"]
+
+
+def test_contributions_add_up_to_the_log_odds_of_the_propensity() -> None:
+    situation = a_situation(
+        contact=a_contact(sentiment=0.5),
+        intents=(Intent("loan"),),
+        history=(an_interaction("card"),),
+        features={"declined_count_90d": 2},
+    )
+    decision = decide(situation, CATALOGUE, FakeModel({"loan": 1.5, "fund": 0.5}), Policy())
+    for offer in decision.offers:
+        log_odds = math.log(offer.propensity / (1 - offer.propensity))
+        assert sum(reason.contribution for reason in offer.reasons) == pytest.approx(log_odds, abs=1e-9)
+
+
+def test_what_the_customer_chose_before_is_named_as_a_reason() -> None:
+    decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
+    named = [reason for reason in decision.offers[0].reasons if reason.code == "chosen_with"]
+    assert [reason.facts for reason in named] == [{"offer_id": "card"}]
+
+
+def test_who_refuses_profiling_gets_the_same_list_whatever_is_known() -> None:
+    model = FakeModel({"fund": 3.0}, popularity={"loan": 1.0})
+    nothing = a_situation(customer=REFUSES_PROFILING)
+    much = replace(nothing, history=(an_interaction("elsewhere"),), features={"declined_count_90d": 4})
+    assert decide(nothing, CATALOGUE, model, Policy()).offers == decide(much, CATALOGUE, model, Policy()).offers
+    assert shown(nothing, model)[0] == "loan"
+
+
+def test_without_a_model_the_decision_is_made_and_says_so() -> None:
+    decision = decide(a_situation(), CATALOGUE, None, Policy())
+    assert decision.degraded_reasons == ("no_model",)
+    assert not decision.has_no_offer
+
+
+def test_an_empty_catalogue_gives_no_offer() -> None:
+    assert decide(a_situation(), a_catalogue(), FakeModel(), Policy()).has_no_offer
+
+
+def test_nothing_worth_offering_gives_no_offer() -> None:
+    catalogue = a_catalogue(an_offer(margin=1.0, handling_seconds=600))
+    decision = decide(a_situation(), catalogue, FakeModel(), Policy())
+    assert decision.has_no_offer
+    assert [one.code for one in decision.held_back] == ["below_threshold"]
+
+
+def test_terms_are_computed_for_the_person() -> None:
+    situation = a_situation(customer=a_customer(attributes={"age": 30.0}))
+    decision = decide(situation, a_catalogue(*CATALOGUE.offers[:1]), FakeModel(), Policy())
+    assert decision.offers[0].terms == {"limit": 30000.0}
+
+
+def test_every_offer_is_either_shown_or_held_back_with_a_code() -> None:
+    decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
+    named = [offer.offer_id for offer in decision.offers] + [one.offer_id for one in decision.held_back]
+    assert sorted(named) == sorted(offer.offer_id for offer in CATALOGUE.offers)
+
+
+def test_evidence_moves_the_propensity_away_from_its_start() -> None:
+    catalogue = a_catalogue(an_offer("card", starting_propensity=0.1))
+    start = decide(a_situation(), catalogue, FakeModel(), Policy()).offers[0].propensity
+    learned = decide(a_situation(), catalogue, FakeModel(answer_counts={"card": (80, 180)}), Policy()).offers[0].propensity
+    assert start == pytest.approx(0.1)
+    assert learned == pytest.approx((20 * 0.1 + 80) / 200)
+
+
+def test_the_policy_version_changes_with_any_number() -> None:
+    assert Policy().version != Policy(sales_cap=5).version

@@ -1,0 +1,99 @@
+"""`nbo train`, `nbo models` and `nbo backtest` as a user types them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from recsys.domain.errors import NotPromotable
+from recsys.models.families import FAMILIES
+from serving.cli import train_commands
+from serving.cli.main import build
+from tests.training.events import one_taste, two_tastes
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBO_HOME", str(tmp_path / "home"))
+
+
+def nbo(*words: object) -> Result:
+    return CliRunner().invoke(build(), [str(word) for word in words])
+
+
+def answer(*words: object) -> dict[str, Any]:
+    result = nbo(*words, "--json")
+    assert result.exit_code == 0, result.output
+    return dict(json.loads(result.stdout))
+
+
+def test_the_families_on_offer_are_those_there_are() -> None:
+    assert tuple(FAMILIES) == train_commands.FAMILIES
+
+
+def test_a_model_is_trained_promoted_listed_shown_replaced_and_rolled_back(tmp_path: Path) -> None:
+    assert nbo("models", "list").stdout == "No model version yet; run `nbo train`.\n"
+    events = two_tastes(tmp_path / "events")
+    first = answer("train", "--events", events, "--model", "popularity", "--promote-if-better")
+    second = answer("train", "--events", events, "--model", "item_item")
+    assert (first["promoted"], second["promoted"], second["champion"]) == (True, False, first["version"])
+    shown = nbo("train", "--events", events, "--model", "item_item").stdout
+    assert "NDCG@5 against popularity" in shown
+    assert f"Registered {second['version']} (item_item, number 2)." in shown
+    assert answer("models", "promote", "2", "--approver", "Ada")["approver"] == "Ada"
+    assert [v["aliases"] for v in answer("models", "list")["versions"]] == [["champion"], ["previous"]]
+    assert second["version"] in nbo("models", "list").stdout
+    assert "weighting tfidf" in nbo("models", "show", second["version"]).stdout
+    assert answer("models", "rollback")["version"] == first["version"]
+
+
+def test_where_popularity_wins_it_is_said_and_the_gates_refuse_the_others(tmp_path: Path) -> None:
+    events = one_taste(tmp_path / "events")
+    answer("train", "--events", events, "--model", "popularity", "--promote-if-better")
+    shown = nbo("train", "--events", events, "--model", "als", "--promote-if-better").stdout
+    assert "No model is clearly better than popularity here" in shown
+    assert "Gate not passed: better than popularity: NDCG@5 differs by" in shown
+    assert isinstance(nbo("models", "promote", "2").exception, NotPromotable)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["train", "--model", "lightfm"], "'lightfm' does not exist yet; there are popularity, item_item, als, all"),
+        (["train", "--model", "magic"], "'magic' is unknown"),
+        (["train", "--engine", "spark"], "there is no engine 'spark' yet; there is local"),
+        (["train", "--tune", "3"], "there is no hyper-parameter search yet"),
+        (["backtest", "--train", "x", "--test", "y", "--k", "three"], "whole numbers from 1 on"),
+        (["backtest", "--train", "x", "--test", "y", "--k", "0"], "whole numbers from 1 on"),
+        (["backtest", "--train", "x", "--test", "y", "--columns", "who=user"], "ours are customer_id"),
+        (["backtest", "--train", "x", "--test", "y", "--params", "none.yaml"], "cannot be read"),
+        (["models", "show"], "Missing argument"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_what_there_is(words: list[str], reason: str) -> None:
+    result = nbo(*words)
+    assert result.exit_code == 2
+    assert reason in " ".join(result.output.replace("│", " ").split())
+
+
+def test_backtest_prints_a_table_and_one_json_document(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("customer_id,offer_id\na,x\na,y\nb,x\n")
+    (tmp_path / "test.csv").write_text("customer_id,offer_id\nb,y\n")
+    (tmp_path / "params.yaml").write_text("item_item: {weighting: cosine}\n")
+    files = ("--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv")
+    document = answer("backtest", *files, "--k", "1,3", "--params", tmp_path / "params.yaml")
+    assert list(document["models"]) == ["popularity", "item_item", "als"]
+    assert document["models"]["item_item"]["parameters"]["weighting"] == "cosine"
+    assert document["models"]["item_item"]["HR@1"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert "1.0000 [1.0000, 1.0000]" in nbo("backtest", *files).stdout
+
+
+def test_a_parameter_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("customer_id,offer_id\na,x\n")
+    (tmp_path / "params.yaml").write_text("als: {depth: 3}\n")
+    events, params = tmp_path / "events.csv", tmp_path / "params.yaml"
+    result = nbo("backtest", "--train", events, "--test", events, "--params", params)
+    assert result.exit_code == 2
+    assert "als takes the parameters" in result.output

@@ -1,0 +1,59 @@
+"""Small event logs, exported as the service exports its own."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from recsys.domain.customer import Customer
+from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.domain.outcome import Answer, PastAnswer
+from tests.features.exported import Given, write_export
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def day(number: float) -> datetime:
+    """The moment `number` days after the start."""
+    return START + timedelta(days=number)
+
+
+def bought(customer: str, offer: str, on: float, kind: str = "accepted") -> Interaction:
+    """Something a customer did on day `on`."""
+    return Interaction(customer, offer, day(on), InteractionKind(kind))
+
+
+def export(directory: Path, *history: Interaction, answers: tuple[PastAnswer, ...] = ()) -> Path:
+    """Write the events of any customers, and answers of one of them, and return the folder."""
+    names = sorted({event.customer_id for event in history})
+    given = [Given(Customer(name), tuple(e for e in history if e.customer_id == name)) for name in names]
+    given.append(Given(Customer("answering"), answers=answers))
+    write_export(directory, given, START)
+    return directory
+
+
+def answered(offer: str, answer: Answer) -> PastAnswer:
+    """An answer on the second day."""
+    return PastAnswer(offer, answer, day(2))
+
+
+def two_tastes(directory: Path, customers: int = 120, seed: int = 0) -> Path:
+    """Customers who buy only within one of two families of ten offers, where popularity cannot know which."""
+    rng = np.random.default_rng(seed)
+    history = []
+    for number in range(customers):
+        family = "ab"[number % 2]
+        for place, offer in enumerate(rng.permutation(10)[:6]):
+            history.append(bought(f"客户{number:03d}", f"{family}{offer}", place * 20 + float(rng.random())))
+    return export(directory, *history)
+
+
+def one_taste(directory: Path, customers: int = 120, seed: int = 0) -> Path:
+    """Customers who all buy at random, the same few offers most: nothing but popularity can be learned."""
+    rng = np.random.default_rng(seed)
+    chances = np.arange(10, 0, -1) ** 2.0
+    history = []
+    for number in range(customers):
+        for place, offer in enumerate(rng.choice(10, 4, replace=False, p=chances / chances.sum())):
+            history.append(bought(f"c{number:03d}", f"o{offer}", place * 20 + float(rng.random())))
+    return export(directory, *history)

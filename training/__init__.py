@@ -1,0 +1,1 @@
+"""The event log becomes a registered, promotable model."""

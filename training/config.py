@@ -1,0 +1,40 @@
+"""What one training run is asked to do."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HEADLINE = "NDCG@5"
+"""The metric by which candidates are compared, chosen and promoted."""
+
+REGISTERED_NAME = "nbo-relevance"
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with (what is being done, how much is done, of how much or None)."""
+
+DEFAULT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
+    "popularity": {"half_life_days": 180.0},
+    "item_item": {"weighting": "tfidf", "neighbours": 50},
+    "als": {"factors": 64, "regularization": 1.0, "alpha": 10.0, "iterations": 15},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """`events` is the folder of the exported event log, `models` the families to try.
+
+    The last `test_share` (0–1) of all purchases by time is held out to compare the candidates.
+    `tolerance` is how much worse than the champion's, relatively, a challenger's `HEADLINE` may be at the
+    low end of its interval.
+    """
+
+    events: Path
+    tracking_uri: str
+    models: tuple[str, ...]
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: DEFAULT_PARAMETERS)
+    seed: int = 7
+    test_share: float = 0.2
+    ks: tuple[int, ...] = (1, 3, 5, 10)
+    tolerance: float = 0.05
+    promote_if_better: bool = False
