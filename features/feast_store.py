@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,7 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
 
     Importing Feast takes seconds, the first time.
     """
+    _import_metrics()
     from feast import FeatureStore, RepoConfig
 
     # Feast advises against its own background refresh, which is what keeps a hung registry out of a decision.
@@ -78,6 +80,21 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
         repo_path=feature_tables_folder(settings),
     )
     return FeatureStore(config=config)
+
+
+def _import_metrics() -> None:
+    """Import Feast's metrics without the folder they make, at which they would point Prometheus, ours included."""
+    import prometheus_client  # noqa: F401  (where it keeps values is settled by its import)
+
+    names = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")
+    before = {name: os.environ[name] for name in names if name in os.environ}
+    os.environ.setdefault(names[0], before.get(names[1], "not used"))
+    try:
+        import feast.metrics  # noqa: F401
+    finally:
+        for name in names:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def _registry(settings: StoreSettings) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
     import duckdb
 
     with duckdb.connect(config={"temp_directory": str(folder / "duckdb.tmp")}) as database:
-        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ::TIMESTAMP", [as_of.isoformat()])
         for name, columns in _EVENTS.items():
             files = [str(path) for path in sorted((events / name).glob("day=*/*.parquet"))]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
+from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Decision, HeldBack, RankedOffer, Reason, Situation
 from recsys.domain.offer import Offer
 from recsys.domain.policy import Policy
@@ -32,12 +33,7 @@ class RelevanceModel(Protocol):
     def answer_counts(self) -> AnswerCounts: ...
 
 
-def decide(
-    situation: Situation,
-    catalogue: Catalogue,
-    model: RelevanceModel | None,
-    policy: Policy,
-) -> Decision:
+def decide(situation: Situation, catalogue: Catalogue, model: RelevanceModel | None, policy: Policy) -> Decision:
     """Return the decision for this situation; the same arguments always give the same answer.
 
     `model` is the relevance model in service, or None where there is none: the list is then ordered
@@ -61,17 +57,7 @@ def decide(
         customer_id=situation.customer.customer_id,
         contact_id=situation.contact.contact_id,
         offers=tuple(
-            RankedOffer(
-                offer_id=one.offer.offer_id,
-                position=position,
-                relevance=one.relevance,
-                propensity=one.propensity,
-                net_value=one.net_value,
-                priority=one.priority,
-                selection_probability=1.0,
-                terms={name: rule.evaluate(facts) for name, rule in catalogue.terms(one.offer.offer_id).items()},
-                reasons=explain_relevance(one, model, history, policy),
-            )
+            present(one, position, catalogue, facts, explain_relevance(one, model, history, policy))
             for position, one in enumerate(shown, start=1)
         ),
         held_back=tuple(held_back),
@@ -117,7 +103,11 @@ def appraise(
     chance = propensity(reasons)
     value = net_value(offer, policy)
     return Candidate(
-        offer, relevance, chance, value, priority(offer, chance, value, is_upset(situation, policy), policy),
+        offer,
+        relevance,
+        chance,
+        value,
+        priority(offer, chance, value, is_upset(situation, policy), policy),
         tuple(reasons),
     )
 
@@ -145,6 +135,28 @@ def name_left_out(
         HeldBack(one.offer.offer_id, "ranked_lower" if one.priority > policy.minimum_priority else "below_threshold")
         for one in left_out
     ]
+
+
+def present(
+    candidate: Candidate,
+    position: int,
+    catalogue: Catalogue,
+    facts: Mapping[str, AttributeValue],
+    reasons: tuple[Reason, ...],
+) -> RankedOffer:
+    """Return the candidate as it stands on the list, with the terms computed for this person."""
+    terms = {name: rule.evaluate(facts) for name, rule in catalogue.terms(candidate.offer.offer_id).items()}
+    return RankedOffer(
+        offer_id=candidate.offer.offer_id,
+        position=position,
+        relevance=candidate.relevance,
+        propensity=candidate.propensity,
+        net_value=candidate.net_value,
+        priority=candidate.priority,
+        selection_probability=1.0,
+        terms=terms,
+        reasons=reasons,
+    )
 
 
 def explain_relevance(

@@ -5,16 +5,14 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serving import errors, health
-
-
+from serving import consoles, errors, health
 from serving.contacts.routes import router as contacts
 from serving.customers.routes import router as customers
 from serving.decisions.routes import router as decisions
 from serving.guard import JsonGuard
 from serving.health import measure
-from serving.live.hub import LiveHub
 from serving.live.routes import router as live
+from serving.live_hub import LiveHub
 from serving.models.routes import router as models
 from serving.offers.routes import router as offers
 from serving.outcomes.routes import router as outcomes
@@ -38,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Next best offer", version="1", lifespan=lifespan)
     for router in (live, contacts, outcomes, decisions, customers, offers, models, health.router):
         app.include_router(router)
+    consoles.mount(app)
 
     errors.install(app)
     app.middleware("http")(measure)

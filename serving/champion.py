@@ -22,6 +22,7 @@ class ChampionInService:
         self._bundles = bundles
         self._bundle: Bundle | None = None
         self._refused: str | None = None
+        self._has_looked = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
 
@@ -29,6 +30,11 @@ class ChampionInService:
     def bundle(self) -> Bundle | None:
         """The model version in service, or None before there is one."""
         return self._bundle
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a model in service, or a first look found none."""
+        return self._bundle is not None or self._has_looked
 
     def start(self) -> None:
         """Load the last good bundle from disk, then follow the registry in a thread."""
@@ -60,6 +66,7 @@ class ChampionInService:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             self._try("follow the champion", self.check)
+            self._has_looked = True
             self._stopped.wait(POLL_SECONDS)
 
     def _try(self, what: str, step: Callable[[], None]) -> None:

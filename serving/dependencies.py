@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from serving.live.hub import LiveHub
+from serving.live_hub import LiveHub
 from serving.wiring import Services
 
 

@@ -68,8 +68,10 @@ async def _on_own_error(_: Request, error: Exception) -> Response:
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = [
-        {"field": ".".join(str(part) for part in one["loc"] if isinstance(part, int) or _is_plain(part)),
-         "reason": one["msg"] if one["type"] != "extra_forbidden" else "This field is not known."}
+        {
+            "field": ".".join(str(part) for part in one["loc"] if isinstance(part, int) or _is_plain(part)),
+            "reason": one["msg"] if one["type"] != "extra_forbidden" else "This field is not known.",
+        }
         for one in error.errors()[:20]
     ]
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", "Some fields cannot be used.", {"errors": found})
@@ -89,8 +91,10 @@ async def _on_defect(_: Request, __: Exception) -> Response:
     )
 
 
-_HTTP_DETAILS = {HTTPStatus.NOT_FOUND: "There is nothing at this address.",
-                 HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method."}
+_HTTP_DETAILS = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this method.",
+}
 
 
 def offer_problem(one: errors.OfferInvalid) -> dict[str, object]:

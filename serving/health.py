@@ -48,6 +48,9 @@ def readyz(services: ServicesOf) -> Response:
             catalogue = services.catalogue.current(log)
     except StoreUnavailable as error:
         return _json({"status": "not ready", "reason": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
+    if not services.champion.is_known:
+        starting = {"status": "not ready", "reason": "The model is being loaded."}
+        return _json(starting, HTTPStatus.SERVICE_UNAVAILABLE)
     bundle = services.champion.bundle
     missing = [] if bundle else ["no_model"]
     if not services.features.is_open:
@@ -69,7 +72,7 @@ def metrics() -> Response:
     """Prometheus metrics of this worker, or of all workers when there are several."""
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

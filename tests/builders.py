@@ -47,7 +47,9 @@ def a_situation(**changes: Any) -> Situation:
     return Situation(**{**known, **changes})
 
 
-def an_interaction(offer_id: str, kind: InteractionKind = InteractionKind.ACCEPTED, days_ago: float = 100) -> Interaction:
+def an_interaction(
+    offer_id: str, kind: InteractionKind = InteractionKind.ACCEPTED, days_ago: float = 100
+) -> Interaction:
     """Something the customer did some days ago."""
     return Interaction("c1", offer_id, NOW - timedelta(days=days_ago), kind)
 

@@ -1,3 +1,3 @@
 """Fixtures every test may use: real databases and a real Redis."""
 
-pytest_plugins = ["tests.databases"]
+pytest_plugins = ["tests.databases", "tests.journeys.service"]

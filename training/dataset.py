@@ -54,7 +54,7 @@ class Dataset:
         import duckdb
 
         self._connection = duckdb.connect()
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         if not any(directory.glob("interactions/*/*.parquet")):
             raise ImportInvalid("There are no interactions to learn from; run `nbo import DIR` first.")
         self._view("interactions", directory)

@@ -19,9 +19,9 @@ class OfferKind(StrEnum):
 class Offer:
     """One entry of the catalogue; rules (`eligibility`, `terms`) are text in the one rule language.
 
-    `margin` is in the bank's currency per acceptance (`None`: the policy's default), `handling_seconds` the agent's time it costs,
-    `channels` empty means every channel, `valid_to` is exclusive, and `intents` are the contact
-    intents it answers besides its family.
+    `margin` is in the bank's currency per acceptance (`None`: the policy's default), `handling_seconds` the
+    agent's time it costs, `channels` empty means every channel, `valid_to` is exclusive, and `intents` are
+    the contact intents it answers besides its family.
     """
 
     offer_id: str

@@ -35,7 +35,7 @@ def read_events(path: Path, columns: Mapping[str, str], required: Sequence[str])
     import duckdb
 
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
         try:
             relation = _open(connection, path)
             found = {ours: columns.get(ours, ours) for ours in _CASTS if columns.get(ours, ours) in relation.columns}

@@ -22,9 +22,12 @@ def contact_policy_blocks(situation: Situation, catalogue: Catalogue, policy: Po
             blocks[past.offer_id] = "cooling_off"
         elif past.answer is Answer.LATER and age < timedelta(days=policy.later_cool_off_days):
             blocks[past.offer_id] = "asked_for_later"
-        elif past.answer is Answer.ACCEPTED and age < timedelta(days=policy.service_done_days):
-            if not catalogue.is_sale(past.offer_id):
-                blocks[past.offer_id] = "just_done"
+        elif (
+            past.answer is Answer.ACCEPTED
+            and age < timedelta(days=policy.service_done_days)
+            and not catalogue.is_sale(past.offer_id)
+        ):
+            blocks[past.offer_id] = "just_done"
     return blocks
 
 
@@ -36,4 +39,3 @@ def is_sales_cap_reached(situation: Situation, catalogue: Catalogue, policy: Pol
         for past in situation.answers
     )
     return pitched >= policy.sales_cap
-

@@ -3,9 +3,10 @@
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import HeldBack, Reason
 from recsys.domain.errors import OfferNotFound
+from recsys.ranking.intent_names import INTENT_NAMES_ZH
 
 REASON_TEXTS: dict[str, tuple[str, str]] = {
-    "asked_about": ("Asked about {intent} in this contact", "本次联系中询问了{intent}"),
+    "asked_about": ("This contact is about: {intent}", "本次联系涉及：{intent}"),
     "chosen_with": ("Often chosen by customers with {offer}", "有“{offer}”的客户常选择此项"),
     "relevance": ("Fits what this customer has chosen so far", "符合该客户以往的选择"),
     "popular": ("Popular with customers now", "近期很受客户欢迎"),
@@ -28,7 +29,10 @@ HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
     "risk_unknown": ("The customer's risk level is not known", "客户风险等级未知"),
     "already_holds": ("The customer has it already", "客户已持有"),
     "not_eligible": ("The customer does not meet the conditions", "客户不符合条件"),
-    "eligibility_unknown": ("Cannot tell whether the conditions are met; unknown: {names}", "无法判断是否符合条件，缺少：{names}"),
+    "eligibility_unknown": (
+        "Cannot tell whether the conditions are met; unknown: {names}",
+        "无法判断是否符合条件，缺少：{names}",
+    ),
     "cooling_off": ("Declined not long ago", "客户不久前已拒绝"),
     "asked_for_later": ("The customer asked for it later", "客户希望以后再说"),
     "just_done": ("Done just now", "刚刚已办理"),
@@ -45,7 +49,7 @@ def say_reason(reason: Reason, catalogue: Catalogue, language: str) -> str:
     if "offer_id" in facts:
         facts["offer"] = offer_title(facts["offer_id"], catalogue, language)
     if "intent" in facts:
-        facts["intent"] = facts["intent"].replace("_", " ")
+        facts["intent"] = intent_name(facts["intent"], language)
     return _pick(REASON_TEXTS[reason.code], language).format_map(facts)
 
 
@@ -56,6 +60,11 @@ def say_held_back(held_back: HeldBack, language: str) -> str:
 
 def _pick(texts: tuple[str, str], language: str) -> str:
     return texts[1] if language.startswith("zh") else texts[0]
+
+
+def intent_name(intent: str, language: str) -> str:
+    """Return how the intent is called in `language`."""
+    return (INTENT_NAMES_ZH.get(intent) if language.startswith("zh") else None) or intent.replace("_", " ")
 
 
 def offer_title(offer_id: str, catalogue: Catalogue, language: str) -> str:

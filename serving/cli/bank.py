@@ -1,13 +1,15 @@
 """From an import directory to a promoted model: what `nbo demo` and the benchmark do before they serve."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serving.cli.output import Progress
-from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 
-def build_bank(settings: Settings, directory: Path, redis_url: str, seed: int, progress: Progress) -> dict[str, Any]:
+def build_bank(settings: "Settings", directory: Path, redis_url: str, seed: int, progress: Progress) -> dict[str, Any]:
     """Import `directory`, fill the feature store, compare all models and promote the best; returns a summary.
 
     Every step can be repeated: what an interrupted run has done already is found done.
@@ -22,12 +24,14 @@ def build_bank(settings: Settings, directory: Path, redis_url: str, seed: int, p
     }
 
 
-def fill_features(settings: Settings, redis_url: str, progress: Progress) -> dict[str, Any]:
+def fill_features(settings: "Settings", redis_url: str, progress: Progress) -> dict[str, Any]:
     """Export the event log, build the feature tables, apply the definitions and materialise everyone's features."""
     from features.gateway import FeatureGateway
+    from recsys.domain.clock import system_clock
     from recsys.storage.database import open_database
     from recsys.storage.export import export_events
 
+    as_of = system_clock()
     database = open_database(settings.event_log_url)
     try:
         exported = export_events(database, settings.events, progress)
@@ -35,7 +39,7 @@ def fill_features(settings: Settings, redis_url: str, progress: Progress) -> dic
         database.close()
     gateway = FeatureGateway(settings, redis_url)
     try:
-        tables = gateway.build_feature_tables(settings.events, progress=progress)
+        tables = gateway.build_feature_tables(settings.events, as_of, progress)
         views = gateway.apply()
         written = {one.view: one.rows for one in gateway.materialize(progress)}
     finally:

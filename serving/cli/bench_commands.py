@@ -8,7 +8,7 @@ import typer
 from serving.cli.output import JsonOption, emit, progress_bar
 
 
-def decide(  # noqa: PLR0913  # one option each
+def decide(  # one option each
     offers: Annotated[int, typer.Option(min=1, max=5000, help="Offers in the catalogue.")] = 200,
     customers: Annotated[int, typer.Option(min=10, help="Customers in the event log.")] = 10_000,
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Open connections when measuring throughput.")] = 8,

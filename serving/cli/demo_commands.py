@@ -1,7 +1,6 @@
 """`nbo demo`: a whole simulated bank, from nothing to a live contact centre, in one command."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -9,14 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys.domain.errors import SettingsInvalid
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit, progress_bar
 from serving.cli.serve_commands import PortOption, check_exposure, check_port, run_server
-from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 WAITING_CONTACTS = 4
 CONTACTS_A_SECOND = 0.5
@@ -31,7 +33,7 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Build a simulated bank, train and promote a model, and serve it with a simulated contact centre."""
-    settings = Settings()
+    settings = current_settings()
     check_exposure(settings, "127.0.0.1")
     if not no_serve:
         check_port("127.0.0.1", port)
@@ -44,7 +46,7 @@ def demo(
             run_server(settings, "127.0.0.1", port, workers=1)
 
 
-def prepare(settings: Settings, wanted: dict[str, int]) -> dict[str, Any]:
+def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     """Build the bank of `wanted` (customers, months, seed) below NBO_HOME, or find it there; returns a summary.
 
     Raises SettingsInvalid when another bank lives there: nothing of it is touched.
@@ -96,8 +98,8 @@ def simulated_centre(url: str) -> Iterator[None]:
                 continue
             command = [sys.executable, "-c", "from serving.cli.main import main; main()", "traffic", "--url", url]
             options = ["--rate", str(CONTACTS_A_SECOND), "--seconds", "0", "--waiting", str(WAITING_CONTACTS)]
-            quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-            centre.append(subprocess.Popen([*command, *options], env=os.environ, **quiet))
+            nowhere = subprocess.DEVNULL
+            centre.append(subprocess.Popen([*command, *options], stdin=nowhere, stdout=nowhere, stderr=nowhere))
             return
 
     starter = threading.Thread(target=start, name="simulated-centre", daemon=True)
@@ -129,7 +131,9 @@ def _lines(summary: dict[str, Any], addresses: dict[str, str]) -> str:
     lines.append(f"took        {summary['seconds']} s")
     lines += [f"{page:<11} {address}" for page, address in addresses.items()]
     if addresses:
-        lines.append("sign-in     none: the demo listens on this machine only and gives everyone every role; Ctrl-C ends it")
+        lines.append(
+            "sign-in     none: the demo listens on this machine only and gives everyone every role; Ctrl-C ends it"
+        )
     return "\n".join(lines)
 
 
@@ -139,4 +143,5 @@ def _metrics(metrics: dict[str, Any]) -> str:
     if not against:
         return f"{shown}  (the baseline)"
     difference = against["NDCG@5"]
-    return f"{shown}  ({difference['mean']:+.4f} [{difference['low']:+.4f}, {difference['high']:+.4f}] NDCG@5 against popularity)"
+    interval = f"[{difference['low']:+.4f}, {difference['high']:+.4f}]"
+    return f"{shown}  ({difference['mean']:+.4f} {interval} NDCG@5 against popularity)"

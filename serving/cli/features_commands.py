@@ -1,23 +1,26 @@
 """The commands `nbo features`: events out as Parquet and feature tables, definitions registered, features online."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, Progress, emit, progress_bar
-from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 
 def export(as_json: JsonOption = False) -> None:
     """Write the event log as Parquet, and build the feature tables from it."""
     with progress_bar() as progress:
-        summary = export_features(Settings(), progress)
+        summary = export_features(current_settings(), progress)
     rows = {**summary["events"], **summary["tables"]}
     emit(summary, as_json, "\n".join([f"{name}: {count} rows" for name, count in rows.items()] + [_took(summary)]))
 
 
 def apply(as_json: JsonOption = False) -> None:
     """Register entities, views and services in the feature registry; needs no Redis."""
-    summary = apply_features(Settings())
+    summary = apply_features(current_settings())
     emit(summary, as_json, f"applied: {', '.join(summary['views'])}\n{_took(summary)}")
 
 
@@ -25,14 +28,14 @@ def materialize(as_json: JsonOption = False) -> None:
     """Write everybody's features as of the last export to the online store; an interrupted run goes on."""
     from serving.embedded_redis import redis_of
 
-    settings = Settings()
+    settings = current_settings()
     with redis_of(settings) as redis_url, progress_bar() as progress:
         summary = materialize_features(settings, redis_url, progress)
     lines = [f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" for v in summary["views"]]
     emit(summary, as_json, "\n".join([*lines, _took(summary)]))
 
 
-def export_features(settings: Settings, progress: Progress) -> dict[str, Any]:
+def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:
     """Export the event log below the offline folder and build the feature tables; rows by part, and seconds."""
     from features.feast_store import feature_tables_folder
     from features.feature_tables import build_feature_tables
@@ -54,7 +57,7 @@ def export_features(settings: Settings, progress: Progress) -> dict[str, Any]:
     return {"as_of": as_of.isoformat(), "events": events, "tables": built, "seconds": _since(started)}
 
 
-def apply_features(settings: Settings) -> dict[str, Any]:
+def apply_features(settings: "Settings") -> dict[str, Any]:
     """Register the definitions; the names of the views, and seconds."""
     from features.gateway import FeatureGateway
 
@@ -65,7 +68,7 @@ def apply_features(settings: Settings) -> dict[str, Any]:
     return {"views": views, "seconds": _since(started)}
 
 
-def materialize_features(settings: Settings, redis_url: str, progress: Progress) -> dict[str, Any]:
+def materialize_features(settings: "Settings", redis_url: str, progress: Progress) -> dict[str, Any]:
     """Write the features as of the last export online; rows and rows a second by view, and seconds."""
     from features.gateway import FeatureGateway
 

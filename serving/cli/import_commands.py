@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, Progress, emit, progress_bar
-from serving.settings import Settings
 
 if TYPE_CHECKING:
     from recsys.storage.import_directory import NextCatalogue
+    from serving.settings import Settings
 
 
 def init(as_json: JsonOption = False) -> None:
     """Create the event log's tables, or bring them to this version."""
     from recsys.storage.database import open_database
 
-    settings = Settings()
+    settings = current_settings()
     database = open_database(settings.event_log_url)
     try:
         database.upgrade()
@@ -39,12 +40,12 @@ def import_(
 ) -> None:
     """Import customers, offers, interactions and contacts; see docs/import.md."""
     with progress_bar() as progress:
-        summary = import_files(Settings(), directory, progress, replace=replace, mapping=mapping)
+        summary = import_files(current_settings(), directory, progress, replace=replace, mapping=mapping)
     emit(summary, as_json, _lines(summary))
 
 
 def import_files(
-    settings: Settings, directory: Path, progress: Progress, *, replace: bool = False, mapping: Path | None = None
+    settings: "Settings", directory: Path, progress: Progress, *, replace: bool = False, mapping: Path | None = None
 ) -> dict[str, Any]:
     """Import `directory` into the event log, whose tables are made first if need be; returns the report."""
     from recsys.domain.clock import system_clock

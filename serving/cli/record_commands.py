@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit
-from serving.settings import Settings
 
 
 def show_decision(
@@ -16,7 +16,7 @@ def show_decision(
     from serving.catalogue_in_service import CatalogueInService
     from serving.decisions.record import render
 
-    database = open_database(Settings().event_log_url)
+    database = open_database(current_settings().event_log_url)
     with database.read() as log:
         record = log.decision(decision_id)
         body = render(record, "en", CatalogueInService().current(log))
@@ -43,7 +43,7 @@ def show_customer(
     from serving.catalogue_in_service import CatalogueInService
     from serving.contacts.views import customer_body
 
-    database = open_database(Settings().event_log_url)
+    database = open_database(current_settings().event_log_url)
     with database.read() as log:
         body = customer_body(log, customer_id, CatalogueInService().current(log), "en")
     database.close()

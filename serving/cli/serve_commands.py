@@ -4,13 +4,16 @@ import ipaddress
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recsys.domain.errors import SettingsInvalid
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit
-from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -21,7 +24,7 @@ def serve(
     host: HostOption = "127.0.0.1", port: PortOption = 8000, workers: WorkersOption = 1, as_json: JsonOption = False
 ) -> None:
     """Start the service; Ctrl-C stops it."""
-    settings = Settings()
+    settings = current_settings()
     check_exposure(settings, host)
     check_port(host, port)
     addresses = {page: f"http://{host}:{port}/{page}" for page in ("agent", "marketing", "science", "docs")}
@@ -29,7 +32,7 @@ def serve(
     run_server(settings, host, port, workers)
 
 
-def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
+def run_server(settings: "Settings", host: str, port: int, workers: int) -> None:
     """Serve until stopped, with an embedded Redis where none is configured."""
     import uvicorn
 
@@ -52,7 +55,7 @@ def run_server(settings: Settings, host: str, port: int, workers: int) -> None:
         )
 
 
-def check_exposure(settings: Settings, host: str) -> None:
+def check_exposure(settings: "Settings", host: str) -> None:
     """Refuse to serve without sign-in anywhere but on this machine, and modes that do not exist yet."""
     if settings.auth != "demo":
         raise SettingsInvalid(f"NBO_AUTH={settings.auth} is not built yet; only demo is, on this machine alone.")
@@ -74,7 +77,7 @@ def check_port(host: str, port: int) -> None:
 
 def doctor(as_json: JsonOption = False) -> None:
     """Say which parts are reachable and what to do about the others; exits 1 when one the service needs is not."""
-    settings = Settings()
+    settings = current_settings()
     checks: dict[str, Callable[[Settings], str]] = {
         "event log": _check_event_log,
         "redis": _check_redis,
@@ -97,7 +100,7 @@ def doctor(as_json: JsonOption = False) -> None:
         raise typer.Exit(1)
 
 
-def _check_event_log(settings: Settings) -> str:
+def _check_event_log(settings: "Settings") -> str:
     from recsys.storage.database import open_database
 
     if settings.database_url is None and not (settings.home / "nbo.db").exists():
@@ -109,19 +112,19 @@ def _check_event_log(settings: Settings) -> str:
     return f"{counts['customers']} customers, {counts['interactions']} interactions, {counts['decisions']} decisions"
 
 
-def _check_redis(settings: Settings) -> str:
+def _check_redis(settings: "Settings") -> str:
     import redis
 
     from serving.embedded_redis import redis_of
 
     with redis_of(settings, stop_at_exit=True) as url:
         client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-        version = client.info("server")["redis_version"]
+        server: Any = client.info("server")
         client.close()
-    return f"redis-server {version}" + ("" if settings.redis_url else ", embedded")
+    return f"redis-server {server['redis_version']}" + ("" if settings.redis_url else ", embedded")
 
 
-def _check_catalogue(settings: Settings) -> str:
+def _check_catalogue(settings: "Settings") -> str:
     from recsys.storage.database import open_database
 
     database = open_database(settings.event_log_url)
@@ -133,13 +136,13 @@ def _check_catalogue(settings: Settings) -> str:
     return f"{len(saved[1])} offers, version {saved[0]}"
 
 
-def _check_feature_registry(settings: Settings) -> str:
+def _check_feature_registry(settings: "Settings") -> str:
     if settings.database_url is None and not (settings.home / "feast" / "registry.db").exists():
         raise SettingsInvalid("The feature store is not set up; run `nbo features export`, `apply`, `materialize`.")
     return "applied"
 
 
-def _check_model_registry(settings: Settings) -> str:
+def _check_model_registry(settings: "Settings") -> str:
     from training.registry import Registry
 
     if settings.mlflow_tracking_uri is None and not (settings.home / "mlflow" / "mlflow.db").exists():
@@ -150,7 +153,7 @@ def _check_model_registry(settings: Settings) -> str:
     return f"champion is version {champion}"
 
 
-def _check_bundle(settings: Settings) -> str:
+def _check_bundle(settings: "Settings") -> str:
     import json
 
     from recsys.models.bundle import load_bundle
@@ -162,7 +165,7 @@ def _check_bundle(settings: Settings) -> str:
     return f"version {bundle.version} ({bundle.model_name}, {len(bundle.offer_ids)} offers) passes its checks"
 
 
-def _check_console_files(settings: Settings) -> str:
+def _check_console_files(settings: "Settings") -> str:
     vendor = Path(__file__).parents[1] / "consoles" / "static" / "vendor"
     if not any(vendor.glob("*.js")):
         raise SettingsInvalid("The pages' scripts are missing; run `make install`.")

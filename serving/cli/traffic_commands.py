@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit, progress_bar
-from serving.settings import Settings
 
 _DEFAULT_WORLD = {"customers": 5000, "months": 12, "seed": 7}
 
@@ -43,7 +43,7 @@ def traffic(
     from recsys.simulator.world import World
     from serving.cli.simulated_centre import Load, run_centre
 
-    demo = demo_world(Settings().home)
+    demo = demo_world(current_settings().home)
     world = World.build(
         customers if customers is not None else demo["customers"],
         demo["months"],

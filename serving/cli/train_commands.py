@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, Progress, emit, progress_bar
-from serving.settings import Settings
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
 
 FAMILIES = ("popularity", "item_item", "als")
 _LATER = ("bpr", "ease", "lightfm")
@@ -32,12 +35,12 @@ def train(
     if tune is not None:
         raise typer.BadParameter("there is no hyper-parameter search yet", param_hint="--tune")
     with progress_bar() as progress:
-        summary = run_training(Settings(), models, seed, promote_if_better, progress, events)
+        summary = run_training(current_settings(), models, seed, promote_if_better, progress, events)
     emit(summary, as_json, _training_lines(summary))
 
 
 def run_training(
-    settings: Settings,
+    settings: "Settings",
     models: tuple[str, ...],
     seed: int,
     promote_if_better: bool,
@@ -62,7 +65,7 @@ def run_training(
     return summarise(run(config, progress))
 
 
-def _export(settings: Settings, events: Path, progress: Progress) -> None:
+def _export(settings: "Settings", events: Path, progress: Progress) -> None:
     from recsys.storage.database import open_database
     from recsys.storage.export import export_events
 
@@ -78,7 +81,7 @@ def list_models(as_json: JsonOption = False) -> None:
     """List the registered model versions, newest first."""
     from training.registry import Registry
 
-    versions = [_version_body(info) for info in Registry(Settings().tracking_uri).versions()]
+    versions = [_version_body(info) for info in Registry(current_settings().tracking_uri).versions()]
     header = ("", "version", "model", "HR@3", "NDCG@5", "aliases", "created")
     rows = [
         (f"{v['number']}", v["version"], v["model"], *(f"{v['metrics'].get(m, 0):.4f}" for m in ("HR@3", "NDCG@5")),
@@ -92,7 +95,7 @@ def show_model(version: VersionArgument, as_json: JsonOption = False) -> None:
     """Show one model version: parameters, back-test, gates it did not pass, and who approved it."""
     from training.registry import Registry
 
-    body = _version_body(Registry(Settings().tracking_uri).version(version))
+    body = _version_body(Registry(current_settings().tracking_uri).version(version))
     metrics = "".join(f"\n  {name:<14}{value:.4f}" for name, value in body["metrics"].items())
     refused = "".join(f"\n  {text}" for text in body["refusals"])
     lines = [
@@ -114,7 +117,7 @@ def promote(
     """Make a version the champion: checked, gated, and in service within seconds."""
     from training.registry import Registry
 
-    body = _version_body(Registry(Settings().tracking_uri).promote(version, approver))
+    body = _version_body(Registry(current_settings().tracking_uri).promote(version, approver))
     emit(body, as_json, f"{body['version']} ({body['model']}) is champion.")
 
 
@@ -122,7 +125,7 @@ def rollback(as_json: JsonOption = False) -> None:
     """Make the previous champion the champion again."""
     from training.registry import Registry
 
-    body = _version_body(Registry(Settings().tracking_uri).rollback())
+    body = _version_body(Registry(current_settings().tracking_uri).rollback())
     emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.")
 
 

@@ -59,6 +59,7 @@ class Desk:
             "view": view,
             "notice": notice,
             "sequence": agent_view.sequence(view),
+            "complaint_days": self.services.policy.complaint_open_days,
             "declined_days": self.services.policy.declined_cool_off_days,
         }
 

@@ -1,5 +1,7 @@
 """Chinese names of the identifiers that the demo bank uses: terms, customer columns, reasons and segments."""
 
+from recsys.ranking.intent_names import INTENT_NAMES_ZH
+
 NAMES_ZH = {
     # terms of offers
     "amount": "金额",
@@ -62,39 +64,6 @@ NAMES_ZH = {
     "youth": "青年",
     "senior": "银发",
     "small_business": "小微企业",
-    # reasons and intents
-    "address_change": "变更地址",
-    "app_problem": "应用问题",
-    "business": "经营需求",
-    "campaign": "活动回访",
-    "cancel_account": "销户",
-    "cancel_card": "销卡",
-    "car": "购车",
-    "card_bill": "信用卡账单",
-    "card_declined": "刷卡被拒",
-    "card_enquiry": "办卡咨询",
-    "card_lost": "卡片丢失",
-    "card_upgrade": "升级卡片",
-    "complaint": "投诉",
-    "family": "家庭",
-    "family_finance": "家庭理财",
-    "fees": "费用",
-    "foreign_payment": "境外支付",
-    "fraud_worry": "担心被盗刷",
-    "home": "居家",
-    "insurance": "保险",
-    "interest_rate": "利率",
-    "investment": "投资",
-    "loan_enquiry": "贷款咨询",
-    "mortgage_enquiry": "房贷咨询",
-    "mortgage_leaving": "房贷转出",
-    "move_money": "转出资金",
-    "phone_plan": "手机套餐",
-    "retirement": "养老",
-    "saving": "储蓄",
-    "transfer": "转账",
-    "travel": "出行",
-    "tuition": "学费",
-    "wellness": "健康",
+    **INTENT_NAMES_ZH,
 }
 """A name that is not here is shown as it is written, with spaces for its underscores."""

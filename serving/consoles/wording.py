@@ -73,6 +73,7 @@ WORDING: dict[str, tuple[str, str]] = {
     "risk": ("Risk level", "风险等级"),
     "risk_of_five": ("{level} of 5", "{level} / 5"),
     "open_complaint": ("Open complaint ({ago})", "投诉未解决（{ago}）"),
+    "old_complaint": ("Complaint never settled ({ago})", "投诉未回访（{ago}）"),
     "flag_vulnerable": ("Vulnerable customer", "弱势客户"),
     "flag_arrears": ("In arrears", "有逾期"),
     "flag_do_not_contact": ("Asked not to be sold to", "不接受推销"),
@@ -153,6 +154,7 @@ WORDING: dict[str, tuple[str, str]] = {
         "This is the state of {time}. Answers are kept and sent as soon as it is back.",
         "当前显示的是 {time} 的内容。作答会保留，恢复后自动发送。",
     ),
+    "offline_queue": ("The list may be old; it is tried again every two seconds.", "列表可能已过期，每两秒自动重试。"),
     "unsent": ("Waiting to be sent: {count}", "待发送：{count}"),
     # wrap-up
     "wrap_up_lead": ("How satisfied was the customer?", "客户满意度如何？"),

@@ -9,9 +9,7 @@ from serving.contacts.schemas import CloseContact, ContactView, HandOff, NewCont
 from serving.decisions.schemas import DecisionBody
 from serving.dependencies import Language, Role, allow
 
-router = APIRouter(
-    prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))]
-)
+router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

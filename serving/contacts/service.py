@@ -41,7 +41,7 @@ from serving.contacts.schemas import (
 from serving.contacts.situation import FeaturesRead, gather
 from serving.contacts.views import contact_body, contact_view
 from serving.decisions.record import make_record
-from serving.live.hub import LiveHub
+from serving.live_hub import LiveHub
 from serving.timing import stage
 from serving.wiring import Services
 

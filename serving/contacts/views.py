@@ -34,7 +34,9 @@ def contact_view(log: EventLog, contact: Contact, catalogue: Catalogue, language
 
 def contact_body(contact: Contact) -> ContactBody:
     """Return the contact as the API shows it."""
-    status: Literal["waiting", "live", "closed"] = "closed" if contact.closed_at else ("live" if contact.agent_id else "waiting")
+    status: Literal["waiting", "live", "closed"] = (
+        "closed" if contact.closed_at else ("live" if contact.agent_id else "waiting")
+    )
     return ContactBody(
         contact_id=contact.contact_id,
         customer_id=contact.customer_id,

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from recsys.catalogue import Catalogue
-from recsys.domain.decision import Decision, HeldBack, Situation
+from recsys.domain.decision import Decision, HeldBack, RankedOffer, Situation
 from recsys.ranking.explanation import offer_title, say_held_back, say_reason
 from serving.decisions.schemas import DecisionBody, HeldBackBody, OfferBody, ReasonBody
 
@@ -15,45 +15,14 @@ LANGUAGES = ("en", "zh")
 
 def make_record(decision: Decision, situation: Situation, catalogue: Catalogue, sequence: int) -> dict[str, Any]:
     """Return the record as plain JSON values: what was known, what was decided, what could be said."""
-    offers = []
-    for ranked in decision.offers:
-        offer = catalogue.offer(ranked.offer_id)
-        offers.append(
-            {
-                "offer_id": ranked.offer_id,
-                "position": ranked.position,
-                "kind": offer.kind,
-                "family": offer.family,
-                "title": {language: offer.title(language) for language in LANGUAGES},
-                "talk_track": {language: offer.talk_track(language) for language in LANGUAGES},
-                "disclosure": offer.disclosure,
-                "terms": ranked.terms,
-                "relevance": ranked.relevance,
-                "propensity": ranked.propensity,
-                "net_value": ranked.net_value,
-                "priority": ranked.priority,
-                "selection_probability": ranked.selection_probability,
-                "reasons": [
-                    {
-                        "code": reason.code,
-                        "contribution": reason.contribution,
-                        "facts": reason.facts,
-                        "text": {language: say_reason(reason, catalogue, language) for language in LANGUAGES},
-                    }
-                    for reason in ranked.reasons
-                ],
-            }
-        )
     record = {
         "decision_id": decision.decision_id,
         "contact_id": decision.contact_id,
         "customer_id": decision.customer_id,
         "sequence": sequence,
         "made_at": decision.made_at,
-        "offers": offers,
-        "held_back": [
-            {"offer_id": one.offer_id, "code": one.code, "facts": one.facts} for one in decision.held_back
-        ],
+        "offers": [_offer_record(ranked, catalogue) for ranked in decision.offers],
+        "held_back": [{"offer_id": one.offer_id, "code": one.code, "facts": one.facts} for one in decision.held_back],
         "model_version": decision.model_version,
         "catalogue_version": decision.catalogue_version,
         "policy_version": decision.policy_version,
@@ -63,6 +32,34 @@ def make_record(decision: Decision, situation: Situation, catalogue: Catalogue, 
     }
     plain: dict[str, Any] = orjson.loads(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY))
     return plain
+
+
+def _offer_record(ranked: RankedOffer, catalogue: Catalogue) -> dict[str, Any]:
+    offer = catalogue.offer(ranked.offer_id)
+    return {
+        "offer_id": ranked.offer_id,
+        "position": ranked.position,
+        "kind": offer.kind,
+        "family": offer.family,
+        "title": {language: offer.title(language) for language in LANGUAGES},
+        "talk_track": {language: offer.talk_track(language) for language in LANGUAGES},
+        "disclosure": offer.disclosure,
+        "terms": ranked.terms,
+        "relevance": ranked.relevance,
+        "propensity": ranked.propensity,
+        "net_value": ranked.net_value,
+        "priority": ranked.priority,
+        "selection_probability": ranked.selection_probability,
+        "reasons": [
+            {
+                "code": reason.code,
+                "contribution": reason.contribution,
+                "facts": reason.facts,
+                "text": {language: say_reason(reason, catalogue, language) for language in LANGUAGES},
+            }
+            for reason in ranked.reasons
+        ],
+    }
 
 
 def _inputs(situation: Situation) -> dict[str, Any]:

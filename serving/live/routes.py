@@ -16,7 +16,6 @@ from serving.wiring import Services
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
 
-
 def existing_contact(contact_id: str, services: ServicesOf) -> str:
     """Return the contact's id; ContactNotFound before a stream has begun, when it still can be a 404."""
     with services.database.read() as log:
@@ -29,7 +28,11 @@ LastEventId = Annotated[int, Header(alias="Last-Event-ID", ge=0)]
 
 @router.get("/{contact_id}/stream", response_class=EventSourceResponse)
 async def stream(
-    contact_id: ExistingContact, services: ServicesOf, hub: LiveHubOf, language: Language, last_event_id: LastEventId = 0
+    contact_id: ExistingContact,
+    services: ServicesOf,
+    hub: LiveHubOf,
+    language: Language,
+    last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Send each decision of the contact once, as an event `decision` whose id is its sequence number."""
     async for sequence in follow(services, hub, contact_id, last_event_id):

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import anyio.to_thread
 
-from serving.live.hub import LiveHub
+from serving.live_hub import LiveHub
 from serving.wiring import Services
 
 

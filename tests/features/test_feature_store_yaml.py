@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from feast.repo_config import load_repo_config
 
 from features.feast_store import PATIENCE_OF_BATCHES, open_store
 from tests.features.conftest import Settings
@@ -18,10 +17,12 @@ ROOT = Path(__file__).parents[2]
 def test_the_file_says_what_the_code_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBO_HOME", str(tmp_path))
     monkeypatch.setenv("NBO_REDIS_URL", "redis://localhost/3")
-    of_file = load_repo_config(ROOT, ROOT / "feature_store.yaml")
     of_code = open_store(
         Settings(tmp_path, tmp_path / "offline", None), "redis://localhost/3", PATIENCE_OF_BATCHES
     ).config
+    from feast.repo_config import load_repo_config  # only now: `open_store` minds what importing Feast does
+
+    of_file = load_repo_config(ROOT, ROOT / "feature_store.yaml")
     assert of_file.registry.model_dump(exclude={"cache_mode"}) == of_code.registry.model_dump(exclude={"cache_mode"})
     assert of_file.online_store.model_dump() == of_code.online_store.model_dump()
     assert of_file.offline_store.model_dump() == of_code.offline_store.model_dump()

@@ -1,5 +1,6 @@
 """The feature store from the outside: real Feast, real Redis."""
 
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -147,6 +148,12 @@ def test_an_attribute_that_comes_with_a_later_export_is_served_after_apply(store
         gateway.materialize()
         assert gateway.read_online("客户-1").values["attr_owner"] is True
         gateway.close()
+
+
+def test_feast_leaves_the_metrics_of_the_service_where_they_are(store: Store) -> None:
+    before = [name for name in os.environ if name.startswith("PROMETHEUS_")]
+    store.gateway.read_online("quiet-0")
+    assert [name for name in os.environ if name.startswith("PROMETHEUS_")] == before == []
 
 
 def test_two_may_apply_at_once(store: Store) -> None:

@@ -109,6 +109,14 @@ def test_an_unsent_answer_survives_a_killed_service(
     assert [one["answer"] for one in callers.view(contact_id)["customer"]["answers"][:1]] == ["later"]
 
 
+def test_the_queue_says_when_it_may_be_old(open_page: Opener) -> None:
+    page = open_page("/agent")
+    page.route("**/agent/queue", lambda route: route.abort())
+    expect(page.locator("#connection")).to_contain_text("Connection lost")
+    page.unroute("**/agent/queue")
+    expect(page.locator("#connection")).to_be_hidden()
+
+
 def test_an_unsent_answer_survives_a_reload(callers: Callers, open_page: Opener) -> None:
     contact_id = callers.call("loan_enquiry", three_offers)
     page = open_page(f"/agent/contacts/{contact_id}")

@@ -1,6 +1,5 @@
 """The service killed while agents answer: what was acknowledged is there, once."""
 
-import random
 import sqlite3
 import threading
 import time
@@ -45,10 +44,9 @@ def _answer(
     service: RunningService, keys: Sequence[str], decisions: Sequence[tuple[str, str]], acknowledged: dict[str, str]
 ) -> None:
     """Post one outcome a key, again with the same key until it is acknowledged, as an agent's desktop would."""
-    chance = random.Random(keys[0])
     with httpx2.Client(base_url=service.url, timeout=10) as client:
-        for key in keys:
-            decision_id, offer_id = chance.choice(decisions)
+        for number, key in enumerate(keys):
+            decision_id, offer_id = decisions[number % len(decisions)]
             body = {"decision_id": decision_id, "offer_id": offer_id, "answer": "not_pitched"}
             while key not in acknowledged:
                 try:

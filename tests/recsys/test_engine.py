@@ -113,7 +113,9 @@ def test_every_offer_is_either_shown_or_held_back_with_a_code() -> None:
 def test_evidence_moves_the_propensity_away_from_its_start() -> None:
     catalogue = a_catalogue(an_offer("card", starting_propensity=0.1))
     start = decide(a_situation(), catalogue, FakeModel(), Policy()).offers[0].propensity
-    learned = decide(a_situation(), catalogue, FakeModel(answer_counts={"card": (80, 180)}), Policy()).offers[0].propensity
+    learned = (
+        decide(a_situation(), catalogue, FakeModel(answer_counts={"card": (80, 180)}), Policy()).offers[0].propensity
+    )
     assert start == pytest.approx(0.1)
     assert learned == pytest.approx((20 * 0.1 + 80) / 200)
 

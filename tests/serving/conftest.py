@@ -15,7 +15,13 @@ OFFERS = [
     {"offer_id": "loan", "title_en": "Loan", "title_zh": "贷款", "family": "loan", "disclosure": "APR 9 %"},
     {"offer_id": "fund", "title_en": "Fund", "title_zh": "基金", "family": "fund"},
     {"offer_id": "travel", "title_en": "Travel cover", "title_zh": "旅行险", "family": "travel"},
-    {"offer_id": "fix", "title_en": "Card controls", "title_zh": "卡片管理", "kind": "service", "intents": ["card_declined"]},
+    {
+        "offer_id": "fix",
+        "title_en": "Card controls",
+        "title_zh": "卡片管理",
+        "kind": "service",
+        "intents": ["card_declined"],
+    },
 ]
 
 

@@ -67,7 +67,14 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
                 client.hset(f"bench:c{customer}", mapping={"a": 1, "b": 2, "c": 3})
         floor_environment = {**environment, ANSWER_BYTES: str(fast.answer_bytes)}
         with server("serving.cli.bench.floor:floor_app", folder, plan.workers, floor_environment) as port:
-            floor_fast, floor_steady = _load(port, body, plan, "floor", progress)
+            floor = _load(port, body, plan, "floor", progress)
+    return _document(plan, (fast, steady), floor, stages)
+
+
+def _document(
+    plan: Plan, decisions: tuple[Measured, Measured], floor: tuple[Measured, Measured], stages: dict[str, float]
+) -> dict[str, Any]:
+    (fast, steady), (floor_fast, floor_steady) = decisions, floor
     return {
         "offers": plan.offers,
         "customers": plan.customers,

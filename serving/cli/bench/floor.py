@@ -1,4 +1,4 @@
-"""The floor of the decision benchmark: the same server answering fixed JSON after one HGETALL and one durable insert."""
+"""The floor of the decision benchmark: the same server, fixed JSON, one HGETALL and one durable insert."""
 
 import os
 import secrets

@@ -26,7 +26,11 @@
   });
 
   // The queue: arrows walk through it, the first row has the focus ---------------------------------
-  if (document.getElementById("queue")) {
+  const queue = document.getElementById("queue");
+  if (queue) {
+    const lost = document.getElementById("connection");
+    queue.addEventListener("htmx:error", () => (lost.hidden = false));
+    queue.addEventListener("htmx:after:swap", () => (lost.hidden = true));
     const actions = () => [...document.querySelectorAll("[data-queue-action]")];
     actions()[0]?.focus();
     document.addEventListener("keydown", (event) => {

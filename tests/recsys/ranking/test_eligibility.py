@@ -89,7 +89,9 @@ def test_a_service_action_needs_no_consent_and_knows_no_suppression(customer: ob
 def test_the_cap_counts_what_was_pitched_in_the_window_and_not_service() -> None:
     catalogue = a_catalogue(an_offer("card"), an_offer("fix", kind=OfferKind.SERVICE), an_offer("loan"))
     pitched = [a_past_answer("loan", Answer.DECLINED, days_ago=29)] * 5
-    below = a_situation(answers=(*pitched, a_past_answer("fix", Answer.ACCEPTED, 0.5), a_past_answer("loan", Answer.LATER, 31)))
+    below = a_situation(
+        answers=(*pitched, a_past_answer("fix", Answer.ACCEPTED, 0.5), a_past_answer("loan", Answer.LATER, 31))
+    )
     at_cap = a_situation(answers=(*pitched, a_past_answer("gone", Answer.ACCEPTED, days_ago=2)))
     allowed_below, _ = permit(below, catalogue, Policy(sales_cap=6))
     allowed_at_cap, held_back = permit(at_cap, catalogue, Policy(sales_cap=6))

@@ -1,6 +1,5 @@
 """Makes the databases and the kinds of files that several tests of the event log use."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,8 +7,6 @@ import pytest
 from recsys.storage.database import Database
 from tests.builders import NOW, a_contact, a_customer
 from tests.recsys.storage.importing import Importer
-
-Write = Callable[[str, str], Path]
 
 
 @pytest.fixture

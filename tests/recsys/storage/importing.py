@@ -11,6 +11,8 @@ from serving.cli.import_commands import next_catalogue
 from tests.builders import NOW
 
 INTERACTIONS = "customer_id,offer_id,occurred_at,event,channel,weight\n"
+CUSTOMERS = "customer_id,kind,name,risk_level,vulnerable,consent_marketing,age,city,is_student\n"
+CONTACTS = "contact_id,customer_id,opened_at,channel,direction,reason,sentiment,agent_id,csat\n"
 
 
 class Importer:

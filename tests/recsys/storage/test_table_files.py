@@ -40,7 +40,7 @@ def test_what_a_csv_writer_wrote_comes_back(rows: list[tuple[str, str, str]]) ->
 )
 def test_rows_without_a_quote_are_never_lost_to_their_neighbours(lines: list[str]) -> None:
     rows, rejected = _read("a,b,c\n" + "\n".join(lines) + "\n")
-    assert rows.count({"a": "x", "b": "y", "c": "z"}) == lines.count("x,y,z")
+    assert rows.count({"a": "x", "b": "y", "c": "z"}) == lines.count("x,y,z") + lines.count('"x",y,z')
     assert rows.count({"a": "x\ny", "b": "1", "c": "2"}) == lines.count('"x\ny",1,2')
     assert len(rejected) >= sum(line in ('"', 'x,"y', "x,y") for line in lines)
 
