@@ -1,0 +1,53 @@
+"""Bundles on disk for the tests, and ways to tamper with them behind their checksums."""
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys.models.bundle import Bundle, TrainingFacts, load_bundle, save_bundle
+from recsys.models.families import FAMILIES
+from recsys.models.sealed_files import MANIFEST, seal, write_arrays
+from tests.recsys.models.worlds import a_market, fitted
+
+every_model = pytest.mark.parametrize("name", FAMILIES)
+FILES = ("arrays.npz", "offers.json", "canary.json")
+
+
+def build_bundle(directory: Path, name: str) -> Bundle:
+    world = a_market(customers=60)
+    facts = TrainingFacts({world.offer_ids[0]: (3, 10)}, {"events": 1000})
+    return save_bundle(directory, fitted(name, world), world, np.random.default_rng(2), facts)
+
+
+@cache
+def built_once(name: str) -> dict[str, bytes]:
+    with TemporaryDirectory() as folder:
+        build_bundle(Path(folder) / "b", name)
+        return {path.name: path.read_bytes() for path in (Path(folder) / "b").iterdir()}
+
+
+def a_bundle(directory: Path, name: str = "als") -> Bundle:
+    directory.mkdir()
+    for file, content in built_once(name).items():
+        (directory / file).write_bytes(content)
+    return load_bundle(directory)
+
+
+def reseal(directory: Path, **changes: Any) -> None:
+    """Seal the files as they are now: only the checks behind the checksums can still refuse them."""
+    manifest = {**json.loads((directory / MANIFEST).read_text()), **changes}
+    seal(directory, FILES, manifest)
+
+
+def edit_arrays(directory: Path, edit: Callable[[dict[str, np.ndarray]], None]) -> None:
+    with np.load(directory / "arrays.npz") as stored:
+        arrays = {name: stored[name].copy() for name in stored}
+    edit(arrays)
+    write_arrays(directory / "arrays.npz", arrays)
+    reseal(directory)
