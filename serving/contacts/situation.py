@@ -32,11 +32,10 @@ def gather(
     log: EventLog, contact: Contact, decision_id: str, now: datetime, features: FeaturesRead, policy: Policy
 ) -> Situation:
     """Return the situation of this contact as it stands inside the open transaction."""
-    customer = log.customer(contact.customer_id)
     return Situation(
         decision_id=decision_id,
         made_at=now,
-        customer=customer,
+        customer=log.customer(contact.customer_id),
         contact=contact,
         intents=heard_intents(contact, log.contact_events(contact.contact_id)),
         history=log.history(contact.customer_id),

@@ -1,7 +1,8 @@
 """Turns what the event log holds into the bodies that the API answers."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent
@@ -23,11 +24,13 @@ RECENT_ANSWERS = 10
 RECENT_CONTACTS = 8
 
 
-def contact_view(log: EventLog, contact: Contact, catalogue: Catalogue, language: str) -> ContactView:
-    """Return the contact with its customer, latest decision and events."""
+def contact_view(
+    log: EventLog, contact: Contact, catalogue: Catalogue, language: str, record: Mapping[str, Any] | None = None
+) -> ContactView:
+    """Return the contact with its customer, events and latest decision, whose `record` may be at hand already."""
     customer = customer_body(log, contact.customer_id, catalogue, language)
-    records = log.decisions_of(contact.contact_id)
-    decision = render(records[-1], language, catalogue, spoken=customer.language) if records else None
+    latest = record or log.latest_decision(contact.contact_id)
+    decision = render(latest, language, catalogue, spoken=customer.language) if latest else None
     events = [_event_body(event) for event in log.contact_events(contact.contact_id)]
     return ContactView(contact=contact_body(contact), customer=customer, decision=decision, events=events)
 

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from recsys.catalogue import Catalogue
-from recsys.domain.decision import Decision, HeldBack, RankedOffer, Situation
+from recsys.domain.decision import Decision, RankedOffer, Situation
 from recsys.ranking.explanation import offer_title, say_held_back, say_reason
-from serving.decisions.schemas import DecisionBody, HeldBackBody, OfferBody, ReasonBody
+from serving.decisions.schemas import DecisionBody
 
 LANGUAGES = ("en", "zh")
 
@@ -101,12 +101,14 @@ def render(record: Mapping[str, Any], language: str, catalogue: Catalogue, spoke
     """
     told = "zh" if language.startswith("zh") else "en"
     said = told if spoken is None else ("zh" if spoken.startswith("zh") else "en")
-    return DecisionBody(
-        offers=[_offer(one, told, said) for one in record["offers"]],
-        held_back=[_held_back(one, told, catalogue) for one in record["held_back"]],
-        no_offer=not record["offers"],
-        degraded=bool(record["degraded_reasons"]),
-        **{name: record[name] for name in _COPIED},
+    return DecisionBody.model_validate(
+        {
+            **{name: record[name] for name in _COPIED},
+            "offers": [_offer(one, told, said) for one in record["offers"]],
+            "held_back": [_held_back(one, told, catalogue) for one in record["held_back"]],
+            "no_offer": not record["offers"],
+            "degraded": bool(record["degraded_reasons"]),
+        }
     )
 
 
@@ -114,26 +116,13 @@ _COPIED = (
     "decision_id", "contact_id", "customer_id", "sequence", "made_at", "model_version", "catalogue_version",
     "policy_version", "degraded_reasons", "feature_age_seconds",
 )  # fmt: skip
-_COPIED_FROM_OFFER = (
-    "offer_id", "position", "kind", "family", "disclosure", "terms", "relevance", "propensity", "net_value",
-    "priority", "selection_probability",
-)  # fmt: skip
 
 
-def _offer(one: Mapping[str, Any], told: str, said: str) -> OfferBody:
-    reasons = [
-        ReasonBody(code=reason["code"], text=reason["text"][told], contribution=reason["contribution"])
-        for reason in one["reasons"]
-    ]
-    return OfferBody(
-        title=one["title"][told],
-        talk_track=one["talk_track"][said],
-        reasons=reasons,
-        **{name: one[name] for name in _COPIED_FROM_OFFER},
-    )
+def _offer(one: Mapping[str, Any], told: str, said: str) -> dict[str, Any]:
+    reasons = [{**reason, "text": reason["text"][told]} for reason in one["reasons"]]
+    return {**one, "title": one["title"][told], "talk_track": one["talk_track"][said], "reasons": reasons}
 
 
-def _held_back(one: Mapping[str, Any], told: str, catalogue: Catalogue) -> HeldBackBody:
-    text = say_held_back(HeldBack(one["offer_id"], one["code"], one["facts"]), told)
+def _held_back(one: Mapping[str, Any], told: str, catalogue: Catalogue) -> dict[str, Any]:
     title = offer_title(one["offer_id"], catalogue, told)
-    return HeldBackBody(offer_id=one["offer_id"], title=title, code=one["code"], text=text)
+    return {**one, "title": title, "text": say_held_back(one["code"], one["facts"], told)}

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request, Response
 from recsys.domain.clock import system_clock
 from recsys.storage.database import open_database
 from serving.guard import JsonGuard
-from serving.health import measure
+from serving.health import Measured
 from serving.settings import Settings
 
 ANSWER_BYTES = "NBO_BENCH_ANSWER_BYTES"
@@ -42,6 +42,6 @@ def floor_app() -> FastAPI:
             log.save_catalogue(secrets.token_hex(8), [], system_clock())
         return Response(answer, status_code=201, media_type="application/json")
 
-    app.middleware("http")(measure)
     app.add_middleware(JsonGuard)
+    app.add_middleware(Measured)
     return app
