@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
-from recsys.domain.errors import DecisionNotFound
+from recsys.domain.errors import DecisionNotFound, IdempotencyKeyReused
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
@@ -49,6 +50,7 @@ _OUTCOMES_OF_CUSTOMER = (
 _OUTCOMES_OF_DECISION = _outcome.where(outcomes.c.decision_id == bindparam("decision_id")).order_by(
     outcomes.c.recorded_at, outcomes.c.outcome_id
 )
+_ANSWERED = select(outcomes.c.offer_id, outcomes.c.answer, func.count()).group_by("offer_id", "answer")
 _CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("contact_id")).scalar_subquery()
 _ADD_DECISION = insert(decisions)
 _ADD_OUTCOME = insert(outcomes)
@@ -96,15 +98,28 @@ class DecisionLog(BoundLog):
         rows = self._connection.execute(_OUTCOMES_OF_DECISION, {"decision_id": decision_id})
         return tuple(_to_outcome(row) for row in rows)
 
+    def answer_totals(self) -> dict[str, dict[Answer, int]]:
+        """Return how often each offer was given each answer, over all time; what was not pitched is no answer."""
+        totals: dict[str, dict[Answer, int]] = {}
+        for offer_id, answer, count in self._connection.execute(_ANSWERED):
+            if answer != Answer.NOT_PITCHED:
+                totals.setdefault(offer_id, {})[Answer(answer)] = count
+        return totals
+
     def add_outcome(self, outcome: Outcome, idempotency_key: str, digest: str, receipt: Mapping[str, Any]) -> None:
         """Store an answer once; accepted and declined ones also become part of the customer's history.
 
-        A second use of `idempotency_key` raises SQLAlchemy's `IntegrityError`: ask `outcome_receipt`
-        first, in the same transaction.
+        Ask `outcome_receipt` first, in the same transaction: a second use of `idempotency_key` raises
+        `IdempotencyKeyReused` (so does one at the same moment, for another customer).
         """
         row: dict[str, Any] = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS}
         row |= {"idempotency_key": idempotency_key, "digest": digest, "receipt": orjson.dumps(receipt).decode()}
-        self._connection.execute(_ADD_OUTCOME, row)
+        try:
+            self._connection.execute(_ADD_OUTCOME, row)
+        except IntegrityError as error:
+            if "idempotency_key" in str(error.orig):
+                raise IdempotencyKeyReused from error
+            raise
         if (kind := _INTERACTION_OF.get(outcome.answer)) is not None:
             event = {
                 "customer_id": outcome.customer_id,

@@ -1,6 +1,7 @@
 """The command `nbo`: puts the groups of commands together and turns errors into one line and exit code 1."""
 
 import sys
+import warnings
 
 import typer
 
@@ -48,6 +49,9 @@ def build() -> typer.Typer:
 
 def main() -> None:
     """Run the command line; exits 0 done, 1 failed with a one-line reason, 2 wrong usage."""
+    if not sys.warnoptions:
+        # Libraries switch their own warnings on as they are imported; they tell developers, not users.
+        warnings.showwarning = lambda *_, **__: None
     try:
         build()()
     except NboError as error:

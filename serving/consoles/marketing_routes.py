@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from recsys.domain.outcome import Answer
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute
 from serving.dependencies import Language, Role, ServicesOf, allow
@@ -11,22 +12,20 @@ router = APIRouter(prefix="/marketing", route_class=PageRoute, dependencies=[Dep
 
 @router.get("")
 def show_catalogue(request: Request, services: ServicesOf, language: Language) -> Response:
-    """List every offer with the answers that the model in service has learned from."""
+    """List every offer with what customers have answered to it so far."""
     with services.database.read() as log:
-        catalogue = services.catalogue.current(log)
-    bundle = services.champion.bundle
-    counts = bundle.answer_counts if bundle else {}
+        catalogue, totals = services.catalogue.current(log), log.answer_totals()
     offers = []
     for offer in catalogue.offers:
-        accepted, answered = counts.get(offer.offer_id, (0, 0))
+        answers = totals.get(offer.offer_id, {})
         offers.append(
             {
                 "offer_id": offer.offer_id,
                 "title": offer.title(language),
                 "kind": offer.kind.value,
                 "margin": offer.margin,
-                "accepted": accepted,
-                "answered": answered,
+                "accepted": answers.get(Answer.ACCEPTED, 0),
+                "answered": sum(answers.values()),
             }
         )
     return answer(request, "marketing.html", {"offers": offers, "version": catalogue.version})

@@ -141,7 +141,7 @@ def test_why_not_answers_for_any_offer(callers: Callers, open_page: Opener) -> N
     page = open_page(f"/agent/contacts/{callers.call('complaint')}")
     page.keyboard.press("/")
     page.keyboard.type("mortgage")
-    expect(page.locator(".why-not-list li").first).to_contain_text("A complaint is open")
+    expect(page.locator(".why-not-list li").first).to_contain_text("A complaint is open", timeout=20_000)
 
 
 def test_letter_keys_can_be_switched_off(callers: Callers, open_page: Opener) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from recsys.domain.errors import DecisionNotFound
+from recsys.domain.errors import DecisionNotFound, IdempotencyKeyReused
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.database import Database
@@ -75,10 +75,18 @@ def test_an_outcome_is_found_by_key_customer_and_decision(decided: Database) -> 
 def test_an_idempotency_key_is_used_once(decided: Database) -> None:
     with decided.transaction("c1") as log:
         log.add_outcome(an_outcome(), "key", "digest", {})
-    with pytest.raises(IntegrityError), decided.transaction("c1") as log:
+    with pytest.raises(IdempotencyKeyReused), decided.transaction("c1") as log:
         log.add_outcome(an_outcome(outcome_id="o2"), "key", "digest", {})
     with decided.read() as log:
         assert log.counts()["outcomes"] == 1
+
+
+def test_answers_are_totalled_by_offer_without_what_was_not_pitched(decided: Database) -> None:
+    said = [("card", Answer.LATER), ("card", Answer.LATER), ("card", Answer.ACCEPTED), ("loan", Answer.NOT_PITCHED)]
+    with decided.transaction("c1") as log:
+        for number, (offer_id, answer) in enumerate(said):
+            log.add_outcome(an_outcome(answer, outcome_id=f"o{number}", offer_id=offer_id), f"key-{number}", "", {})
+        assert log.answer_totals() == {"card": {Answer.LATER: 2, Answer.ACCEPTED: 1}}
 
 
 @pytest.mark.parametrize(
