@@ -16,6 +16,7 @@ from numpy.random import Generator
 from recsys.domain.clock import system_clock
 from serving.cli.bench.floor import ANSWER_BYTES
 from serving.cli.bench.load import Measured, RequestBody, closed_loop, fixed_rate
+from serving.cli.bench.reflection import outcome_to_next_decision
 from serving.cli.bench.server import server
 from serving.cli.output import Progress
 from serving.settings import Settings
@@ -60,20 +61,27 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
             return json.dumps(contact).encode()
 
         with server("serving.app:app_from_environment", folder, plan.workers, environment) as port:
-            fast, steady = _load(port, body, plan, "decisions", progress)
+            decisions = _load(port, body, plan, "decisions", progress)
             stages = _stages(port)
+            reflected = outcome_to_next_decision(port, [f"c{number}" for number in range(min(200, plan.customers))])
         with redis.Redis.from_url(redis_url) as client:
             for customer in range(plan.customers):
                 client.hset(f"bench:c{customer}", mapping={"a": 1, "b": 2, "c": 3})
-        floor_environment = {**environment, ANSWER_BYTES: str(fast.answer_bytes)}
+        floor_environment = {**environment, ANSWER_BYTES: str(decisions[0].answer_bytes)}
         with server("serving.cli.bench.floor:floor_app", folder, plan.workers, floor_environment) as port:
             floor = _load(port, body, plan, "floor", progress)
-    return _document(plan, (fast, steady), floor, stages)
+    return {
+        **_document(plan, decisions, floor),
+        "outcome_to_next_decision_ms": {
+            "p50": round(float(np.percentile(reflected, 50)), 1),
+            "p99": round(float(np.percentile(reflected, 99)), 1),
+            "max": round(float(reflected.max()), 1),
+        },
+        "stages_ms": stages,
+    }
 
 
-def _document(
-    plan: Plan, decisions: tuple[Measured, Measured], floor: tuple[Measured, Measured], stages: dict[str, float]
-) -> dict[str, Any]:
+def _document(plan: Plan, decisions: tuple[Measured, Measured], floor: tuple[Measured, Measured]) -> dict[str, Any]:
     (fast, steady), (floor_fast, floor_steady) = decisions, floor
     return {
         "offers": plan.offers,
@@ -94,7 +102,6 @@ def _document(
             "p99_ms": round(floor_steady.percentile(99), 2),
         },
         "throughput_over_floor": round(fast.throughput / floor_fast.throughput, 3),
-        "stages_ms": stages,
     }
 
 
