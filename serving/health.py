@@ -65,7 +65,7 @@ def readyz(services: ServicesOf) -> Response:
         return _json(starting, HTTPStatus.SERVICE_UNAVAILABLE)
     bundle = services.champion.bundle
     missing = [] if bundle else ["no_model"]
-    if not services.features.is_open:
+    if not services.features.can_be_read():
         missing.append("features_unavailable")
     ready = {
         "status": "ready",

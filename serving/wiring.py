@@ -28,10 +28,13 @@ class FeaturesInService:
         self._settings = settings
         self._gateway: FeatureGateway | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether features can be read at all."""
-        return self._gateway is not None
+    def can_be_read(self) -> bool:
+        """Return whether a read of the online store works now (of somebody who does not exist)."""
+        try:
+            self.gateway.read_online("nobody")
+        except FeaturesUnavailable:
+            return False
+        return True
 
     @property
     def gateway(self) -> "FeatureGateway":

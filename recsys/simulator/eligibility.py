@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ def eligible_people(population: Population, offers: Sequence[Mapping[str, Any]])
     """
     columns = [_sql_values(getattr(population, name)) for name in _COLUMNS]
     held = np.where(population.is_customer, 2, 0).tolist()
-    with sqlite3.connect(":memory:") as people:
+    with closing(sqlite3.connect(":memory:")) as people:
         people.execute(f"CREATE TABLE people ({', '.join(_COLUMNS)}, held_count, channel, direction, sentiment)")
         places = ", ".join("?" * (len(_COLUMNS) + 1))
         insert = f"INSERT INTO people VALUES ({places}, 'phone', 'inbound', 0)"

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import httpx2
@@ -35,7 +36,7 @@ def test_every_acknowledged_outcome_survives_kill_9_exactly_once(tmp_path: Path)
             agent.join(300)
     assert sorted(acknowledged) == sorted(keys)
     assert _stored(home, keys) == acknowledged
-    with sqlite3.connect(home / "nbo.db") as connection:
+    with closing(sqlite3.connect(home / "nbo.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM outcomes").fetchone() == (OUTCOMES,)
 
