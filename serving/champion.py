@@ -22,7 +22,7 @@ class ChampionInService:
         self._bundles = bundles
         self._bundle: Bundle | None = None
         self._refused: str | None = None
-        self._has_looked = False
+        self._has_looked = threading.Event()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
 
@@ -34,7 +34,7 @@ class ChampionInService:
     @property
     def is_known(self) -> bool:
         """Whether there is a model in service, or a first look found none."""
-        return self._bundle is not None or self._has_looked
+        return self._bundle is not None or self._has_looked.is_set()
 
     def start(self) -> None:
         """Load the last good bundle from disk, then follow the registry in a thread."""
@@ -42,6 +42,10 @@ class ChampionInService:
         if version is not None:
             self._try("load the last good bundle", lambda: self._serve(version))
         self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the registry was looked at for the first time."""
+        self._has_looked.wait()
 
     def stop(self) -> None:
         """Stop following."""
@@ -66,7 +70,7 @@ class ChampionInService:
     def _follow(self) -> None:
         while not self._stopped.is_set():
             self._try("follow the champion", self.check)
-            self._has_looked = True
+            self._has_looked.set()
             self._stopped.wait(POLL_SECONDS)
 
     def _try(self, what: str, step: Callable[[], None]) -> None:
