@@ -43,6 +43,11 @@ class ChampionInService:
             self._try("load the last good bundle", lambda: self._serve(version))
         self._thread.start()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it follows the registry no more."""
+        return self._stopped.is_set()
+
     def wait(self) -> None:
         """Return when the registry was looked at for the first time."""
         self._has_looked.wait()

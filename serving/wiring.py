@@ -95,9 +95,9 @@ class Services:
     def close(self) -> None:
         """Stop the threads and close what is open."""
         self.champion.stop()
+        gc.unfreeze()
         self.features.close()
         self.database.close()
-
 
     def _settle(self) -> None:
         """Once everything is loaded, take it out of the garbage collector's rounds.
@@ -106,8 +106,9 @@ class Services:
         """
         self.features.wait()
         self.champion.wait()
-        gc.collect()
-        gc.freeze()
+        if not self.champion.is_stopped:
+            gc.collect()
+            gc.freeze()
 
 
 def build_services(settings: Settings) -> Services:
