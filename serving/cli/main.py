@@ -1,5 +1,6 @@
 """The command `nbo`: puts the groups of commands together and turns errors into one line and exit code 1."""
 
+import os
 import sys
 import warnings
 
@@ -55,8 +56,16 @@ def main() -> None:
     try:
         build()()
     except NboError as error:
-        typer.echo(f"nbo: {' '.join(str(error).split())}", err=True)
-        sys.exit(1)
+        _fail(str(error))
+    except Exception as error:  # a defect, or a part of the system that speaks for itself: still one line
+        if "NBO_DEBUG" in os.environ:
+            raise
+        _fail(f"{type(error).__name__}: {error} (NBO_DEBUG=1 shows where)")
+
+
+def _fail(reason: str) -> None:
+    typer.echo(f"nbo: {' '.join(reason.split())}", err=True)
+    sys.exit(1)
 
 
 def _group(name: str, help_text: str, commands: dict[str, object]) -> typer.Typer:
