@@ -27,6 +27,7 @@ class RunningService:
 
     home: Path
     port: int
+    workers: int = 1
     environment: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -38,7 +39,7 @@ class RunningService:
     def start(self, mode: str = "normal") -> None:
         """Start `nbo serve` and wait until it is ready in `mode`: "degraded" will do where no features are."""
         with (self.home / "serve.log").open("a") as log:
-            command = [*NBO, "serve", "--port", str(self.port)]
+            command = [*NBO, "serve", "--port", str(self.port), "--workers", str(self.workers)]
             environment = {**os.environ, "NBO_HOME": str(self.home), **self.environment}
             self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         deadline = time.monotonic() + READY_WITHIN_SECONDS
@@ -79,9 +80,9 @@ def nbo_json(home: Path, *arguments: str) -> Any:
 
 
 @contextmanager
-def serving(home: Path, mode: str = "normal") -> Iterator[RunningService]:
+def serving(home: Path, mode: str = "normal", workers: int = 1) -> Iterator[RunningService]:
     """Serve the state below `home`, once ready in `mode`, until the block ends."""
-    service = RunningService(home, free_port())
+    service = RunningService(home, free_port(), workers)
     service.start(mode)
     try:
         yield service
