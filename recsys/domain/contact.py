@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Channel(StrEnum):
-    """Where a contact takes place."""
+    """Where a contact takes place; the names other desktops use ("WeChat", "web", "voice") mean the same."""
 
     PHONE = "phone"
     WEB_CHAT = "web_chat"
@@ -14,6 +14,23 @@ class Channel(StrEnum):
     APP = "app"
     EMAIL = "email"
     BRANCH = "branch"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Channel | None":
+        name = str(value).strip().lower().replace(" ", "_").replace("-", "_")
+        name = _OTHER_CHANNEL_NAMES.get(name, name)
+        return next((channel for channel in cls if channel.value == name), None)
+
+
+_OTHER_CHANNEL_NAMES = {
+    "web": "web_chat",
+    "webchat": "web_chat",
+    "chat": "web_chat",
+    "voice": "phone",
+    "call": "phone",
+    "mobile": "app",
+    "mobile_app": "app",
+}
 
 
 class Direction(StrEnum):

@@ -31,6 +31,11 @@ def test_an_unknown_customer_gets_a_decision_as_a_prospect(api: TestClient) -> N
     assert len(offered(opened["decision"])) == 3
 
 
+def test_a_channel_may_be_called_as_other_desktops_call_it(api: TestClient) -> None:
+    called = {name: open_contact(api, channel=name)["contact"]["channel"] for name in ("WeChat", "web", "voice")}
+    assert called == {"WeChat": "wechat", "web": "web_chat", "voice": "phone"}
+
+
 def test_an_empty_catalogue_gives_no_offer(empty_api: TestClient) -> None:
     decision = open_contact(empty_api)["decision"]
     assert (decision["no_offer"], decision["offers"]) == (True, [])
