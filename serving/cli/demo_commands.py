@@ -60,8 +60,10 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     settings.home.mkdir(parents=True, exist_ok=True)
     file = settings.home / "demo.json"
     known = json.loads(file.read_text()) if file.exists() else {}
-    if known and {name: known.get(name) for name in wanted} != wanted:
-        raise SettingsInvalid(f"{settings.home} holds another bank ({known}); set NBO_HOME to a new folder.")
+    there = {name: known.get(name) for name in wanted}
+    if known and there != wanted:
+        said = ", ".join(f"{name} {value}" for name, value in there.items())
+        raise SettingsInvalid(f"{settings.home} holds another bank ({said}); set NBO_HOME to a new folder.")
     if not known and settings.database_url is None and (settings.home / "nbo.db").exists():
         raise SettingsInvalid(f"{settings.home} holds a bank of your own; set NBO_HOME to a new folder for the demo.")
     if "summary" in known:
