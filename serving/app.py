@@ -33,7 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         await app.state.live_hub.stop()
         app.state.services.close()
 
-    app = FastAPI(title="Next best offer", version="1", lifespan=lifespan)
+    app = FastAPI(title="Next best offer", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
     for router in (live, contacts, outcomes, decisions, customers, offers, models, health.router):
         app.include_router(router)
     consoles.mount(app)

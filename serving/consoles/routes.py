@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import RedirectResponse
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from serving.consoles import agent_routes, marketing_routes, science_routes
@@ -18,6 +19,18 @@ router.include_router(science_routes.router)
 def start() -> RedirectResponse:
     """Go to the agent console."""
     return RedirectResponse("/agent")
+
+
+@router.get("/docs")
+def api_reference() -> HTMLResponse:
+    """Show the HTTP API's reference, from files of our own server."""
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Next best offer – HTTP API",
+        swagger_js_url="/static/vendor/swagger-ui-bundle.js",
+        swagger_css_url="/static/vendor/swagger-ui.css",
+        swagger_favicon_url="/static/icon.svg",
+    )
 
 
 def mount_static(app: FastAPI) -> None:

@@ -103,6 +103,8 @@ def open_page(
         page.on("console", lambda message: _note(message, complaints))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.goto(path)
+        if path.startswith("/agent/contacts/"):
+            page.locator("html[data-ready]").wait_for(state="attached")
         return page
 
     yield opened

@@ -141,7 +141,7 @@ def test_why_not_answers_for_any_offer(callers: Callers, open_page: Opener) -> N
     page = open_page(f"/agent/contacts/{callers.call('complaint')}")
     page.keyboard.press("/")
     page.keyboard.type("mortgage")
-    expect(page.locator(".why-not-list li").first).to_contain_text("A complaint is open", timeout=20_000)
+    expect(page.locator(".why-not-list li").first).to_contain_text("A complaint is open")
 
 
 def test_letter_keys_can_be_switched_off(callers: Callers, open_page: Opener) -> None:
@@ -199,3 +199,15 @@ def test_every_console_opens_without_a_complaint_or_a_foreign_address(
     assert complaints == []
     assert [one for one in addresses if not one.startswith((running_service.url, "data:"))] == []
     assert axe_violations(page) == []
+
+
+def test_the_api_reference_is_drawn_from_our_own_server_alone(
+    open_page: Opener, complaints: list[str], running_service: RunningService
+) -> None:
+    page = open_page("/agent")
+    addresses: list[str] = []
+    page.on("request", lambda request: addresses.append(request.url))
+    page.goto("/docs")
+    expect(page.get_by_text("/v1/outcomes").first).to_be_visible()
+    assert complaints == []
+    assert [one for one in addresses if not one.startswith((running_service.url, "data:"))] == []

@@ -237,6 +237,9 @@
     return Boolean(act);
   }
 
+  // htmx starts a moment after the page has loaded: what is typed before that asks for nothing.
+  document.addEventListener("htmx:after:init", () => { document.documentElement.dataset.ready = ""; }, { once: true });
+
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.repeat) return;
     if (find("dialog[open]")) return;
