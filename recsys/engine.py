@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsys.catalogue import Catalogue
 from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Decision, HeldBack, RankedOffer, Reason, Situation
+from recsys.domain.interaction import held_offers
 from recsys.domain.offer import Offer
 from recsys.domain.policy import Policy
 from recsys.interactions.weights import history_weights
@@ -51,13 +52,14 @@ def decide(situation: Situation, catalogue: Catalogue, model: RelevanceModel | N
     shown, left_out = arbitrate(called_for, is_upset(situation, policy), policy)
     held_back += name_left_out(candidates, called_for, left_out, policy)
     facts = rule_facts(situation, catalogue)
+    held = frozenset(filter(catalogue.is_sale, held_offers(situation.history)))
     return Decision(
         decision_id=situation.decision_id,
         made_at=situation.made_at,
         customer_id=situation.customer.customer_id,
         contact_id=situation.contact.contact_id,
         offers=tuple(
-            present(one, position, catalogue, facts, explain_relevance(one, model, history, policy))
+            present(one, position, catalogue, facts, explain_relevance(one, model, history, policy, held))
             for position, one in enumerate(shown, start=1)
         ),
         held_back=tuple(held_back),
@@ -160,15 +162,19 @@ def present(
 
 
 def explain_relevance(
-    candidate: Candidate, model: RelevanceModel | None, history: Mapping[str, float] | None, policy: Policy
+    candidate: Candidate,
+    model: RelevanceModel | None,
+    history: Mapping[str, float] | None,
+    policy: Policy,
+    held: frozenset[str],
 ) -> tuple[Reason, ...]:
-    """Return the candidate's reasons, its relevance split into what each earlier choice contributes."""
+    """Return the candidate's reasons, its relevance split into what each product the customer holds contributes."""
     if model is None or not history:
         return _largest_first(tuple(_named_popularity(reason) for reason in candidate.reasons))
     shares = [
         Reason("chosen_with", policy.relevance_weight * share, {"offer_id": offer_id})
         for offer_id, share in model.contributions(history, candidate.offer.offer_id)
-        if offer_id != candidate.offer.offer_id
+        if offer_id in held and offer_id != candidate.offer.offer_id
     ][:3]
     explained = sum(reason.contribution for reason in shares)
     reasons = [

@@ -7,6 +7,7 @@ import pytest
 
 from recsys.domain.contact import Intent
 from recsys.domain.customer import Consents
+from recsys.domain.interaction import InteractionKind
 from recsys.domain.offer import OfferKind
 from recsys.domain.policy import Policy
 from recsys.engine import decide
@@ -71,6 +72,14 @@ def test_what_the_customer_chose_before_is_named_as_a_reason() -> None:
     decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
     named = [reason for reason in decision.offers[0].reasons if reason.code == "chosen_with"]
     assert [reason.facts for reason in named] == [{"offer_id": "card"}]
+
+
+def test_only_products_the_customer_holds_are_named_as_chosen() -> None:
+    history = (an_interaction("card"), an_interaction("fix"), an_interaction("fund", InteractionKind.INQUIRY))
+    situation = a_situation(history=history, intents=(Intent("loan"),))
+    decision = decide(situation, CATALOGUE, FakeModel({"loan": 2.0}), Policy())
+    named = {reason.facts["offer_id"] for reason in decision.offers[0].reasons if reason.code == "chosen_with"}
+    assert named == {"card"}
 
 
 def test_who_refuses_profiling_gets_the_same_list_whatever_is_known() -> None:
