@@ -44,12 +44,13 @@ def decide(situation: Situation, catalogue: Catalogue, model: RelevanceModel | N
     history = known_history(situation, allowed, policy)
     relevance = score_offers(model, history, allowed)
     answer_counts = model.answer_counts if model else {}
+    upset = is_upset(situation, policy)
     candidates = [
-        appraise(offer, float(score), situation, answer_counts, policy)
+        appraise(offer, float(score), situation, answer_counts, policy, upset)
         for offer, score in zip(allowed, relevance, strict=True)
     ]
     called_for = [candidate for candidate in candidates if is_called_for(candidate.offer, situation, policy)]
-    shown, left_out = arbitrate(called_for, is_upset(situation, policy), policy)
+    shown, left_out = arbitrate(called_for, upset, policy)
     held_back += name_left_out(candidates, called_for, left_out, policy)
     facts = rule_facts(situation, catalogue)
     held = frozenset(filter(catalogue.is_sale, held_offers(situation.history)))
@@ -97,21 +98,14 @@ def score_offers(
 
 
 def appraise(
-    offer: Offer, relevance: float, situation: Situation, answer_counts: AnswerCounts, policy: Policy
+    offer: Offer, relevance: float, situation: Situation, answer_counts: AnswerCounts, policy: Policy, upset: bool
 ) -> Candidate:
     """Return the offer with its propensity, net value and priority."""
     reasons = context_reasons(offer, situation, answer_counts, policy, is_profiled(situation, policy))
     reasons.append(Reason("relevance", policy.relevance_weight * relevance))
     chance = propensity(reasons)
     value = net_value(offer, policy)
-    return Candidate(
-        offer,
-        relevance,
-        chance,
-        value,
-        priority(offer, chance, value, is_upset(situation, policy), policy),
-        tuple(reasons),
-    )
+    return Candidate(offer, relevance, chance, value, priority(offer, chance, value, upset, policy), tuple(reasons))
 
 
 def is_upset(situation: Situation, policy: Policy) -> bool:

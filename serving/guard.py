@@ -5,6 +5,8 @@ from http import HTTPStatus
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.errors import problem
+
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 32
 
@@ -24,8 +26,6 @@ class JsonGuard:
         if body and refusal is None and _is_json(scope):
             refusal = _refusal(body)
         if refusal is not None:
-            from serving.errors import problem
-
             status, name = refusal
             await problem(status, name, _DETAILS[name])(scope, receive, send)
             return

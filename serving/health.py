@@ -15,6 +15,9 @@ from serving.dependencies import ServicesOf
 
 router = APIRouter(tags=["operations"])
 
+_SHARED_METRICS = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+"""Where several workers add up; read once, because Feast sets the variable for a moment while it is imported."""
+
 REQUESTS = Counter("nbo_http_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram(
     "nbo_http_request_seconds",
@@ -82,9 +85,9 @@ def readyz(services: ServicesOf) -> Response:
 @router.get("/metrics")
 def metrics() -> Response:
     """Prometheus metrics of this worker, or of all workers when there are several."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    if _SHARED_METRICS:
         registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(registry, _SHARED_METRICS)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 

@@ -110,7 +110,7 @@ def _record(form: AnswerRequest, offer: OfferBody | None, desk: Desk) -> tuple[N
         return Notice(say("read_first"), is_bad=True), HTTPStatus.UNPROCESSABLE_ENTITY
     key = f"console/{form.decision_id}/{form.offer_id}/{form.answer}"
     try:
-        desk.contacts.answer(form, key, desk.language)
+        desk.contacts.answer(form, key)
     except (Conflict, OfferNotFound):
         return Notice(say("not_allowed_now"), is_bad=True), HTTPStatus.CONFLICT
     title = offer.title if offer else form.offer_id

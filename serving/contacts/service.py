@@ -73,7 +73,7 @@ class ContactService:
             if request.continues is not None:
                 contact = _continued(contact, log.contact(request.continues))
             log.add_contact(contact)
-            view = self._decide(log, contact, features, now, language)
+            view = self._decide_and_show(log, contact, features, now, language)
         self._hub.changed(contact.contact_id)
         return view
 
@@ -86,15 +86,12 @@ class ContactService:
                 contact = replace(contact, sentiment=event.sentiment)
                 log.set_contact(contact)
             _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
-            view = self._decide(log, contact, features, now, language)
+            view = self._decide_and_show(log, contact, features, now, language)
         self._hub.changed(contact_id)
         return view
 
     def pick_up(self, contact_id: str, agent_id: str, language: str) -> ContactView:
         """Give a waiting contact to an agent; ContactTaken when another one was quicker."""
-        contact = self.contact(contact_id)
-        if contact.agent_id not in (None, agent_id):
-            raise ContactTaken(contact_id)
         return self.hand_off(contact_id, HandOff(agent_id=agent_id), language, only_if_waiting=True)
 
     def hand_off(
@@ -109,7 +106,7 @@ class ContactService:
             contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
-            view = self._decide(log, contact, features, now, language)
+            view = self._decide_and_show(log, contact, features, now, language)
         self._hub.changed(contact_id)
         return view
 
@@ -127,7 +124,7 @@ class ContactService:
         self._hub.changed(contact_id)
         return view
 
-    def answer(self, request: AnswerRequest, idempotency_key: str, language: str) -> tuple[OutcomeReceipt, bool]:
+    def answer(self, request: AnswerRequest, idempotency_key: str) -> tuple[OutcomeReceipt, bool]:
         """Record an answer once and decide anew; returns the receipt and whether it is a new one.
 
         Raises OfferNotAllowed when the decision did not make the offer, or when permission no longer
@@ -156,7 +153,7 @@ class ContactService:
             receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
             log.add_outcome(outcome, idempotency_key, digest, receipt.model_dump(mode="json"))
             if contact.closed_at is None:
-                self._decide(log, contact, features, now, language)
+                self._decide(log, contact, features, now)
         self._hub.changed(contact.contact_id)
         return receipt, True
 
@@ -199,10 +196,15 @@ class ContactService:
         contact = self.contact(contact_id)
         return contact, FeaturesRead(self._services.features, contact.customer_id), self._services.clock()
 
-    def _decide(
+    def _decide_and_show(
         self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime, language: str
     ) -> ContactView:
-        """Decide for the contact as it now stands, store the record, and return the contact's view."""
+        record = self._decide(log, contact, features, now)
+        with stage("view"):
+            return contact_view(log, contact, self._services.catalogue.current(log), language, record)
+
+    def _decide(self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime) -> dict[str, Any]:
+        """Decide for the contact as it now stands and return the record that was stored."""
         catalogue = self._services.catalogue.current(log)
         with stage("gather"):
             situation = gather(log, contact, new_id("d", now), now, features, self._services.policy)
@@ -212,8 +214,7 @@ class ContactService:
             sequence = log.next_sequence(contact.contact_id)
             record = make_record(decision, situation, catalogue, sequence)
             log.add_decision(record, sequence)
-        with stage("view"):
-            return contact_view(log, contact, catalogue, language, record)
+        return record
 
     def _check_offer(
         self,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, BackgroundTasks, Depends, Header, Response
 
 from serving.contacts.dependencies import Contacts
 from serving.contacts.schemas import AnswerRequest, OutcomeReceipt
-from serving.dependencies import Language, Role, allow
+from serving.dependencies import Role, allow
 
 router = APIRouter(prefix="/v1/outcomes", tags=["outcomes"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
@@ -19,12 +19,11 @@ def record_outcome(
     request: AnswerRequest,
     idempotency_key: IdempotencyKey,
     contacts: Contacts,
-    language: Language,
     response: Response,
     afterwards: BackgroundTasks,
 ) -> OutcomeReceipt:
     """Record an answer: 201 when it is new, 200 with the first receipt when the key and body came before."""
-    receipt, is_new = contacts.answer(request, idempotency_key, language)
+    receipt, is_new = contacts.answer(request, idempotency_key)
     if is_new:
         afterwards.add_task(contacts.push_features, receipt.customer_id)
     else:
