@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from recsys.catalogue import Catalogue
 from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Decision, HeldBack, RankedOffer, Reason, Situation
+from recsys.domain.facts import customer_facts
 from recsys.domain.interaction import held_offers
 from recsys.domain.offer import Offer
 from recsys.domain.policy import Policy
+from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.interactions.weights import history_weights
 from recsys.ranking.arbitration import Candidate, arbitrate, net_value, priority
 from recsys.ranking.eligibility import has_open_complaint, is_profiled, permit, rule_facts
@@ -27,9 +29,9 @@ class RelevanceModel(Protocol):
 
     @property
     def version(self) -> str: ...
-    def score(self, history: Mapping[str, float], offer_ids: Sequence[str]) -> NDArray[np.float32]: ...
+    def score(self, history: Mapping[str, float], offer_ids: Sequence[str], about: About) -> NDArray[np.float32]: ...
     def popularity(self, offer_ids: Sequence[str]) -> NDArray[np.float32]: ...
-    def contributions(self, history: Mapping[str, float], offer_id: str) -> list[tuple[str, float]]: ...
+    def contributions(self, history: Mapping[str, float], offer_id: str, about: About) -> list[tuple[str, float]]: ...
     @property
     def answer_counts(self) -> AnswerCounts: ...
 
@@ -42,7 +44,8 @@ def decide(situation: Situation, catalogue: Catalogue, model: RelevanceModel | N
     """
     allowed, held_back = permit(situation, catalogue, policy)
     history = known_history(situation, allowed, policy)
-    relevance = score_offers(model, history, allowed)
+    about = known_facts(situation, catalogue, policy)
+    relevance = score_offers(model, history, allowed, about)
     answer_counts = model.answer_counts if model else {}
     upset = is_upset(situation, policy)
     candidates = [
@@ -60,7 +63,7 @@ def decide(situation: Situation, catalogue: Catalogue, model: RelevanceModel | N
         customer_id=situation.customer.customer_id,
         contact_id=situation.contact.contact_id,
         offers=tuple(
-            present(one, position, catalogue, facts, explain_relevance(one, model, history, policy, held))
+            present(one, position, catalogue, facts, explain_relevance(one, model, (history, about), policy, held))
             for position, one in enumerate(shown, start=1)
         ),
         held_back=tuple(held_back),
@@ -87,14 +90,21 @@ def known_history(situation: Situation, allowed: Sequence[Offer], policy: Policy
     return weights
 
 
+def known_facts(situation: Situation, catalogue: Catalogue, policy: Policy) -> About:
+    """Return what models may know of the offers and, unless they refuse profiling, of the customer."""
+    if not is_profiled(situation, policy):
+        return NOTHING_KNOWN
+    return About(customer_facts(situation.customer), catalogue.facts)
+
+
 def score_offers(
-    model: RelevanceModel | None, history: Mapping[str, float] | None, offers: Sequence[Offer]
+    model: RelevanceModel | None, history: Mapping[str, float] | None, offers: Sequence[Offer], about: About
 ) -> NDArray[np.float32]:
     """Return the standardised relevance of each offer, shape (len(offers),)."""
     offer_ids = [offer.offer_id for offer in offers]
     if model is None or not offer_ids:
         return np.zeros(len(offer_ids), dtype=np.float32)
-    return model.popularity(offer_ids) if history is None else model.score(history, offer_ids)
+    return model.popularity(offer_ids) if history is None else model.score(history, offer_ids, about)
 
 
 def appraise(
@@ -158,16 +168,17 @@ def present(
 def explain_relevance(
     candidate: Candidate,
     model: RelevanceModel | None,
-    history: Mapping[str, float] | None,
+    known: tuple[Mapping[str, float] | None, About],
     policy: Policy,
     held: frozenset[str],
 ) -> tuple[Reason, ...]:
     """Return the candidate's reasons, its relevance split into what each product the customer holds contributes."""
+    history, about = known
     if model is None or not history:
         return _largest_first(tuple(_named_popularity(reason) for reason in candidate.reasons))
     shares = [
         Reason("chosen_with", policy.relevance_weight * share, {"offer_id": offer_id})
-        for offer_id, share in model.contributions(history, candidate.offer.offer_id)
+        for offer_id, share in model.contributions(history, candidate.offer.offer_id, about)
         if offer_id in held and offer_id != candidate.offer.offer_id
     ][:3]
     explained = sum(reason.contribution for reason in shares)

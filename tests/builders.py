@@ -14,6 +14,7 @@ from recsys.domain.decision import Situation
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.offer import Offer
 from recsys.domain.outcome import Answer, PastAnswer
+from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.rules import BUILT_IN, ValueType
 
 NOW = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
@@ -71,7 +72,9 @@ class FakeModel:
         self._scores, self._popularity = scores or {}, popularity or {}
         self.answer_counts = answer_counts or {}
 
-    def score(self, history: Mapping[str, float], offer_ids: Sequence[str]) -> NDArray[np.float32]:
+    def score(
+        self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
+    ) -> NDArray[np.float32]:
         """Return the told scores, 0 where nothing was told."""
         return np.array([self._scores.get(offer_id, 0.0) for offer_id in offer_ids], dtype=np.float32)
 
@@ -79,7 +82,9 @@ class FakeModel:
         """Return the told popularity."""
         return np.array([self._popularity.get(offer_id, 0.0) for offer_id in offer_ids], dtype=np.float32)
 
-    def contributions(self, history: Mapping[str, float], offer_id: str) -> list[tuple[str, float]]:
+    def contributions(
+        self, history: Mapping[str, float], offer_id: str, about: About = NOTHING_KNOWN
+    ) -> list[tuple[str, float]]:
         """Return half of the score as the share of each history offer."""
         score = self._scores.get(offer_id, 0.0)
         return [(known, score / 2 / len(history)) for known in history]

@@ -8,6 +8,7 @@ from functools import cache
 
 from recsys.catalogue.offer_rows import offer_to_dict
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid, OfferNotFound, RuleError
+from recsys.domain.facts import Facts, offer_facts
 from recsys.domain.offer import Offer
 from recsys.rules import Rule, ValueType, parse_rule
 from recsys.rules.vocabulary import Vocabulary
@@ -26,6 +27,8 @@ class Catalogue:
 
     version: str
     offers: tuple[Offer, ...]
+    facts: Mapping[str, Facts] = field(compare=False, repr=False)
+    """Offer id → what models may know of it."""
     _entries: Mapping[str, _Entry] = field(compare=False, repr=False)
 
     def offer(self, offer_id: str) -> Offer:
@@ -73,7 +76,8 @@ def build_catalogue(offers: Iterable[Offer], vocabulary: Vocabulary) -> Catalogu
             entries[offer.offer_id] = _Entry(offer, eligibility, terms)
     if problems:
         raise CatalogueInvalid(problems)
-    return Catalogue(_version(ordered), ordered, entries)
+    facts = {offer.offer_id: offer_facts(offer) for offer in ordered}
+    return Catalogue(_version(ordered), ordered, facts, entries)
 
 
 def _version(offers: Iterable[Offer]) -> str:

@@ -7,18 +7,23 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.interactions.matrix import InteractionMatrix
-from recsys.models.base import Arrays, Parameters, fill_unknown, popularity_of, require_shape
+from recsys.interactions.side_features import SideFeatures
+from recsys.models.base import (
+    Arrays,
+    Contributions,
+    Parameters,
+    RelevanceModel,
+    fill_unknown,
+    is_empty,
+    popularity_of,
+    require_shape,
+    shares_of,
+)
+from recsys.models.fold_in import FoldIn
 
-_BATCH_NUMBERS = 4_000_000
 
-
-class AlternatingLeastSquares:
-    """Confidence 1 + alpha × weight (Hu, Koren, Volinsky 2008); fitted by implicit, scored without it.
-
-    With item factors Y, a history of k offers with factors U, confidences c and D = diag(c − 1), the
-    customer's factors solve (G + UᵀDU) x = Uᵀc, where G = YᵀY + λI (eq. 4 there). By the push-through
-    identity x = G⁻¹Uᵀ (I + DK)⁻¹ c with K = U G⁻¹ Uᵀ: a k × k system instead of one of the size of x.
-    """
+class AlternatingLeastSquares(RelevanceModel):
+    """Confidence 1 + alpha × weight (Hu, Koren, Volinsky 2008); fitted by implicit, scored without it."""
 
     name: ClassVar[str] = "als"
 
@@ -32,15 +37,17 @@ class AlternatingLeastSquares:
         self._adopt(np.zeros((0, 1), dtype=np.float32), np.zeros(0, dtype=np.float32))
 
     def fit(
-        self, interactions: InteractionMatrix, side_features: Parameters | None = None, *, rng: np.random.Generator
+        self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
     ) -> Self:
         """See `RelevanceModel.fit`; there are never more factors than half the offers."""
         from implicit.cpu.als import AlternatingLeastSquares as Solver
         from threadpoolctl import threadpool_limits
 
         popularity = popularity_of(interactions)
-        confidence = interactions.matrix.copy()
-        confidence.data = 1.0 + np.float32(self.alpha) * confidence.data
+        matrix = interactions.matrix
+        confidence = csr_matrix(
+            (1.0 + np.float32(self.alpha) * matrix.data, matrix.indices, matrix.indptr), matrix.shape, copy=False
+        )
         with threadpool_limits(limits=1, user_api="blas"):
             solver = Solver(
                 factors=min(self.factors, max(1, len(popularity) // 2)),
@@ -56,44 +63,25 @@ class AlternatingLeastSquares:
         self.item_factors, self.popularity = item_factors, popularity
         wide = item_factors.astype(np.float64)
         gram = wide.T @ wide + self.regularization * np.eye(wide.shape[1])
-        self._weighted_factors = np.linalg.solve(gram, wide.T).T  # Y G⁻¹, (offers, factors)
-
-    def _fold_in_alike(self, columns: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return customer factors (n, factors) of n histories of the same length k: columns and weights (n, k)."""
-        excess = self.alpha * weights
-        weighted = self._weighted_factors[columns]
-        kernel = weighted @ self.item_factors[columns].transpose(0, 2, 1)
-        system = np.eye(columns.shape[1]) + excess[:, :, None] * kernel
-        shares = np.linalg.solve(system, (1.0 + excess)[:, :, None])
-        return np.asarray((weighted.transpose(0, 2, 1) @ shares)[:, :, 0])
+        alpha = self.alpha
+        self._fold_in = FoldIn.build(item_factors, gram, lambda weights: alpha * weights, lambda w: 1.0 + alpha * w)
 
     def fold_in(self, histories: csr_matrix) -> NDArray[np.float32]:
         """Return the customer factors (n, factors) of `histories`; zeros for a row without entries."""
-        lengths = np.diff(histories.indptr)
-        folded = np.zeros((len(lengths), self.item_factors.shape[1]), dtype=np.float32)
-        for length in np.unique(lengths[lengths > 0]):
-            alike = np.flatnonzero(lengths == length)
-            batch = max(1, _BATCH_NUMBERS // int(length * (length + folded.shape[1])))
-            for start in range(0, len(alike), batch):
-                rows = alike[start : start + batch]
-                places = histories.indptr[rows][:, None] + np.arange(length)
-                weights = histories.data[places].astype(np.float64)
-                folded[rows] = self._fold_in_alike(histories.indices[places], weights)
-        return folded
+        return self._fold_in.fold(histories)
 
-    def score(self, histories: csr_matrix, columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    def score(
+        self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
+    ) -> NDArray[np.float32]:
         """See `RelevanceModel.score`."""
         scores = self.fold_in(histories) @ self.item_factors[columns].T
-        return fill_unknown(scores, histories, self.popularity[columns])
+        return fill_unknown(scores, is_empty(histories), self.popularity[columns])
 
-    def contributions(self, history: csr_matrix, column: int) -> dict[int, float]:
-        """See `RelevanceModel.contributions`: cᵢ · yⱼᵀ(G + UᵀDU)⁻¹ yᵢ for every history offer i (Hu et al., eq. 7)."""
-        columns = history.indices
-        excess = self.alpha * history.data.astype(np.float64)
-        weighted = self._weighted_factors[columns]
-        system = np.eye(len(columns)) + weighted @ self.item_factors[columns].T * excess  # (I + DK)ᵀ
-        reach = np.linalg.solve(system, weighted @ self.item_factors[column])
-        return dict(zip(columns.tolist(), (reach * (1.0 + excess)).tolist(), strict=True))
+    def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
+        """See `RelevanceModel.contributions`."""
+        if history.nnz == 0:
+            return Contributions(float(self.popularity[column]), {})
+        return Contributions(0.0, shares_of(history, self._fold_in.shares(history, column)))
 
     def parameters(self) -> dict[str, Any]:
         """See `RelevanceModel.parameters`."""

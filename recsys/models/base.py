@@ -1,56 +1,91 @@
 """The one protocol of every relevance model: models only score, they never filter and never rank."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.interactions.matrix import InteractionMatrix
+from recsys.interactions.side_features import SideFeatures
 
 Parameters = Mapping[str, str | int | float | bool | None]
 Arrays = Mapping[str, NDArray[Any]]
 
+TIE_BREAK = np.float32(1e-6)
+"""What popularity adds where a history says nothing of two offers: the more popular one leads."""
 
-class RelevanceModel(Protocol):
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """A score taken apart: `base` plus the `shares` of the history, by column, is the score.
+
+    `base` holds what does not come from the history: the offer's own level and the customer's facts.
+    """
+
+    base: float
+    shares: Mapping[int, float]
+
+
+class RelevanceModel(ABC):
     """A model of how relevant each offer is to a customer with a given history.
 
     A *history* is a sparse row of evidence weights, one column an offer in the order of the training
     matrix. Scoring folds the history in as it stands now; a model keeps nothing about single customers.
+    `customers`, where given, are the encoded facts of the same rows (`SideFeatures.customers`); most
+    families do not use them.
     """
 
     name: ClassVar[str]
     popularity: NDArray[np.float32]
     """(offers,) share of each offer relative to the most popular one, 0–1: what is known without a history."""
 
+    @abstractmethod
     def fit(
-        self, interactions: InteractionMatrix, side_features: Parameters | None = None, *, rng: np.random.Generator
+        self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
     ) -> Self:
         """Learn from `interactions` alone, forgetting any earlier fit, and return self.
 
         The same seed gives the same model. Raises ValueError when there is nothing to learn from.
         """
 
-    def score(self, histories: csr_matrix, columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    @abstractmethod
+    def score(
+        self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
+    ) -> NDArray[np.float32]:
         """Return finite scores (n, m) of the m offers `columns` for the n rows of `histories`.
 
-        Higher is more relevant; scores compare within a row. A row without any entry gets `popularity`.
+        Higher is more relevant; scores compare within a row. A row of which nothing is known gets `popularity`.
         """
 
-    def contributions(self, history: csr_matrix, column: int) -> dict[int, float]:
-        """Return history column → its additive share of the score of offer `column`, for one row.
+    @abstractmethod
+    def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
+        """Return the score of offer `column` for one row, taken apart to within 1e-5."""
 
-        The shares sum to the score within 1e-5, except where popularity answers: nothing is shared then.
-        """
+    @property
+    def uses_facts(self) -> bool:
+        """Whether the facts of a customer change their scores."""
+        return False
 
+    def score_new(
+        self, histories: csr_matrix, offers: csr_matrix, customers: csr_matrix | None = None
+    ) -> NDArray[np.float32] | None:
+        """Return scores (n, k) of k offers known by their encoded facts (k, g) only; None where a family cannot."""
+        return None
+
+    @abstractmethod
     def parameters(self) -> dict[str, Any]:
         """Return the hyper-parameters as JSON values; the class called with them is the same unfitted model."""
 
+    @abstractmethod
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return everything learned, as arrays of numbers."""
 
     @classmethod
+    @abstractmethod
     def from_arrays(cls, arrays: Arrays, parameters: Parameters) -> Self:
         """Return the fitted model; raises ValueError or KeyError when arrays and parameters do not fit."""
 
@@ -61,23 +96,38 @@ def popularity_of(interactions: InteractionMatrix, half_life_days: float | None 
     Where ages are known and `half_life_days` is given, evidence halves with every half-life. Raises
     ValueError without any positive evidence.
     """
-    evidence = interactions.matrix.data.astype(np.float64)
-    if half_life_days is not None and interactions.age_days is not None:
-        evidence = evidence * 0.5 ** (interactions.age_days / half_life_days)
+    evidence = decayed_evidence(interactions, half_life_days)
     totals = np.bincount(interactions.matrix.indices, weights=evidence, minlength=len(interactions.offer_ids))
     if totals.size == 0 or not totals.max() > 0:
         raise ValueError("no positive evidence to learn from")
     return np.asarray(totals / totals.max(), dtype=np.float32)
 
 
+def decayed_evidence(interactions: InteractionMatrix, half_life_days: float | None) -> NDArray[np.float64]:
+    """Return the evidence of every stored entry, halved with every half-life of its age where ages are known."""
+    evidence = interactions.matrix.data.astype(np.float64)
+    if half_life_days is not None and interactions.age_days is not None:
+        evidence = evidence * 0.5 ** (interactions.age_days / half_life_days)
+    return np.asarray(evidence)
+
+
 def fill_unknown(
-    scores: NDArray[np.float32], histories: csr_matrix, popularity: NDArray[np.float32]
+    scores: NDArray[np.float32], is_unknown: NDArray[np.bool_], popularity: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return `scores` (n, m) with `popularity` (m,) in the rows whose history has no entry."""
-    unknown = np.diff(histories.indptr) == 0
-    if unknown.any():
-        scores[unknown] = popularity
+    """Return `scores` (n, m) with `popularity` (m,) in the rows where `is_unknown` (n,)."""
+    if is_unknown.any():
+        scores[is_unknown] = popularity
     return scores
+
+
+def is_empty(rows: csr_matrix) -> NDArray[np.bool_]:
+    """Return (n,) whether a row has no stored entry."""
+    return np.asarray(np.diff(rows.indptr) == 0)
+
+
+def shares_of(history: csr_matrix, values: NDArray[np.floating[Any]]) -> dict[int, float]:
+    """Return column → value for the stored entries of one row."""
+    return dict(zip(history.indices.tolist(), values.tolist(), strict=True))
 
 
 def require_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:

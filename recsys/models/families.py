@@ -5,11 +5,23 @@ from typing import Any
 
 from recsys.models.als import AlternatingLeastSquares
 from recsys.models.base import RelevanceModel
+from recsys.models.ease import Ease
 from recsys.models.item_item import ItemItem
+from recsys.models.lightfm import LightFm
 from recsys.models.popularity import Popularity
+from recsys.models.sampled_factors import BayesianPersonalizedRanking, LogisticFactors
 
 FAMILIES: Mapping[str, type[RelevanceModel]] = {
-    family.name: family for family in (Popularity, ItemItem, AlternatingLeastSquares)
+    family.name: family
+    for family in (
+        Popularity,
+        ItemItem,
+        Ease,
+        AlternatingLeastSquares,
+        BayesianPersonalizedRanking,
+        LogisticFactors,
+        LightFm,
+    )
 }
 
 

@@ -7,12 +7,22 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.interactions.matrix import InteractionMatrix
-from recsys.models.base import Arrays, Parameters, fill_unknown, popularity_of, require_shape
+from recsys.interactions.side_features import SideFeatures
+from recsys.models.base import (
+    TIE_BREAK,
+    Arrays,
+    Contributions,
+    Parameters,
+    RelevanceModel,
+    fill_unknown,
+    is_empty,
+    popularity_of,
+    require_shape,
+    shares_of,
+)
 
-_TIE_BREAK = np.float32(1e-6)
 
-
-class ItemItem:
+class ItemItem(RelevanceModel):
     """History × similarity, each offer keeping its `neighbours` most similar ones; fitted by implicit.
 
     `weighting` is how much a shared customer counts: "cosine" all the same, "tfidf" and "bm25" less for
@@ -30,7 +40,7 @@ class ItemItem:
         self.popularity: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
     def fit(
-        self, interactions: InteractionMatrix, side_features: Parameters | None = None, *, rng: np.random.Generator
+        self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
     ) -> Self:
         """See `RelevanceModel.fit`."""
         from implicit.nearest_neighbours import ItemItemRecommender
@@ -56,16 +66,21 @@ class ItemItem:
         weighted.data = np.nan_to_num(weighted.data, nan=0.0, posinf=0.0, neginf=0.0)
         return weighted.T.tocsr()
 
-    def score(self, histories: csr_matrix, columns: NDArray[np.intp]) -> NDArray[np.float32]:
+    def score(
+        self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
+    ) -> NDArray[np.float32]:
         """See `RelevanceModel.score`."""
         scores = (histories @ self.similarity).toarray().astype(np.float32, copy=False)[:, columns]
         popularity = self.popularity[columns]
-        return fill_unknown(scores + _TIE_BREAK * popularity, histories, popularity)
+        return fill_unknown(scores + TIE_BREAK * popularity, is_empty(histories), popularity)
 
-    def contributions(self, history: csr_matrix, column: int) -> dict[int, float]:
+    def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
         """See `RelevanceModel.contributions`: weight × similarity for every history offer."""
+        popularity = float(self.popularity[column])
+        if history.nnz == 0:
+            return Contributions(popularity, {})
         similar = self.similarity[history.indices, column].toarray().ravel()
-        return dict(zip(history.indices.tolist(), (history.data * similar).tolist(), strict=True))
+        return Contributions(float(TIE_BREAK) * popularity, shares_of(history, history.data * similar))
 
     def parameters(self) -> dict[str, Any]:
         """See `RelevanceModel.parameters`."""

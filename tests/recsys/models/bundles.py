@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.models.bundle import Bundle, TrainingFacts, load_bundle, save_bundle
-from recsys.models.families import FAMILIES
+from recsys.models.bundle import FILES, Bundle, TrainingFacts, load_bundle, save_bundle
+from recsys.models.families import FAMILIES, create_model
 from recsys.models.sealed_files import MANIFEST, seal, write_arrays
-from tests.recsys.models.worlds import a_market, fitted
+from tests.recsys.models.worlds import a_market, facts_of
 
 every_model = pytest.mark.parametrize("name", FAMILIES)
-FILES = ("arrays.npz", "offers.json", "canary.json")
 
 
 def build_bundle(directory: Path, name: str) -> Bundle:
     world = a_market(customers=60)
     facts = TrainingFacts({world.offer_ids[0]: (3, 10)}, {"events": 1000})
-    return save_bundle(directory, fitted(name, world), world, np.random.default_rng(2), facts)
+    side = facts_of(world)
+    model = create_model(name).fit(world, side, rng=np.random.default_rng(1))
+    return save_bundle(directory, model, world, np.random.default_rng(2), facts, side)
 
 
 @cache

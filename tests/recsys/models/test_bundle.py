@@ -8,18 +8,23 @@ import numpy as np
 import pytest
 
 from recsys.interactions.matrix import build_matrix
-from recsys.models.bundle import save_bundle
+from recsys.interactions.side_features import About
+from recsys.models.bundle import FILES, save_bundle
 from recsys.models.families import create_model
 from recsys.models.sealed_files import MANIFEST
-from tests.recsys.models.bundles import FILES, a_bundle, build_bundle, every_model
-from tests.recsys.models.worlds import a_market, fitted
+from tests.recsys.models.bundles import a_bundle, build_bundle, every_model
+from tests.recsys.models.worlds import a_market, facts_of, fitted
 
 
 @every_model
 def test_scores_have_mean_zero_and_deviation_one_over_customers_and_offers(name: str, tmp_path: Path) -> None:
     world, bundle = a_market(customers=60), a_bundle(tmp_path / "b", name)
     rows = [dict(zip(np.array(world.offer_ids)[row.indices], row.data, strict=True)) for row in world.matrix]
-    scores = np.stack([bundle.score(history, bundle.offer_ids) for history in rows])
+    side = facts_of(world)
+    people = [About(side.customer_space.decode(side.customers[number])) for number in range(len(rows))]
+    scores = np.stack(
+        [bundle.score(history, bundle.offer_ids, about) for history, about in zip(rows, people, strict=True)]
+    )
     assert scores.mean() == pytest.approx(0, abs=1e-4)
     assert scores.std() == pytest.approx(1, abs=1e-4)
 
@@ -51,6 +56,22 @@ def test_contributions_explain_the_score_up_to_one_constant(name: str, tmp_path:
         constants.append(bundle.score(history, ["产品03"])[0] - sum(share for _, share in shares))
         assert [abs(share) for _, share in shares] == sorted((abs(share) for _, share in shares), reverse=True)
     assert constants[0] == pytest.approx(constants[1], abs=1e-4)
+
+
+def test_a_new_offer_is_scored_by_its_facts_where_the_model_can(tmp_path: Path) -> None:
+    new = About(offers={"new": {"family": "f1", "margin": 40.0}, "unlike any": {"family": "nowhere"}})
+    history, offers = {"产品01": 1.0}, ["new", "unlike any", "nowhere"]
+    hybrid, plain = (a_bundle(tmp_path / name, name) for name in ("lightfm", "als"))
+    assert hybrid.score(history, offers, new)[0] != 0
+    assert hybrid.score(history, offers, new)[2] == 0
+    assert plain.score(history, offers, new).tolist() == [0, 0, 0]
+
+
+def test_somebody_without_history_is_scored_by_their_facts_where_the_model_can(tmp_path: Path) -> None:
+    hybrid = a_bundle(tmp_path / "b", "lightfm")
+    by_facts = hybrid.score({}, hybrid.offer_ids, About({"segment": "private"}))
+    assert not np.allclose(by_facts, hybrid.popularity(hybrid.offer_ids))
+    assert np.array_equal(hybrid.score({}, hybrid.offer_ids), hybrid.popularity(hybrid.offer_ids))
 
 
 def test_no_offers_are_scored_as_no_offers(tmp_path: Path) -> None:

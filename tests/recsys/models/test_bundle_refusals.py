@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from recsys.domain.errors import BundleRefused
-from recsys.models.bundle import load_bundle
+from recsys.models.bundle import FILES, load_bundle
 from recsys.models.sealed_files import MANIFEST, canonical_json
-from tests.recsys.models.bundles import FILES, a_bundle, edit_arrays, every_model, reseal
+from tests.recsys.models.bundles import a_bundle, edit_arrays, every_model, reseal
 
 
 @every_model

@@ -5,8 +5,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from recsys.interactions.matrix import build_matrix
+from recsys.models.base import Contributions
 from recsys.models.families import FAMILIES, create_model
-from tests.recsys.models.worlds import a_checkerboard, a_market, every_offer, fitted
+from tests.recsys.models.worlds import a_checkerboard, a_market, every_offer, facts_of, fitted
 
 every_model = pytest.mark.parametrize("name", FAMILIES)
 personal_model = pytest.mark.parametrize("name", [name for name in FAMILIES if name != "popularity"])
@@ -104,14 +105,61 @@ def test_contributions_sum_to_the_score(name: str) -> None:
     scores = model.score(world.matrix[known], every_offer(world))
     for row, customer in enumerate(known):
         for column in (0, 5, 11):
-            shares = model.contributions(world.matrix[customer], column)
-            assert set(shares) == set(world.matrix[customer].indices.tolist())
-            assert sum(shares.values()) == pytest.approx(scores[row, column], abs=1e-5)
+            parts = model.contributions(world.matrix[customer], column)
+            assert set(parts.shares) == set(world.matrix[customer].indices.tolist())
+            assert parts.base + sum(parts.shares.values()) == pytest.approx(scores[row, column], abs=1e-5)
 
 
 def test_popularity_shares_nothing_with_the_history() -> None:
     world = a_market()
-    assert fitted("popularity", world).contributions(world.matrix[0], 1) == {}
+    model = fitted("popularity", world)
+    assert model.contributions(world.matrix[0], 1) == Contributions(float(model.popularity[1]), {})
+
+
+@every_model
+def test_without_a_history_popularity_is_the_whole_score(name: str) -> None:
+    world = a_market()
+    model = fitted(name, world)
+    nobody = csr_matrix((1, len(world.offer_ids)), dtype=np.float32)
+    assert model.contributions(nobody, 2) == Contributions(float(model.popularity[2]), {})
+
+
+@every_model
+def test_facts_change_only_the_scores_of_families_that_say_so(name: str) -> None:
+    world = a_market()
+    side = facts_of(world)
+    model = create_model(name, {"by": "segment"} if name == "popularity" else {})
+    model.fit(world, side, rng=np.random.default_rng(1))
+    with_facts = model.score(world.matrix, every_offer(world), side.customers)
+    without = model.score(world.matrix, every_offer(world))
+    assert model.uses_facts == (name in ("popularity", "lightfm"))
+    assert np.array_equal(with_facts, without) != model.uses_facts
+
+
+@every_model
+def test_with_facts_too_contributions_sum_and_loading_changes_nothing(name: str) -> None:
+    world = a_market()
+    side = facts_of(world)
+    model = create_model(name, {"by": "segment"} if name == "popularity" else {})
+    model.fit(world, side, rng=np.random.default_rng(1))
+    loaded = FAMILIES[name].from_arrays(model.to_arrays(), model.parameters())
+    scores = model.score(world.matrix[:9], every_offer(world), side.customers[:9])
+    assert np.array_equal(loaded.score(world.matrix[:9], every_offer(world), side.customers[:9]), scores)
+    for row in range(9):
+        parts = model.contributions(world.matrix[row], 5, side.customers[row])
+        assert parts.base + sum(parts.shares.values()) == pytest.approx(scores[row, 5], abs=1e-5)
+
+
+@every_model
+def test_an_offer_known_by_facts_only_gets_a_score_or_nothing(name: str) -> None:
+    world = a_market()
+    side = facts_of(world)
+    model = create_model(name).fit(world, side, rng=np.random.default_rng(1))
+    scores = model.score_new(world.matrix, side.offers[:3], side.customers)
+    assert (scores is not None) == (name == "lightfm")
+    if scores is not None:
+        assert scores.shape == (world.matrix.shape[0], 3)
+        assert np.isfinite(scores).all()
 
 
 @every_model
@@ -128,7 +176,7 @@ def test_it_learns_from_two_offers_and_one_customer(name: str) -> None:
 
 
 def test_an_unknown_family_or_parameter_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="there are popularity, item_item, als"):
+    with pytest.raises(ValueError, match="there are popularity, item_item, ease, als"):
         create_model("oracle")
     with pytest.raises(ValueError, match="als takes the parameters factors"):
         create_model("als", {"depth": 3})

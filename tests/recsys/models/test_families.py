@@ -43,7 +43,7 @@ def test_als_folds_in_histories_in_any_batch(monkeypatch: pytest.MonkeyPatch) ->
     world = a_market()
     model = AlternatingLeastSquares().fit(world, rng=np.random.default_rng(0))
     together = model.fold_in(world.matrix)
-    monkeypatch.setattr("recsys.models.als._BATCH_NUMBERS", 1)
+    monkeypatch.setattr("recsys.models.fold_in._BATCH_NUMBERS", 1)
     assert np.allclose(model.fold_in(world.matrix), together, atol=1e-6)
 
 

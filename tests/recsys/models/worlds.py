@@ -3,7 +3,9 @@
 import numpy as np
 from scipy.sparse import csr_matrix
 
+from recsys.domain.facts import Facts
 from recsys.interactions.matrix import InteractionMatrix, build_matrix
+from recsys.interactions.side_features import FeatureSpace, SideFeatures
 from recsys.models.base import RelevanceModel
 from recsys.models.families import create_model
 
@@ -24,6 +26,20 @@ def a_market(customers: int = 200, offers: int = 30, seed: int = 0) -> Interacti
     what = [f"产品{number:02d}" for number in rng.zipf(1.4, count) % (offers - 1)]
     catalogue = [f"产品{number:02d}" for number in range(offers)]
     return build_matrix(who, what, rng.uniform(0.2, 1.0, count), rng.uniform(0, 700, count), catalogue)
+
+
+def facts_of(world: InteractionMatrix, seed: int = 0) -> SideFeatures:
+    """Random facts of everybody in `world`, and a family for every offer."""
+    rng = np.random.default_rng(seed)
+    count = len(world.customer_ids)
+    columns = {
+        "segment": rng.choice(["mass", "private", "青年"], count).astype(object),
+        "age": np.where(rng.random(count) < 0.1, np.nan, rng.uniform(18, 80, count)),
+    }
+    people = FeatureSpace.of_columns(columns)
+    rows: list[Facts] = [{"family": f"f{place % 4}", "margin": 10.0 * place} for place in range(len(world.offer_ids))]
+    offers = FeatureSpace.of_rows(rows)
+    return SideFeatures(people.encode_columns(columns, count), offers.encode(rows), people, offers)
 
 
 def fitted(name: str, world: InteractionMatrix, seed: int = 1) -> RelevanceModel:

@@ -1,0 +1,185 @@
+"""Matrix factorisations learned by sampled gradient steps – BPR and logistic – with histories folded in by ridge."""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from recsys.interactions.matrix import InteractionMatrix
+from recsys.interactions.side_features import SideFeatures
+from recsys.models.base import (
+    Arrays,
+    Contributions,
+    Parameters,
+    RelevanceModel,
+    fill_unknown,
+    is_empty,
+    popularity_of,
+    require_shape,
+    shares_of,
+)
+from recsys.models.fold_in import FoldIn
+
+
+class SampledFactors(RelevanceModel):
+    """Item factors and biases from implicit; the fitted customer factors are thrown away.
+
+    A history is folded in by ridge regression on the item factors, where every offer counts a little as
+    not taken: x = argmin Σᵢ wᵢ (1 − x·yᵢ)² + `background` Σⱼ (x·yⱼ)² + `ridge` |x|², the first sum over
+    the history, the second over all offers; score = x·y + `bias_weight` × bias.
+    """
+
+    def __init__(  # noqa: PLR0913  # hyper-parameters
+        self,
+        factors: int,
+        learning_rate: float,
+        regularization: float,
+        iterations: int,
+        ridge: float,
+        background: float,
+        bias_weight: float,
+    ) -> None:
+        if factors < 1 or iterations < 1 or not learning_rate > 0 or not ridge > 0:
+            raise ValueError("factors, iterations, learning_rate and ridge are positive")
+        if not (regularization >= 0 and background >= 0 and bias_weight >= 0):
+            raise ValueError("regularization, background and bias_weight are not negative")
+        self.factors, self.iterations = int(factors), int(iterations)
+        self.learning_rate, self.regularization = float(learning_rate), float(regularization)
+        self.ridge, self.background, self.bias_weight = float(ridge), float(background), float(bias_weight)
+        self._adopt(np.zeros((0, 1), dtype=np.float32), *np.zeros((2, 0), dtype=np.float32))
+
+    @abstractmethod
+    def _item_factors(
+        self, matrix: csr_matrix, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the learned item factors (offers, factors) and biases (offers,)."""
+
+    def fit(
+        self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
+    ) -> Self:
+        """See `RelevanceModel.fit`; on one thread, since the library's parallel steps are not repeatable."""
+        popularity = popularity_of(interactions)
+        item_factors, bias = self._item_factors(interactions.matrix, rng)
+        self._adopt(np.ascontiguousarray(item_factors), np.ascontiguousarray(bias), popularity)
+        return self
+
+    def _adopt(
+        self, item_factors: NDArray[np.float32], bias: NDArray[np.float32], popularity: NDArray[np.float32]
+    ) -> None:
+        self.item_factors, self.bias, self.popularity = item_factors, bias, popularity
+        wide = item_factors.astype(np.float64)
+        gram = self.background * (wide.T @ wide) + self.ridge * np.eye(wide.shape[1])
+        self._fold_in = FoldIn.build(item_factors, gram, lambda weights: weights, lambda weights: weights)
+
+    def score(
+        self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
+    ) -> NDArray[np.float32]:
+        """See `RelevanceModel.score`."""
+        scores = self._fold_in.fold(histories) @ self.item_factors[columns].T
+        scores += np.float32(self.bias_weight) * self.bias[columns]
+        return fill_unknown(scores, is_empty(histories), self.popularity[columns])
+
+    def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
+        """See `RelevanceModel.contributions`."""
+        if history.nnz == 0:
+            return Contributions(float(self.popularity[column]), {})
+        shares = self._fold_in.shares(history, column)
+        return Contributions(self.bias_weight * float(self.bias[column]), shares_of(history, shares))
+
+    def parameters(self) -> dict[str, Any]:
+        """See `RelevanceModel.parameters`."""
+        return {
+            "factors": self.factors,
+            "learning_rate": self.learning_rate,
+            "regularization": self.regularization,
+            "iterations": self.iterations,
+            "ridge": self.ridge,
+            "background": self.background,
+            "bias_weight": self.bias_weight,
+        }
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """See `RelevanceModel.to_arrays`."""
+        return {"item_factors": self.item_factors, "bias": self.bias, "popularity": self.popularity}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, parameters: Parameters) -> Self:
+        """See `RelevanceModel.from_arrays`."""
+        model = cls(**parameters)  # type: ignore[arg-type]
+        item_factors = arrays["item_factors"]
+        if item_factors.ndim != 2:
+            raise ValueError("item_factors is not a matrix")
+        for name in ("bias", "popularity"):
+            require_shape(arrays[name], (len(item_factors),), name)
+        model._adopt(item_factors, arrays["bias"], arrays["popularity"])
+        return model
+
+
+class BayesianPersonalizedRanking(SampledFactors):
+    """Pairs of a taken and another offer, ranked right (Rendle et al. 2009)."""
+
+    name: ClassVar[str] = "bpr"
+
+    def __init__(  # noqa: PLR0913  # hyper-parameters
+        self,
+        factors: int = 64,
+        learning_rate: float = 0.05,
+        regularization: float = 0.01,
+        iterations: int = 100,
+        ridge: float = 1.0,
+        background: float = 0.1,
+        bias_weight: float = 1.0,
+    ) -> None:
+        super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
+
+    def _item_factors(
+        self, matrix: csr_matrix, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        from implicit.cpu.bpr import BayesianPersonalizedRanking as Solver
+
+        solver = Solver(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            iterations=self.iterations,
+            num_threads=1,
+            random_state=rng,
+        )
+        solver.fit(matrix, show_progress=False)
+        return solver.item_factors[:, :-1], solver.item_factors[:, -1]  # the last column is the bias
+
+
+class LogisticFactors(SampledFactors):
+    """The chance of a purchase as a logistic function of x·y + bias (Johnson 2014)."""
+
+    name: ClassVar[str] = "lmf"
+
+    def __init__(  # noqa: PLR0913  # hyper-parameters
+        self,
+        factors: int = 32,
+        learning_rate: float = 1.0,
+        regularization: float = 0.6,
+        iterations: int = 30,
+        ridge: float = 1.0,
+        background: float = 0.1,
+        bias_weight: float = 1.0,
+    ) -> None:
+        super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
+
+    def _item_factors(
+        self, matrix: csr_matrix, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        from implicit.cpu.lmf import LogisticMatrixFactorization as Solver
+
+        solver = Solver(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            iterations=self.iterations,
+            num_threads=1,
+            random_state=rng,
+        )
+        solver.fit(matrix, show_progress=False)
+        return solver.item_factors[:, :-2], solver.item_factors[:, -2]  # the bias, and a last column of ones
