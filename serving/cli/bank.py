@@ -15,7 +15,8 @@ def build_bank(settings: "Settings", directory: Path, redis_url: str, seed: int,
     Every step can be repeated: what an interrupted run has done already is found done.
     """
     from serving.cli.import_commands import import_files
-    from serving.cli.train_commands import FAMILIES, run_training
+    from serving.cli.model_options import FAMILIES
+    from serving.cli.train_commands import run_training
 
     return {
         "imported": import_files(settings, directory, progress),

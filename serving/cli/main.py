@@ -8,6 +8,7 @@ import typer
 
 from recsys.domain.errors import NboError
 from serving.cli import (
+    backtest_commands,
     bench_commands,
     demo_commands,
     features_commands,
@@ -38,7 +39,7 @@ def build() -> typer.Typer:
         "promote": train_commands.promote,
         "rollback": train_commands.rollback,
     }))  # fmt: skip
-    app.command("backtest")(train_commands.backtest)
+    app.command("backtest")(backtest_commands.backtest)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)
     app.add_typer(_group("decisions", "Stored decisions.", {"show": record_commands.show_decision}))

@@ -22,6 +22,19 @@ def emit(document: Mapping[str, Any], as_json: bool, lines: str | None = None) -
     typer.echo(lines if lines is not None else "\n".join(f"{key}: {value}" for key, value in document.items()))
 
 
+def interval(entry: Mapping[str, float], sign: str = "") -> str:
+    """Return "mean [low, high]"; `sign` "+" shows the sign of each."""
+    return f"{entry['mean']:{sign}.4f} [{entry['low']:{sign}.4f}, {entry['high']:{sign}.4f}]"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """Return `rows` below their `header`, every column as wide as its widest cell."""
+    lines = [header, *rows]
+    widths = [max(len(str(line[place])) for line in lines) for place in range(len(header))]
+    padded = [[f"{cell!s:<{width}}" for cell, width in zip(line, widths, strict=True)] for line in lines]
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
     """Draw progress on standard error; yields the function that long work calls."""

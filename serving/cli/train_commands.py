@@ -1,4 +1,4 @@
-"""`nbo train`, `nbo models` and `nbo backtest`: models compared, registered, promoted and rolled back."""
+"""`nbo train` and `nbo models`: models compared, registered, promoted and rolled back."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serving.cli.environment import current_settings
-from serving.cli.output import JsonOption, Progress, emit, progress_bar
+from serving.cli.model_options import SeedOption, chosen_families
+from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
 
 if TYPE_CHECKING:
     from serving.settings import Settings
 
-FAMILIES = ("popularity", "item_item", "als")
-_LATER = ("bpr", "ease", "lightfm")
-
-SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn; the same gives the same.")]
 VersionArgument = Annotated[str, typer.Argument(metavar="V", help="A version (m-…) or its number, see `models list`.")]
 
 
 def train(
-    model: Annotated[str, typer.Option(help="popularity, item_item, als, several with commas, or all.")] = "all",
+    model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "all",
     engine: Annotated[str, typer.Option(help="Where to train: local.")] = "local",
     tune: Annotated[int | None, typer.Option(min=1, help="Trials of a hyper-parameter search.")] = None,
     seed: SeedOption = 7,
@@ -29,7 +26,7 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the latest purchases, train the best on everything, register it, and promote it if asked to."""
-    models = _families(model)
+    models = chosen_families(model)
     if engine != "local":
         raise typer.BadParameter(f"there is no engine {engine!r} yet; there is local", param_hint="--engine")
     if tune is not None:
@@ -88,7 +85,7 @@ def list_models(as_json: JsonOption = False) -> None:
          ", ".join(v["aliases"]), f"{v['created_at']:%Y-%m-%d %H:%M}")
         for v in versions
     ]  # fmt: skip
-    emit({"versions": versions}, as_json, _table(header, rows) if rows else "No model version yet; run `nbo train`.")
+    emit({"versions": versions}, as_json, table(header, rows) if rows else "No model version yet; run `nbo train`.")
 
 
 def show_model(version: VersionArgument, as_json: JsonOption = False) -> None:
@@ -129,83 +126,15 @@ def rollback(as_json: JsonOption = False) -> None:
     emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.")
 
 
-def backtest(
-    train: Annotated[Path, typer.Option(help="Events to learn from (.csv, .csv.gz, .parquet).")],
-    test: Annotated[Path, typer.Option(help="Events to predict; with event_id, each event is one task.")],
-    eligible: Annotated[Path | None, typer.Option(help="What each event or customer could buy.")] = None,
-    model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "all",
-    k: Annotated[str, typer.Option(help="Lengths of the lists.")] = "3,5,50",
-    params: Annotated[Path | None, typer.Option(help="YAML: family → parameter → value.")] = None,
-    columns: Annotated[str, typer.Option(help="Other column names: customer_id=user_id,offer_id=item_id.")] = "",
-    include_seen: Annotated[bool, typer.Option("--include-seen", help="Rank what the customer had, too.")] = False,
-    seed: SeedOption = 0,
-    as_json: JsonOption = False,
-) -> None:
-    """Fit models on one file of events and measure how well they rank those of another."""
-    from recsys.evaluation.backtest import BacktestRequest, run_backtest
-
-    families, ks = _families(model), _lengths(k)
-    request = BacktestRequest(
-        train, test, eligible, families, ks, _parameters(params), _columns(columns), include_seen, seed
-    )
-    with progress_bar() as progress:
-        try:
-            result = run_backtest(request, progress)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--params") from error
-    emit(result, as_json, _backtest_lines(result, ks))
-
-
-def _families(text: str) -> tuple[str, ...]:
-    names = FAMILIES if text == "all" else tuple(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in names:
-        if name not in FAMILIES:
-            reason = "does not exist yet" if name in _LATER else "is unknown"
-            raise typer.BadParameter(f"{name!r} {reason}; there are {', '.join(FAMILIES)}, all", param_hint="--model")
-    return names
-
-
-def _lengths(text: str) -> tuple[int, ...]:
-    try:
-        lengths = tuple(sorted({int(part) for part in text.split(",")}))
-    except ValueError:
-        lengths = ()
-    if not lengths or lengths[0] < 1:
-        raise typer.BadParameter("whole numbers from 1 on, with commas", param_hint="--k")
-    return lengths
-
-
-def _columns(text: str) -> dict[str, str]:
-    known = ("customer_id", "offer_id", "event_id", "occurred_at", "weight")
-    pairs = [part.partition("=") for part in text.split(",") if part]
-    if any(ours.strip() not in known or not theirs for ours, _, theirs in pairs):
-        raise typer.BadParameter(f"ours=theirs with commas; ours are {', '.join(known)}", param_hint="--columns")
-    return {ours.strip(): theirs.strip() for ours, _, theirs in pairs}
-
-
-def _parameters(path: Path | None) -> dict[str, dict[str, Any]]:
-    if path is None:
-        return {}
-    import yaml
-
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}", param_hint="--params") from error
-    if not isinstance(document, dict) or not all(isinstance(values, dict) for values in document.values()):
-        raise typer.BadParameter(f"{path} must map each family to its parameters", param_hint="--params")
-    return document
-
-
 def _training_lines(summary: Mapping[str, Any]) -> str:
     rows = []
     for name, metrics in summary["models"].items():
         against = metrics["against_popularity"]
-        shown = [_interval(metrics[metric]) for metric in ("HR@3", "NDCG@5")]
-        shown.append(_interval(against["NDCG@5"], "+") if against else "")
+        shown = [interval(metrics[metric]) for metric in ("HR@3", "NDCG@5")]
+        shown.append(interval(against["NDCG@5"], "+") if against else "")
         rows.append((name, *shown, f"{metrics['coverage@5']:.2f}"))
     header = ("model", "HR@3", "NDCG@5", "NDCG@5 against popularity", "coverage@5")
-    lines = [f"{summary['tasks']} customers' latest purchases held out, by time.", "", _table(header, rows), ""]
+    lines = [f"{summary['tasks']} customers' latest purchases held out, by time.", "", table(header, rows), ""]
     if summary["popularity_wins"]:
         lines.append("No model is clearly better than popularity here, as is common on small catalogues.")
     lines.append(f"Registered {summary['version']} ({summary['best']}, number {summary['number']}).")
@@ -214,38 +143,11 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
-    parts = [f"{result['tasks']} tasks of {result['customers']} customers, {result['offers']} offers."]
-    for k in ks:
-        names = ("HR", "Recall", "Precision", "NDCG", "MAP")
-        header = ("model", *(f"{name}@{k}" for name in names), f"coverage@{k}")
-        rows = [
-            (model, *(_interval(metrics[f"{name}@{k}"]) for name in names), f"{metrics[f'coverage@{k}']:.2f}")
-            for model, metrics in result["models"].items()
-        ]
-        parts.append(_table(header, rows))
-    header = ("model", "MRR", "fit seconds", "score seconds")
-    models = result["models"].items()
-    parts.append(_table(header, [(n, _interval(m["MRR"]), m["fit_seconds"], m["score_seconds"]) for n, m in models]))
-    return "\n\n".join(parts)
-
-
 def _version_body(info: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(info)
 
 
-def _interval(entry: Mapping[str, float], sign: str = "") -> str:
-    return f"{entry['mean']:{sign}.4f} [{entry['low']:{sign}.4f}, {entry['high']:{sign}.4f}]"
-
-
 def _said(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in parameters.items())
-
-
-def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    lines = [header, *rows]
-    widths = [max(len(str(line[place])) for line in lines) for place in range(len(header))]
-    padded = [[f"{cell!s:<{width}}" for cell, width in zip(line, widths, strict=True)] for line in lines]
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)

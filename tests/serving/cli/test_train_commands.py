@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from recsys.domain.errors import NotPromotable
 from recsys.models.families import FAMILIES
-from serving.cli import train_commands
+from serving.cli import model_options
 from serving.cli.main import build
 from tests.training.events import one_taste, two_tastes
 
@@ -30,7 +30,7 @@ def answer(*words: object) -> dict[str, Any]:
 
 
 def test_the_families_on_offer_are_those_there_are() -> None:
-    assert tuple(FAMILIES) == train_commands.FAMILIES
+    assert tuple(FAMILIES) == model_options.FAMILIES
 
 
 def test_a_model_is_trained_promoted_listed_shown_replaced_and_rolled_back(tmp_path: Path) -> None:
@@ -61,7 +61,6 @@ def test_where_popularity_wins_it_is_said_and_the_gates_refuse_the_others(tmp_pa
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["train", "--model", "lightfm"], "'lightfm' does not exist yet; there are popularity, item_item, als, all"),
         (["train", "--model", "magic"], "'magic' is unknown"),
         (["train", "--engine", "spark"], "there is no engine 'spark' yet; there is local"),
         (["train", "--tune", "3"], "there is no hyper-parameter search yet"),
@@ -84,7 +83,7 @@ def test_backtest_prints_a_table_and_one_json_document(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("item_item: {weighting: cosine}\n")
     files = ("--train", tmp_path / "train.csv", "--test", tmp_path / "test.csv")
     document = answer("backtest", *files, "--k", "1,3", "--params", tmp_path / "params.yaml")
-    assert list(document["models"]) == ["popularity", "item_item", "als"]
+    assert tuple(document["models"]) == model_options.FAMILIES
     assert document["models"]["item_item"]["parameters"]["weighting"] == "cosine"
     assert document["models"]["item_item"]["HR@1"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
     assert "1.0000 [1.0000, 1.0000]" in nbo("backtest", *files).stdout
