@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from scipy.sparse import csr_matrix
 from recsys.domain.errors import ImportInvalid
 from recsys.evaluation.event_files import EventTable, read_events
 from recsys.evaluation.intervals import bootstrap
-from recsys.evaluation.ranking_tasks import RankingTasks, evaluate
+from recsys.evaluation.metrics import Values
+from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
 from recsys.interactions.matrix import InteractionMatrix, build_matrix
+from recsys.models.base import RelevanceModel
 from recsys.models.families import create_model
 
 Progress = Callable[[str, int, int | None], None]
@@ -39,40 +43,101 @@ class BacktestRequest:
 def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> dict[str, Any]:
     """Return counts and, by model, every metric with its interval, coverage and seconds, as JSON values.
 
-    Offers of any of the files are ranked. Raises ImportInvalid for a file and ValueError for a model or
-    parameter that cannot be used.
+    Beside popularity, where it is among the models, every other model's metrics also come as paired
+    differences from it; all of it once more for customers with and without a history in the training
+    file. Offers of any of the files are ranked; a family made for smaller catalogues is skipped. Raises
+    ImportInvalid for a file and ValueError for a model or parameter that cannot be used.
     """
-    models = {name: create_model(name, request.parameters.get(name)) for name in request.models}
+    names = sorted(request.models, key=lambda name: name != "popularity")  # the others are compared with it
+    models = {name: create_model(name, request.parameters.get(name)) for name in names}
     training, tasks = read_tasks(request)
-    results: dict[str, Any] = {}
-    for name, model in models.items():
-        rng = np.random.default_rng(request.seed)
-        started = time.perf_counter()
-        model.fit(training, rng=rng)
-        fit_seconds = time.perf_counter() - started
-        step = (lambda done, total, name=name: progress(name, done, total)) if progress else None
-        outcome = evaluate(model, tasks, request.ks, rng, step)
-        intervals = bootstrap(outcome.values, tasks.customers, np.random.default_rng(request.seed))
+    offers = len(training.offer_ids)
+    skipped = {name: model.most_offers for name, model in models.items() if (model.most_offers or offers) < offers}
+    if len(skipped) == len(models):
+        raise ValueError("; ".join(f"{name} is for at most {most} offers" for name, most in skipped.items()))
+    results, values = {}, {}
+    for name in [name for name in models if name not in skipped]:
+        outcome, fit_seconds = _fit_and_rank(models[name], training, tasks, request, progress)
+        values[name] = outcome.values
         results[name] = {
-            **{metric: interval.rounded() for metric, interval in intervals.items()},
+            **_figures(outcome.values, values.get("popularity") if name != "popularity" else None, tasks.customers),
             **outcome.coverage,
             "fit_seconds": round(fit_seconds, 4),
             "score_seconds": round(outcome.score_seconds, 4),
-            "parameters": model.parameters(),
+            "parameters": models[name].parameters(),
         }
+    is_known = np.diff(tasks.histories.indptr) > 0
+    for name, group in product(results, ("known_customers", "new_customers")):
+        members = np.flatnonzero(is_known == (group == "known_customers"))
+        results[name][group] = _group(members, values[name], values.get("popularity"), name, tasks.customers)
     return {
         "tasks": len(tasks),
         "customers": int(tasks.customers.max()) + 1,
-        "offers": len(training.offer_ids),
+        "offers": offers,
         "training_customers": len(training.customer_ids),
         "include_seen": request.include_seen,
         "seed": request.seed,
         "models": results,
+        "skipped": {name: f"for at most {most} offers" for name, most in skipped.items()},
     }
 
 
+def _fit_and_rank(
+    model: RelevanceModel,
+    training: InteractionMatrix,
+    tasks: RankingTasks,
+    request: BacktestRequest,
+    progress: Progress | None,
+) -> tuple[Evaluation, float]:
+    rng = np.random.default_rng(request.seed)
+    if progress:
+        progress(f"fit {model.name}", 0, None)
+    started = time.perf_counter()
+    model.fit(training, rng=rng)
+    seconds = time.perf_counter() - started
+    step = partial(progress, f"rank by {model.name}") if progress else None
+    return evaluate(model, tasks, request.ks, rng, step), seconds
+
+
+def _figures(
+    values: Mapping[str, Values], popularity: Mapping[str, Values] | None, customers: NDArray[np.intp]
+) -> dict[str, Any]:
+    figures: dict[str, Any] = _intervals(values, customers)
+    if popularity is not None:
+        differences = {metric: values[metric] - popularity[metric] for metric in values}
+        figures["against_popularity"] = _intervals(differences, customers)
+    return figures
+
+
+def _group(
+    members: NDArray[np.intp],
+    values: Mapping[str, Values],
+    popularity: Mapping[str, Values] | None,
+    name: str,
+    customers: NDArray[np.intp],
+) -> dict[str, Any]:
+    """Return the figures of some of the tasks, or none where there are no such tasks."""
+    if len(members) == 0:
+        return {"tasks": 0}
+    of_group = np.unique(customers[members], return_inverse=True)[1]
+    mine = {metric: column[members] for metric, column in values.items()}
+    rival = None
+    if popularity is not None and name != "popularity":
+        rival = {metric: column[members] for metric, column in popularity.items()}
+    return {"tasks": len(members), **_figures(mine, rival, of_group)}
+
+
+def _intervals(values: Mapping[str, Values], customers: NDArray[np.intp]) -> dict[str, Any]:
+    intervals = bootstrap(values, customers, np.random.default_rng(0))
+    return {metric: interval.rounded() for metric, interval in intervals.items()}
+
+
 def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTasks]:
-    """Return the training matrix and the tasks: one an event where the test file has event ids, else a customer."""
+    """Return the training matrix and the tasks: one an event where the test file has event ids, else a customer.
+
+    With a file of eligible offers, the share of tasks to which each offer is open comes with the matrix:
+    averages of inputs that a bank knows of its base when it decides, never of what was bought.
+    """
     train = read_events(request.train, request.columns, ("customer_id", "offer_id"))
     test = read_events(request.test, request.columns, ("customer_id", "offer_id"))
     allowed = read_events(request.eligible, request.columns, ("offer_id",)) if request.eligible else None
@@ -85,12 +150,15 @@ def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTask
     task_ids, first, task_of = np.unique(task_keys, return_index=True, return_inverse=True)
     customers = test.customer_ids[first]
     histories = _histories(training, customers)
+    eligible = _eligible(allowed, task_ids, customers, training) if allowed else None
+    if eligible is not None:
+        training = replace(training, open_share=np.asarray((eligible > 0).mean(axis=0), dtype=np.float64).ravel())
     tasks = RankingTasks(
         histories=histories,
         relevant=_marks(task_of, test.offer_ids, len(task_ids), training),
         customers=np.unique(customers, return_inverse=True)[1],
         excluded=None if request.include_seen else histories,
-        eligible=_eligible(allowed, task_ids, customers, training) if allowed else None,
+        eligible=eligible,
     )
     return training, tasks
 

@@ -1,5 +1,7 @@
-"""Event files for the back-test: CSV or Parquet, plain or gzipped, with columns under any name."""
+"""Event files for the back-test: CSV or Parquet with columns under any name, or one line of offers a customer."""
 
+import gzip
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +32,12 @@ def read_events(path: Path, columns: Mapping[str, str], required: Sequence[str])
     """Return the events in the file; `columns` maps our names to the file's, where they differ.
 
     Our names are customer_id, offer_id, event_id, occurred_at (ISO 8601, UTC where no zone is given) and
-    weight. Raises ImportInvalid when the file cannot be read or lacks a column of `required`.
+    weight. A `.dat` file, plain or gzipped, has one line a customer: how many offers, then their ids; customers
+    go by line number (the format of the published splits of collaborative topic regression). Raises
+    ImportInvalid when the file cannot be read or lacks a column of `required`.
     """
+    if path.name.removesuffix(".gz").endswith(".dat"):
+        return _read_lists(path)
     import duckdb
 
     with duckdb.connect() as connection:
@@ -60,6 +66,26 @@ def read_events(path: Path, columns: Mapping[str, str], required: Sequence[str])
         occurred_at=numbers.get("occurred_at"),
         weights=numbers.get("weight"),
     )
+
+
+def _read_lists(path: Path) -> EventTable:
+    if not path.is_file():
+        raise ImportInvalid(f"{path} is not there.")
+    customers: list[str] = []
+    offers: list[str] = []
+    try:
+        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
+            for number, line in enumerate(lines):
+                count, *ids = line.split() or ["0"]
+                if int(count) != len(ids):
+                    raise ImportInvalid(f"{path.name}, line {number + 1}: {count} offers announced, {len(ids)} found.")
+                customers += [str(number)] * len(ids)
+                offers += ids
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise ImportInvalid(f"{path.name} cannot be read: {error}") from error
+    if not offers:
+        raise ImportInvalid(f"{path.name} has no rows.")
+    return EventTable(np.array(offers), np.array(customers), None, None, None)
 
 
 _CASTS: Mapping[str, str] = {

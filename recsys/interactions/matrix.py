@@ -13,23 +13,38 @@ Numbers = Sequence[float] | NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class EventSequence:
+    """k single events in the rows and columns of a matrix, by row and then oldest first; one basket has one age."""
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    age_days: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class InteractionMatrix:
     """Evidence weights, float32 (customers, offers), with the id of every row and column.
 
-    `age_days` (stored entries,), where times are known, says how long ago the latest event behind each
-    stored entry of `matrix` was.
+    Where they are known, `age_days` (stored entries,) says how long ago the latest event behind each
+    stored entry of `matrix` was, `events` are the single events, and `open_share` (offers,), 0–1, says to
+    how many people an offer is still open to buy.
     """
 
     matrix: csr_matrix
     customer_ids: tuple[str, ...]
     offer_ids: tuple[str, ...]
     age_days: NDArray[np.float32] | None = None
+    events: EventSequence | None = None
+    open_share: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.matrix.shape != (len(self.customer_ids), len(self.offer_ids)):
             raise ValueError(f"ids do not fit a matrix of shape {self.matrix.shape}")
         if self.age_days is not None and self.age_days.shape != (self.matrix.nnz,):
             raise ValueError(f"{self.age_days.shape} ages do not fit {self.matrix.nnz} stored entries")
+        if self.open_share is not None and self.open_share.shape != (len(self.offer_ids),):
+            raise ValueError(f"{self.open_share.shape} open shares do not fit {len(self.offer_ids)} offers")
 
 
 def build_matrix(
@@ -52,8 +67,11 @@ def build_matrix(
     data = np.bincount(places, weights=evidence, minlength=len(pairs)).astype(np.float32)
     shape = (len(customer_ids), len(offer_ids))
     matrix = csr_matrix((data, np.divmod(pairs, max(len(offer_ids), 1))), shape=shape)
-    ages = None
+    ages, events = None, None
     if age_days is not None:
+        every_age = np.asarray(age_days, dtype=np.float32)
         ages = np.full(len(pairs), np.inf, dtype=np.float32)
-        np.minimum.at(ages, places, np.asarray(age_days, dtype=np.float32))
-    return InteractionMatrix(matrix, tuple(customer_ids.tolist()), tuple(offer_ids.tolist()), ages)
+        np.minimum.at(ages, places, every_age)
+        order = np.lexsort((columns, -every_age, rows))
+        events = EventSequence(rows[order], columns[order], every_age[order], evidence[order].astype(np.float32))
+    return InteractionMatrix(matrix, tuple(customer_ids.tolist()), tuple(offer_ids.tolist()), ages, events)

@@ -40,6 +40,8 @@ class RelevanceModel(ABC):
     """
 
     name: ClassVar[str]
+    most_offers: ClassVar[int | None] = None
+    """The largest catalogue that the family is for; None: any."""
     popularity: NDArray[np.float32]
     """(offers,) share of each offer relative to the most popular one, 0–1: what is known without a history."""
 

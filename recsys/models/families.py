@@ -5,6 +5,7 @@ from typing import Any
 
 from recsys.models.als import AlternatingLeastSquares
 from recsys.models.base import RelevanceModel
+from recsys.models.blend import Blend
 from recsys.models.ease import Ease
 from recsys.models.item_item import ItemItem
 from recsys.models.lightfm import LightFm
@@ -21,6 +22,7 @@ FAMILIES: Mapping[str, type[RelevanceModel]] = {
         BayesianPersonalizedRanking,
         LogisticFactors,
         LightFm,
+        Blend,
     )
 }
 

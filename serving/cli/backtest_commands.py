@@ -11,7 +11,7 @@ from serving.cli.output import JsonOption, emit, interval, progress_bar, table
 
 
 def backtest(
-    train: Annotated[Path, typer.Option(help="Events to learn from (.csv, .csv.gz, .parquet).")],
+    train: Annotated[Path, typer.Option(help="Events to learn from (.csv, .parquet, .dat; .gz welcome).")],
     test: Annotated[Path, typer.Option(help="Events to predict; with event_id, each event is one task.")],
     eligible: Annotated[Path | None, typer.Option(help="What each event or customer could buy.")] = None,
     model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "all",
@@ -82,4 +82,23 @@ def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
     header = ("model", "MRR", "fit seconds", "score seconds")
     models = result["models"].items()
     parts.append(table(header, [(n, interval(m["MRR"]), m["fit_seconds"], m["score_seconds"]) for n, m in models]))
+    rivals = {name: metrics for name, metrics in result["models"].items() if "against_popularity" in metrics}
+    if rivals:
+        parts.append(_against_popularity(rivals, ks))
+    parts += [f"{name} was skipped: it is {reason}." for name, reason in result["skipped"].items()]
     return "\n\n".join(parts)
+
+
+def _against_popularity(models: Mapping[str, Mapping[str, Any]], ks: tuple[int, ...]) -> str:
+    """Return the paired differences from popularity, also for customers with and without a history in the training."""
+    header = ("against popularity", "tasks", *(f"{name}@{k}" for k in ks for name in ("HR", "NDCG")))
+    rows = []
+    for name, metrics in models.items():
+        groups = {"": metrics, ", known customers": metrics["known_customers"]}
+        groups[", new customers"] = metrics["new_customers"]
+        for said, group in groups.items():
+            differences = group.get("against_popularity")
+            if differences:
+                cells = (interval(differences[metric], "+") for metric in header[2:])
+                rows.append((name + said, group.get("tasks", ""), *cells))
+    return table(header, rows)

@@ -121,6 +121,64 @@ def test_a_task_without_eligible_offers_in_the_file_is_said(tmp_path: Path) -> N
         run_backtest(BacktestRequest(**paths))
 
 
+def test_lists_of_offers_are_read_as_the_same_events(tmp_path: Path) -> None:
+    (tmp_path / "train.dat").write_text("2 x y\n1 x\n0\n1 z\n")
+    (tmp_path / "test.dat.gz").write_bytes(gzip.compress(b"1 z\n1 y\n0\n0\n"))
+    training, tasks = read_tasks(BacktestRequest(tmp_path / "train.dat", tmp_path / "test.dat.gz"))
+    assert training.matrix.toarray().tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 1]]
+    assert tasks.relevant.toarray().tolist() == [[0, 0, 1], [0, 1, 0]]
+
+
+@pytest.mark.parametrize("content", ["2 x\n", "x y\n", "", "0\n\n"])
+def test_lists_that_do_not_hold_what_they_announce_are_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "train.dat").write_text(content)
+    with pytest.raises(ImportInvalid, match=r"line 1|cannot be read|has no rows"):
+        run_backtest(BacktestRequest(tmp_path / "train.dat", tmp_path / "train.dat"))
+
+
+def test_other_models_come_with_paired_differences_from_popularity_by_group(tmp_path: Path) -> None:
+    train = "customer_id,offer_id\n" + "".join(f"c{n},o{n % 7}\nc{n},o{(n + 1) % 7}\n" for n in range(60))
+    test = "customer_id,offer_id\n" + "".join(f"c{n},o{(n + 2) % 7}\nnew{n},o{n % 3}\n" for n in range(30))
+    document = run_backtest(BacktestRequest(**files(tmp_path, train=train, test=test), models=("ease", "popularity")))
+    ease, popularity = document["models"]["ease"], document["models"]["popularity"]
+    assert "against_popularity" not in popularity
+    difference = ease["against_popularity"]["HR@3"]["mean"]
+    assert difference == pytest.approx(ease["HR@3"]["mean"] - popularity["HR@3"]["mean"], abs=2e-6)
+    assert (ease["known_customers"]["tasks"], ease["new_customers"]["tasks"]) == (30, 30)
+    assert ease["new_customers"]["against_popularity"]["HR@3"] == {"mean": 0, "low": 0, "high": 0}
+
+
+def test_a_family_for_smaller_catalogues_is_skipped_and_alone_refused(tmp_path: Path) -> None:
+    lines = "".join(f"c{n % 50},o{n}\n" for n in range(1_100))
+    paths = files(tmp_path, train="customer_id,offer_id\n" + lines, test="customer_id,offer_id\nc0,o1\n")
+    document = run_backtest(BacktestRequest(**paths, models=("popularity", "blend")))
+    assert document["skipped"] == {"blend": "for at most 1000 offers"}
+    assert list(document["models"]) == ["popularity"]
+    with pytest.raises(ValueError, match="blend is for at most 1000 offers"):
+        run_backtest(BacktestRequest(**paths, models=("blend",)))
+
+
+INSURANCE = DATA / "insurance"
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not on this machine")
+def test_the_blend_beats_popularity_at_the_insurer_for_known_and_new_customers() -> None:
+    request = BacktestRequest(
+        train=INSURANCE / "purchase_events_train.csv.gz",
+        test=INSURANCE / "purchase_events_test.csv.gz",
+        eligible=INSURANCE / "filter_test.csv.gz",
+        models=("popularity", "blend"),
+        ks=(3,),
+        columns={"customer_id": "user_id", "offer_id": "item_id", "occurred_at": "event_time"},
+        include_seen=True,
+    )
+    blend = run_backtest(request)["models"]["blend"]
+    assert blend["HR@3"]["mean"] > 0.72
+    assert blend["known_customers"]["HR@3"]["mean"] > 0.62
+    for group in (blend, blend["known_customers"], blend["new_customers"]):
+        assert group["against_popularity"]["HR@3"]["low"] > 0
+
+
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not on this machine")
 @pytest.mark.parametrize(("has_filter", "hit_rate"), [(False, 0.6217), (True, 0.6793)])
 def test_popularity_at_the_insurer_is_what_was_published(has_filter: bool, hit_rate: float) -> None:

@@ -74,7 +74,7 @@ def test_an_unknown_customer_gets_the_popularity_answer(name: str) -> None:
     assert np.array_equal(model.score(nobody, every_offer(world))[0], model.popularity)
 
 
-@every_model
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "blend"])
 def test_popularity_is_the_share_of_evidence(name: str) -> None:
     world = a_market()
     totals = np.asarray(world.matrix.sum(axis=0)).ravel()
