@@ -85,7 +85,7 @@ class ChampionInService:
             logger.warning("model_not_changed", step=what, error=type(error).__name__, reason=str(error)[:300])
 
     def _serve(self, version: str) -> None:
-        self._bundle = load_bundle(self._bundles / version)
+        self._bundle = load_bundle(self._bundles / version, version)
         pointer = self._bundles / "champion.json"
         beside = pointer.with_suffix(f".{threading.get_ident()}.tmp")
         beside.write_text(json.dumps({"version": version}))

@@ -23,7 +23,7 @@ class RankingTasks:
     """n tasks over the same offers; every matrix is sparse (n, offers), and every task has a relevant offer.
 
     `excluded` offers are left out of the ranking; with `eligible`, so is every offer not in it.
-    `customers` (n,) numbers the customer of each task from 0.
+    `customers` (n,) numbers the customer of each task from 0; `facts` (n, f) are their encoded facts.
     """
 
     histories: csr_matrix
@@ -31,6 +31,7 @@ class RankingTasks:
     customers: NDArray[np.intp]
     excluded: csr_matrix | None = None
     eligible: csr_matrix | None = None
+    facts: csr_matrix | None = None
 
     def __len__(self) -> int:
         return int(self.relevant.shape[0])
@@ -55,7 +56,8 @@ def evaluate(
     for start in range(0, count, batch):
         rows = slice(start, min(start + batch, count))
         started = time.perf_counter()
-        scores = model.score(tasks.histories[rows], np.arange(offers))
+        facts = tasks.facts[rows] if tasks.facts is not None else None
+        scores = model.score(tasks.histories[rows], np.arange(offers), facts)
         seconds += time.perf_counter() - started
         keys = _sort_keys(_leave_out(scores, tasks, rows), rng)
         top = _top(keys, max(ks))

@@ -217,12 +217,16 @@ def _sample(count: int, most: int, rng: np.random.Generator) -> NDArray[np.intp]
     return np.arange(count) if count <= most else np.sort(rng.choice(count, most, replace=False))
 
 
-def load_bundle(directory: Path) -> Bundle:
+def load_bundle(directory: Path, version: str | None = None) -> Bundle:
     """Return the bundle in `directory` after every check; raises BundleRefused that names the failed one.
 
-    Checked: sizes and SHA-256 of every file, array kinds, shapes and finiteness, ids, scales, the canary.
+    Checked: that it is `version`, where given; sizes and SHA-256 of every file, array kinds, shapes and
+    finiteness, ids, scales, the canary.
     """
     manifest, content = open_sealed(directory, FILES)
+    found = f"m-{hashlib.sha256(content).hexdigest()[:12]}"
+    if version not in (None, found):
+        raise BundleRefused(f"version: the files are those of {found}, not of {version}")
     offer_ids, answer_counts = _read_offers(directory)
     customer_space, offer_space = _read_spaces(directory)
     arrays = read_arrays(directory / ARRAYS)
@@ -237,9 +241,8 @@ def load_bundle(directory: Path) -> Bundle:
         raise BundleRefused(f"shapes: arrays, parameters or scales do not fit ({error})") from error
     if model.popularity.shape != (len(offer_ids),):
         raise BundleRefused(f"ids: {len(offer_ids)} offers for {model.popularity.size} columns")
-    version = f"m-{hashlib.sha256(content).hexdigest()[:12]}"
     bundle = Bundle(
-        version, model, offer_ids, scale, popularity_scale, answer_counts, manifest, customer_space, offer_space
+        found, model, offer_ids, scale, popularity_scale, answer_counts, manifest, customer_space, offer_space
     )
     try:
         check_canary(bundle.score, read_json(directory / CANARY), offer_ids, canaries)

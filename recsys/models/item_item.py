@@ -1,10 +1,11 @@
 """Nearest neighbours between offers: who took this also took that."""
 
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags_array
 
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
@@ -26,16 +27,17 @@ class ItemItem(RelevanceModel):
     """History × similarity, each offer keeping its `neighbours` most similar ones; fitted by implicit.
 
     `weighting` is how much a shared customer counts: "cosine" all the same, "tfidf" and "bm25" less for
-    customers with many offers. Where the history says nothing of two offers, the more popular one leads,
-    by a millionth.
+    customers with many offers. With 2 `hops`, two offers are similar by what both are similar to, where few
+    customers have both. Where the history says nothing of two offers, the more popular one leads, by a
+    millionth.
     """
 
     name: ClassVar[str] = "item_item"
 
-    def __init__(self, weighting: str = "tfidf", neighbours: int = 50) -> None:
-        if weighting not in ("cosine", "tfidf", "bm25") or neighbours < 1:
-            raise ValueError("weighting is cosine, tfidf or bm25, and neighbours at least 1")
-        self.weighting, self.neighbours = weighting, int(neighbours)
+    def __init__(self, weighting: str = "tfidf", neighbours: int = 50, hops: int = 1) -> None:
+        if weighting not in ("cosine", "tfidf", "bm25") or neighbours < 1 or hops not in (1, 2):
+            raise ValueError("weighting is cosine, tfidf or bm25, neighbours at least 1, and hops 1 or 2")
+        self.weighting, self.neighbours, self.hops = weighting, int(neighbours), int(hops)
         self.similarity = csr_matrix((0, 0), dtype=np.float32)
         self.popularity: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
@@ -46,9 +48,11 @@ class ItemItem(RelevanceModel):
         from implicit.nearest_neighbours import ItemItemRecommender
 
         self.popularity = popularity_of(interactions)
-        neighbourhood = ItemItemRecommender(K=min(self.neighbours, len(self.popularity)))
+        offers = len(self.popularity)
+        neighbourhood = ItemItemRecommender(K=min(self.neighbours if self.hops == 1 else offers, offers))
         neighbourhood.fit(self._weighted(interactions.matrix), show_progress=False)
-        self.similarity = csr_matrix(neighbourhood.similarity, dtype=np.float32)
+        similarity = csr_matrix(neighbourhood.similarity, dtype=np.float32)
+        self.similarity = similarity if self.hops == 1 else _second_hop(similarity, self.neighbours)
         self.similarity.eliminate_zeros()
         self.similarity.sort_indices()
         return self
@@ -84,7 +88,7 @@ class ItemItem(RelevanceModel):
 
     def parameters(self) -> dict[str, Any]:
         """See `RelevanceModel.parameters`."""
-        return {"weighting": self.weighting, "neighbours": self.neighbours}
+        return {"weighting": self.weighting, "neighbours": self.neighbours, "hops": self.hops}
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """See `RelevanceModel.to_arrays`."""
@@ -108,3 +112,14 @@ class ItemItem(RelevanceModel):
         model.similarity.check_format(full_check=True)
         model.popularity = popularity
         return model
+
+
+def _second_hop(similarity: csr_matrix, most: int) -> csr_matrix:
+    """Return similarity², each offer (a column) keeping the `most` others that point to it most."""
+    others = similarity - diags_array(similarity.diagonal(), format="csr", dtype=np.float32)
+    squared = (others @ others).tocsc()
+    for start, end in pairwise(squared.indptr):
+        if end - start > most:
+            values = squared.data[start:end]
+            values[np.argpartition(values, end - start - most)[:-most]] = 0.0
+    return csr_matrix(squared)

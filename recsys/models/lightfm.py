@@ -36,11 +36,11 @@ class LightFm(RelevanceModel):
 
     def __init__(
         self,
-        factors: int = 32,
+        factors: int = 16,
         epochs: int = 20,
-        learning_rate: float = 0.05,
-        item_alpha: float = 1e-6,
-        user_alpha: float = 1e-6,
+        learning_rate: float = 0.02,
+        item_alpha: float = 1e-4,
+        user_alpha: float = 1e-4,
     ) -> None:
         if factors < 1 or epochs < 1 or not learning_rate > 0:
             raise ValueError("factors, epochs and learning_rate are positive")

@@ -1,6 +1,7 @@
 """Matrix factorisations learned by sampled gradient steps – BPR and logistic – with histories folded in by ridge."""
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,12 +24,22 @@ from recsys.models.base import (
 from recsys.models.fold_in import FoldIn
 
 
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """Factors of customers and offers, and the offers' biases."""
+
+    customer_factors: NDArray[np.float32]
+    item_factors: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
 class SampledFactors(RelevanceModel):
     """Item factors and biases from implicit; the fitted customer factors are thrown away.
 
     A history is folded in by ridge regression on the item factors, where every offer counts a little as
-    not taken: x = argmin Σᵢ wᵢ (1 − x·yᵢ)² + `background` Σⱼ (x·yⱼ)² + `ridge` |x|², the first sum over
-    the history, the second over all offers; score = x·y + `bias_weight` × bias.
+    not taken: x = argmin Σᵢ wᵢ (1 − x·yᵢ)² + `background` Σⱼ (x·yⱼ)² + `ridge` t |x|², the first sum over
+    the history, the second over all offers, t the mean eigenvalue of YᵀY. `scale` is the number that brings
+    x closest to the fitted customer factors; score = scale × x·y + `bias_weight` × bias.
     """
 
     def __init__(  # noqa: PLR0913  # hyper-parameters
@@ -48,21 +59,24 @@ class SampledFactors(RelevanceModel):
         self.factors, self.iterations = int(factors), int(iterations)
         self.learning_rate, self.regularization = float(learning_rate), float(regularization)
         self.ridge, self.background, self.bias_weight = float(ridge), float(background), float(bias_weight)
+        self.scale = 1.0
         self._adopt(np.zeros((0, 1), dtype=np.float32), *np.zeros((2, 0), dtype=np.float32))
 
     @abstractmethod
-    def _item_factors(
-        self, matrix: csr_matrix, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the learned item factors (offers, factors) and biases (offers,)."""
+    def _solve(self, matrix: csr_matrix, rng: np.random.Generator) -> _Solved:
+        """Return what the library learned from `matrix`."""
 
     def fit(
         self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
     ) -> Self:
         """See `RelevanceModel.fit`; on one thread, since the library's parallel steps are not repeatable."""
         popularity = popularity_of(interactions)
-        item_factors, bias = self._item_factors(interactions.matrix, rng)
-        self._adopt(np.ascontiguousarray(item_factors), np.ascontiguousarray(bias), popularity)
+        solved = self._solve(interactions.matrix, rng)
+        self._adopt(np.ascontiguousarray(solved.item_factors), np.ascontiguousarray(solved.bias), popularity)
+        folded = self._fold_in.fold(interactions.matrix)
+        self.scale = float((folded * solved.customer_factors).sum() / max(float((folded**2).sum()), 1e-12))
+        if not self.scale > 0:  # nothing learned points anywhere
+            self.scale = 1.0
         return self
 
     def _adopt(
@@ -70,14 +84,16 @@ class SampledFactors(RelevanceModel):
     ) -> None:
         self.item_factors, self.bias, self.popularity = item_factors, bias, popularity
         wide = item_factors.astype(np.float64)
-        gram = self.background * (wide.T @ wide) + self.ridge * np.eye(wide.shape[1])
+        square = wide.T @ wide
+        mean_eigenvalue = max(float(np.trace(square)) / wide.shape[1], 1e-12)
+        gram = self.background * square + self.ridge * mean_eigenvalue * np.eye(wide.shape[1])
         self._fold_in = FoldIn.build(item_factors, gram, lambda weights: weights, lambda weights: weights)
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
     ) -> NDArray[np.float32]:
         """See `RelevanceModel.score`."""
-        scores = self._fold_in.fold(histories) @ self.item_factors[columns].T
+        scores = (np.float32(self.scale) * self._fold_in.fold(histories)) @ self.item_factors[columns].T
         scores += np.float32(self.bias_weight) * self.bias[columns]
         return fill_unknown(scores, is_empty(histories), self.popularity[columns])
 
@@ -85,7 +101,7 @@ class SampledFactors(RelevanceModel):
         """See `RelevanceModel.contributions`."""
         if history.nnz == 0:
             return Contributions(float(self.popularity[column]), {})
-        shares = self._fold_in.shares(history, column)
+        shares = self.scale * self._fold_in.shares(history, column)
         return Contributions(self.bias_weight * float(self.bias[column]), shares_of(history, shares))
 
     def parameters(self) -> dict[str, Any]:
@@ -102,7 +118,8 @@ class SampledFactors(RelevanceModel):
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """See `RelevanceModel.to_arrays`."""
-        return {"item_factors": self.item_factors, "bias": self.bias, "popularity": self.popularity}
+        scale = np.array([self.scale])
+        return {"item_factors": self.item_factors, "bias": self.bias, "popularity": self.popularity, "scale": scale}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, parameters: Parameters) -> Self:
@@ -113,7 +130,9 @@ class SampledFactors(RelevanceModel):
             raise ValueError("item_factors is not a matrix")
         for name in ("bias", "popularity"):
             require_shape(arrays[name], (len(item_factors),), name)
+        require_shape(arrays["scale"], (1,), "scale")
         model._adopt(item_factors, arrays["bias"], arrays["popularity"])
+        model.scale = float(arrays["scale"][0])
         return model
 
 
@@ -128,15 +147,13 @@ class BayesianPersonalizedRanking(SampledFactors):
         learning_rate: float = 0.05,
         regularization: float = 0.01,
         iterations: int = 100,
-        ridge: float = 1.0,
+        ridge: float = 0.1,
         background: float = 0.1,
         bias_weight: float = 1.0,
     ) -> None:
         super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
 
-    def _item_factors(
-        self, matrix: csr_matrix, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _solve(self, matrix: csr_matrix, rng: np.random.Generator) -> _Solved:
         from implicit.cpu.bpr import BayesianPersonalizedRanking as Solver
 
         solver = Solver(
@@ -148,7 +165,8 @@ class BayesianPersonalizedRanking(SampledFactors):
             random_state=rng,
         )
         solver.fit(matrix, show_progress=False)
-        return solver.item_factors[:, :-1], solver.item_factors[:, -1]  # the last column is the bias
+        factors = solver.item_factors
+        return _Solved(solver.user_factors[:, :-1], factors[:, :-1], factors[:, -1])  # the last column is the bias
 
 
 class LogisticFactors(SampledFactors):
@@ -162,15 +180,13 @@ class LogisticFactors(SampledFactors):
         learning_rate: float = 1.0,
         regularization: float = 0.6,
         iterations: int = 30,
-        ridge: float = 1.0,
+        ridge: float = 0.1,
         background: float = 0.1,
         bias_weight: float = 1.0,
     ) -> None:
         super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
 
-    def _item_factors(
-        self, matrix: csr_matrix, rng: np.random.Generator
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _solve(self, matrix: csr_matrix, rng: np.random.Generator) -> _Solved:
         from implicit.cpu.lmf import LogisticMatrixFactorization as Solver
 
         solver = Solver(
@@ -182,4 +198,5 @@ class LogisticFactors(SampledFactors):
             random_state=rng,
         )
         solver.fit(matrix, show_progress=False)
-        return solver.item_factors[:, :-2], solver.item_factors[:, -2]  # the bias, and a last column of ones
+        factors = solver.item_factors  # the last two columns are the bias, and ones
+        return _Solved(solver.user_factors[:, :-2], factors[:, :-2], factors[:, -2])

@@ -1,11 +1,38 @@
 """`nbo bench`: measurements of the running product beside a floor measured in the same run."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from serving.cli.output import JsonOption, emit, progress_bar
+from serving.cli.model_options import SeedOption
+from serving.cli.output import JsonOption, emit, interval, progress_bar, table
+
+
+def cold_start(
+    customers: Annotated[int, typer.Option(min=500, help="People of the simulated bank.")] = 5000,
+    seed: SeedOption = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank for people known by their facts alone, and offers that nobody has taken yet, on the simulated bank."""
+    from serving.cli.bench.cold_start import measure
+
+    with progress_bar() as progress:
+        result = measure(customers, seed, progress)
+    emit(result, as_json, _cold_start_lines(result))
+
+
+def _cold_start_lines(result: Mapping[str, Any]) -> str:
+    parts = []
+    for what, found in result["cold_starts"].items():
+        names = ("HR@3", "HR@3 against popularity", "NDCG@5", "NDCG@5 against popularity")
+        rows = [
+            (model, *(interval(metrics[name], "+" if "against" in name else "") for name in names))
+            for model, metrics in found["models"].items()
+        ]
+        parts.append(f"{what}, {found['tasks']} tasks\n" + table(("model", *names), rows))
+    return "\n\n".join(parts)
 
 
 def decide(  # one option each
