@@ -51,10 +51,10 @@ class Knowledge:
 
 
 class Dataset:
-    """The exported events of `directory`, read by DuckDB; use as a context manager."""
+    """The exported events of `directory`, read by DuckDB (on all cores, or `threads`); use as a context manager."""
 
-    def __init__(self, directory: Path) -> None:
-        self._connection = open_events(directory)
+    def __init__(self, directory: Path, threads: int | None = None) -> None:
+        self._connection = open_events(directory, threads)
         self._is_numbered = False
 
     def __enter__(self) -> "Dataset":

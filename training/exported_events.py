@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def open_events(directory: Path) -> "DuckDBPyConnection":
+def open_events(directory: Path, threads: int | None = None) -> "DuckDBPyConnection":
     """Return a connection with the views `interactions`, `answers`, `customers` and `offers` of the export.
 
     Whoever refused profiling is in none of the interactions. Of the other three only those exist that the
@@ -19,7 +19,7 @@ def open_events(directory: Path) -> "DuckDBPyConnection":
 
     if not any(directory.glob("interactions/*/*.parquet")):
         raise ImportInvalid("There are no interactions to learn from; run `nbo import DIR` first.")
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": threads} if threads else {})
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     # DuckDB guesses too few interactions, and would hash them instead of the small table they are joined with.
     connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
@@ -37,8 +37,7 @@ def open_events(directory: Path) -> "DuckDBPyConnection":
 
 def has_view(connection: "DuckDBPyConnection", name: str) -> bool:
     """Return whether the export has what the view shows."""
-    found = connection.execute("SELECT count(*) FROM duckdb_views() WHERE view_name = ?", [name]).fetchone()
-    return found is not None and found[0] > 0
+    return bool(connection.execute("SELECT 1 FROM duckdb_views() WHERE view_name = ?", [name]).fetchall())
 
 
 def number_ids(connection: "DuckDBPyConnection") -> None:

@@ -28,11 +28,9 @@ def customer_facts(connection: "DuckDBPyConnection", customer_ids: Sequence[str]
     kinds = dict(zip(customers.columns, map(str, customers.types), strict=True))
     wanted = pa.table({"customer_id": pa.array(customer_ids, pa.string()), "place": np.arange(len(customer_ids))})
     shown = [_selected(source, kinds[source], place) for place, source in enumerate(sources.values())]
-    with_place = connection.register("wanted", wanted).execute(
-        f"SELECT {', '.join(['place', *shown])} FROM wanted LEFT JOIN customers USING (customer_id)"
-    )
-    columns = with_place.fetchnumpy()
-    connection.unregister("wanted")
+    query = f"SELECT {', '.join(['place', *shown])} FROM wanted LEFT JOIN customers USING (customer_id)"
+    with connection.cursor() as cursor:
+        columns = cursor.register("wanted", wanted).execute(query).fetchnumpy()
     order = np.argsort(columns["place"])
     return {name: _plain(columns[f"f{place}"])[order] for place, name in enumerate(sources)}
 
@@ -54,4 +52,6 @@ def _plain(values: Any) -> NDArray[Any]:
     """Return a column with NaN for an unknown number and None for anything else that is unknown."""
     if values.dtype.kind == "f":
         return np.asarray(np.ma.filled(values, np.nan))
-    return np.asarray(np.ma.filled(np.ma.asarray(values).astype(object), None))
+    plain = np.ma.getdata(values).astype(object)
+    plain[np.ma.getmaskarray(values)] = None
+    return np.asarray(plain, dtype=object)
