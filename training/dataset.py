@@ -1,6 +1,7 @@
 """From the exported event log to what models learn from, as it stood at any moment, and the held-out tasks."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,8 +14,10 @@ from scipy.sparse import csr_matrix
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.interaction import InteractionKind
 from recsys.evaluation.ranking_tasks import RankingTasks
-from recsys.interactions.matrix import InteractionMatrix, build_matrix
+from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
+from training.exported_events import has_view, number_ids, open_events
+from training.facts import customer_facts, offer_facts
 
 _PURCHASES = (InteractionKind.HOLDING.value, InteractionKind.ACCEPTED.value)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -48,19 +51,11 @@ class Knowledge:
 
 
 class Dataset:
-    """The exported events of `directory`, read by DuckDB; use as a context manager."""
+    """The exported events of `directory`, read by DuckDB (on all cores, or `threads`); use as a context manager."""
 
-    def __init__(self, directory: Path) -> None:
-        import duckdb
-
-        self._connection = duckdb.connect()
-        self._connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        if not any(directory.glob("interactions/*/*.parquet")):
-            raise ImportInvalid("There are no interactions to learn from; run `nbo import DIR` first.")
-        self._view("interactions", directory)
-        self._has_answers = any(directory.glob("answers/*/*.parquet"))
-        if self._has_answers:
-            self._view("answers", directory)
+    def __init__(self, directory: Path, threads: int | None = None) -> None:
+        self._connection = open_events(directory, threads)
+        self._is_numbered = False
 
     def __enter__(self) -> "Dataset":
         return self
@@ -68,13 +63,11 @@ class Dataset:
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
 
-    def _view(self, table: str, directory: Path) -> None:
-        files = self._connection.read_parquet(str(directory / table / "*" / "*.parquet"))
-        files.create_view(f"{table}_files")
-        self._connection.execute(f"CREATE VIEW {table} AS FROM {table}_files")
-
     def window(self) -> Window:
-        """Return count, first and last moment and digest of all interactions; their order does not matter."""
+        """Return count, first and last moment and digest of all interactions; their order does not matter.
+
+        Raises ImportInvalid when there are none.
+        """
         row = self._connection.execute(
             """SELECT count(*), epoch_us(min(occurred_at)), epoch_us(max(occurred_at)),
                       sum(md5_number_lower(concat_ws('|', customer_id, offer_id, epoch_us(occurred_at), kind, weight)))
@@ -82,6 +75,8 @@ class Dataset:
         ).fetchone()
         assert row is not None
         count, first, last, checksum = row
+        if not count:
+            raise ImportInvalid("Nobody who did anything may be profiled: there is nothing to learn from.")
         digest = hashlib.sha256(f"{count}|{checksum}".encode()).hexdigest()
         return Window(int(count), _moment(first), _moment(last), digest)
 
@@ -106,15 +101,14 @@ class Dataset:
         The weights are those of `recsys.interactions.weights.history_weights`. Raises ImportInvalid when
         nothing is known yet.
         """
-        data = self._connection.execute(_AS_OF, _as_of_parameters(now)).fetchnumpy()
-        if len(data["customer_id"]) == 0:
+        self._number_ids()
+        moment = {"now": _microseconds(now)}
+        self._connection.execute(_CANCELLED, moment)
+        weighing = {"ceiling": SIGNAL_CEILING, "half_life": SIGNAL_HALF_LIFE_DAYS}
+        data = self._connection.execute(_AS_OF, moment | weighing).fetchnumpy()
+        if len(data["customer"]) == 0:
             raise ImportInvalid("There is no evidence to learn from; import interactions with purchases.")
-        customers, offers = _texts(data["customer_id"]), _texts(data["offer_id"])
-        catalogue = self.offers()
-        interactions = build_matrix(customers, offers, data["total"], data["age_days"], catalogue)
-        held = build_matrix(customers, offers, (data["held"] > 0).astype(np.float32), None, catalogue).matrix
-        held.eliminate_zeros()
-        return Knowledge(interactions, held)
+        return _knowledge(data, self._customer_ids(), self.offers())
 
     def tasks_after(self, split: datetime, known: Knowledge) -> RankingTasks:
         """Return one task per customer who bought after `split` what they did not hold then.
@@ -122,17 +116,13 @@ class Dataset:
         The model sees the customer as `known` at the split; what was held is left out of the ranking.
         Raises ImportInvalid when nobody bought anything new.
         """
-        data = self._connection.execute(
-            """SELECT DISTINCT customer_id, offer_id FROM interactions
-               WHERE epoch_us(occurred_at) > ? AND kind IN (?, ?) AND weight > 0 ORDER BY customer_id, offer_id""",
-            [_microseconds(split), *_PURCHASES],
-        ).fetchnumpy()
-        customers, row_of = np.unique(_texts(data["customer_id"]), return_inverse=True)
-        offer_ids = np.asarray(known.interactions.offer_ids, dtype=str)
-        columns = np.searchsorted(offer_ids, _texts(data["offer_id"]))
-        marks = np.ones(len(columns), dtype=np.float32)
-        relevant = csr_matrix((marks, (row_of, columns)), shape=(len(customers), len(offer_ids)))
-        pick = _picker(customers, known.interactions.customer_ids)
+        self._number_ids()
+        data = self._connection.execute(_BOUGHT_AFTER, {"split": _microseconds(split)}).fetchnumpy()
+        customers, row_of = np.unique(data["customer"], return_inverse=True)
+        marks = np.ones(len(row_of), dtype=np.float32)
+        shape = (len(customers), len(known.interactions.offer_ids))
+        relevant = csr_matrix((marks, (row_of, data["offer"])), shape=shape)
+        pick = _picker(self._customer_ids()[customers], known.interactions.customer_ids)
         held = (pick @ known.held).tocsr()
         relevant = (relevant - relevant.multiply(held > 0)).tocsr()
         relevant.eliminate_zeros()
@@ -144,7 +134,7 @@ class Dataset:
 
     def answer_counts(self) -> dict[str, tuple[int, int]]:
         """Return offer → (accepted, answered) of all recorded answers that say yes or no."""
-        if not self._has_answers:
+        if not has_view(self._connection, "answers"):
             return {}
         rows = self._connection.execute(
             """SELECT offer_id, count(*) FILTER (answer = 'accepted'), count(*) FROM answers
@@ -152,45 +142,81 @@ class Dataset:
         ).fetchall()
         return {str(offer): (int(accepted), int(answered)) for offer, accepted, answered in rows}
 
+    def customer_facts(self, customer_ids: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return what the bank knows of these customers: name of the fact in rules → values, in their order.
 
+        Numbers are float64 with NaN, everything else objects with None, where the bank does not know.
+        Empty when the export has no customers.
+        """
+        return customer_facts(self._connection, customer_ids)
+
+    def offer_facts(self) -> dict[str, dict[str, Any]]:
+        """Return offer → name → value of what the catalogue in force says; empty when the export has none."""
+        return offer_facts(self._connection)
+
+    def _number_ids(self) -> None:
+        if not self._is_numbered:
+            number_ids(self._connection)
+        self._is_numbered = True
+
+    def _customer_ids(self) -> NDArray[np.object_]:
+        found = self._connection.execute("SELECT customer_id FROM customer_numbers ORDER BY customer").fetchnumpy()
+        return np.asarray(found["customer_id"], dtype=object)
+
+
+_CANCELLED = """
+CREATE OR REPLACE TEMP TABLE cancelled AS
+SELECT customer, offer, max(occurred_at) AS last FROM numbered
+WHERE kind = 'cancelled' AND occurred_at <= make_timestamp($now)::TIMESTAMPTZ GROUP BY ALL
+"""
 _AS_OF = """
 WITH known AS (
-    SELECT customer_id, offer_id, occurred_at, kind, ($now - epoch_us(occurred_at)) / 86400e6 AS age_days,
-           weight * CASE kind {evidence} ELSE 0 END AS evidence
-    FROM interactions WHERE epoch_us(occurred_at) <= $now
-), cancelled AS (
-    SELECT customer_id, offer_id, max(occurred_at) AS last FROM known WHERE kind = 'cancelled' GROUP BY ALL
-), evidence AS (
-    SELECT customer_id, offer_id,
-           coalesce(sum(evidence) FILTER (kind NOT IN ({signals}) AND (last IS NULL OR occurred_at > last)), 0) AS held,
-           least($ceiling, coalesce(sum(evidence * 0.5 ** (age_days / $half_life)) FILTER (kind IN ({signals})), 0))
-               AS signalled,
-           min(age_days) FILTER (evidence > 0) AS age_days
-    FROM known LEFT JOIN cancelled USING (customer_id, offer_id) GROUP BY ALL
+    SELECT customer, offer, occurred_at, kind IN ({signals}) AS is_signal,
+           ($now - epoch_us(occurred_at)) / 86400e6 AS age_days, weight * CASE kind {evidence} END AS evidence
+    FROM numbered WHERE kind IN ({kinds}) AND occurred_at <= make_timestamp($now)::TIMESTAMPTZ
+), weighed AS (  -- single precision: doubles then add up to the same in any order
+    SELECT customer, offer, CASE WHEN evidence > 0 THEN age_days END AS age_days,
+           cast(CASE WHEN is_signal OR occurred_at <= last THEN 0 ELSE evidence END AS FLOAT) AS held,
+           cast(CASE WHEN is_signal THEN evidence * 0.5 ** (age_days / $half_life) ELSE 0 END AS FLOAT) AS signalled
+    FROM known LEFT JOIN cancelled USING (customer, offer)
+), pairs AS (
+    SELECT customer, offer, sum(held) AS held, least($ceiling, sum(signalled)) AS signalled, min(age_days) AS age_days
+    FROM weighed GROUP BY customer, offer
 )
-SELECT customer_id, offer_id, held, held + signalled AS total, age_days FROM evidence
-WHERE held + signalled > 0 ORDER BY customer_id, offer_id
+SELECT customer, offer, held > 0 AS held, cast(held + signalled AS FLOAT) AS total, cast(age_days AS FLOAT) AS age_days
+FROM pairs WHERE held + signalled > 0
 """.format(
-    evidence=" ".join(f"WHEN '{kind.value}' THEN {worth}" for kind, worth in EVIDENCE.items()),
+    evidence=" ".join(f"WHEN '{kind.value}' THEN {worth}" for kind, worth in EVIDENCE.items() if worth),
+    kinds=", ".join(f"'{kind.value}'" for kind, worth in EVIDENCE.items() if worth),
     signals=", ".join(f"'{kind.value}'" for kind in sorted(SIGNALS)),
 )
+_BOUGHT_AFTER = f"""
+SELECT DISTINCT customer, offer FROM numbered
+WHERE occurred_at > make_timestamp($split)::TIMESTAMPTZ AND kind IN {_PURCHASES} AND weight > 0
+"""
 
 
-def _as_of_parameters(now: datetime) -> dict[str, float]:
-    return {"now": _microseconds(now), "ceiling": SIGNAL_CEILING, "half_life": SIGNAL_HALF_LIFE_DAYS}
+def _knowledge(data: Mapping[str, NDArray[Any]], customer_ids: NDArray[np.object_], offers: list[str]) -> Knowledge:
+    """Put the pairs of customer and offer, each there once, in the order of rows and columns."""
+    is_known = np.bincount(data["customer"], minlength=len(customer_ids)) > 0
+    rows = (np.cumsum(is_known, dtype=np.int32) - 1)[data["customer"]]
+    places = np.arange(len(rows), dtype=np.int32)
+    ordered = csr_matrix((places, (rows, data["offer"])), shape=(int(is_known.sum()), len(offers)))
+    order, shape = ordered.data, ordered.shape
+    matrix = csr_matrix((data["total"][order], ordered.indices, ordered.indptr), shape)
+    held = csr_matrix((data["held"][order].astype(np.float32), ordered.indices.copy(), ordered.indptr.copy()), shape)
+    held.eliminate_zeros()
+    known_ids = tuple(customer_ids[is_known].tolist())
+    return Knowledge(InteractionMatrix(matrix, known_ids, tuple(offers), data["age_days"][order]), held)
 
 
-def _picker(wanted: NDArray[np.str_], rows: tuple[str, ...]) -> csr_matrix:
+def _picker(wanted: NDArray[np.object_], rows: tuple[str, ...]) -> csr_matrix:
     """Return the 0/1 matrix (wanted, rows) that picks each wanted customer's row, or none."""
-    listed = np.asarray(rows, dtype=str)
-    places = np.minimum(np.searchsorted(listed, wanted), len(listed) - 1)
-    known = np.flatnonzero(listed[places] == wanted)
+    row_of = dict(zip(rows, range(len(rows)), strict=True))
+    places = np.array([row_of.get(customer_id, -1) for customer_id in wanted], dtype=np.int64)
+    known = np.flatnonzero(places >= 0)
     marks = np.ones(len(known), dtype=np.float32)
     return csr_matrix((marks, (known, places[known])), shape=(len(wanted), len(rows)))
-
-
-def _texts(values: Any) -> NDArray[np.str_]:
-    return np.asarray(values, dtype=str)
 
 
 def _microseconds(moment: datetime) -> int:

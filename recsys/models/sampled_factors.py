@@ -93,8 +93,8 @@ class SampledFactors(RelevanceModel):
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
     ) -> NDArray[np.float32]:
         """See `RelevanceModel.score`."""
-        scores = (np.float32(self.scale) * self._fold_in.fold(histories)) @ self.item_factors[columns].T
-        scores += np.float32(self.bias_weight) * self.bias[columns]
+        people = np.asarray(self.scale * self._fold_in.fold(histories), dtype=np.float32)
+        scores = people @ self.item_factors[columns].T + np.float32(self.bias_weight) * self.bias[columns]
         return fill_unknown(scores, is_empty(histories), self.popularity[columns])
 
     def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:

@@ -11,18 +11,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 
+from recsys.domain.customer import Purpose
 from recsys.storage.batching import in_batches
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
-from recsys.storage.schema import contacts, customers, interactions, outcomes
+from recsys.storage.exported_offers import write_offers
+from recsys.storage.schema import consents, contacts, customers, interactions, outcomes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Progress = Callable[[str, int, int | None], None]
 _BATCH = 20_000
+_LAST_ASKED = (
+    select(func.max(consents.c.consent_id))
+    .where(consents.c.purpose == Purpose.PROFILING)
+    .group_by(consents.c.customer_id)
+)
+_PROFILING = select(consents).where(consents.c.consent_id.in_(_LAST_ASKED)).subquery("profiling")
+"""The line of the ledger that is in force, for each customer who was ever asked."""
+
 _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
     "interactions": {
         name: interactions.c[name] for name in ("customer_id", "offer_id", "occurred_at", "kind", "channel", "weight")
@@ -38,17 +48,20 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
         name: customers.c[name]
         for name in ("customer_id", "kind", "language", "segment", "risk_level", "vulnerable", "arrears")
     }
-    | {name: customers.c[name] for name in ("do_not_contact", "recorded_at")},
+    | {name: customers.c[name] for name in ("do_not_contact", "recorded_at")}
+    | {"consent_profiling": _PROFILING.c.granted},
 }
 _MOMENT = {"interactions": "occurred_at", "contacts": "opened_at", "answers": "answered_at"}
 """The column a table is partitioned by."""
 
 
 def export_events(database: Database, directory: Path, progress: Progress | None = None) -> dict[str, int]:
-    """Write interactions, contacts and answers by day, and the customers; returns the rows of each.
+    """Write interactions, contacts and answers by day, customers and offers; returns the rows of each.
 
-    Times are microseconds in UTC; a customer's name never leaves the log. All tables show the log at
-    one moment. Each is written beside the old one and then takes its place: a crash leaves the old.
+    Customers have the consent to profiling in force (null: never asked), offers are those of the catalogue
+    in force; without one there is no file of offers. Times are microseconds in UTC; a customer's name never
+    leaves the log. All tables show the log at one moment. Each is written beside the old one and then takes
+    its place: a crash leaves the old.
     """
     directory.mkdir(parents=True, exist_ok=True)
     written: dict[str, int] = {}
@@ -59,6 +72,7 @@ def export_events(database: Database, directory: Path, progress: Progress | None
                 written[table] = _write_days(log, table, moment, beside, report)
         with _replaced(directory / "customers.parquet") as beside:
             written["customers"] = _write_customers(log, beside, _reporter(progress, "customers"))
+        written["offers"] = _write_catalogue(log, directory / "offers.parquet")
     return written
 
 
@@ -91,12 +105,26 @@ def _write_customers(log: EventLog, file: Path, report: Callable[[int], None]) -
     fields += [(f"attr_{name}", arrow_types[type_]) for name, type_ in types.items()]
     schema, done = pa.schema(fields), 0
     with pq.ParquetWriter(file, schema) as writer:
-        statement = _select("customers").add_columns(customers.c.attributes).order_by(customers.c.customer_id)
+        statement = (
+            _select("customers")
+            .add_columns(customers.c.attributes)
+            .outerjoin_from(customers, _PROFILING, customers.c.customer_id == _PROFILING.c.customer_id)
+            .order_by(customers.c.customer_id)
+        )
         for batch in log.batches(statement, _BATCH):
             rows = [(*row[:-1], *map(orjson.loads(row[-1]).get, types)) for row in batch]
             writer.write_batch(_record_batch(rows, schema))
             report(done := done + len(batch))
     return done
+
+
+def _write_catalogue(log: EventLog, file: Path) -> int:
+    catalogue = log.latest_catalogue()
+    if catalogue is None:
+        _remove(file)
+        return 0
+    with _replaced(file) as beside:
+        return write_offers(catalogue[1], beside)
 
 
 def _select(table: str) -> Select[Any]:

@@ -54,3 +54,31 @@ def decide(  # one option each
     with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
         result = measure(Path(folder), plan, progress)
     emit(result, as_json)
+
+
+def train(  # one option each
+    customers: Annotated[int, typer.Option(min=10, help="Customers in the export.")] = 1_000_000,
+    offers: Annotated[int, typer.Option(min=10, help="Offers in the export.")] = 500,
+    interactions: Annotated[int, typer.Option(min=1000, help="Interactions in the export.")] = 20_000_000,
+    factors: Annotated[int, typer.Option(min=1, help="Factors of both fits.")] = 64,
+    iterations: Annotated[int, typer.Option(min=1, help="Iterations of both fits.")] = 5,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of everything; all cores by default.")] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="How often both fits take turns.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the export and of the fits.")] = 1,
+    model: Annotated[str, typer.Option(help="What to fit: als.")] = "als",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure building the training matrix from Parquet, and our fit beside the same fit of the library alone."""
+    import os
+    import tempfile
+
+    from serving.cli.bench.synthetic_events import Sizes
+    from serving.cli.bench.train import Plan, measure
+
+    if model != "als":
+        raise typer.BadParameter(f"{model!r} has no library's fit beside it; there is als", param_hint="--model")
+    sizes = Sizes(customers, offers, interactions)
+    plan = Plan(sizes, factors, iterations, threads or os.cpu_count() or 1, seed, pairs)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json)

@@ -44,16 +44,11 @@ def build() -> typer.Typer:
     app.command("traffic")(traffic_commands.traffic)
     app.add_typer(_group("decisions", "Stored decisions.", {"show": record_commands.show_decision}))
     app.add_typer(_group("customer", "One customer.", {"show": record_commands.show_customer}))
-    app.add_typer(
-        _group(
-            "bench",
-            "Measurements.",
-            {
-                "decide": bench_commands.decide,
-                "cold-start": bench_commands.cold_start,
-            },
-        )
-    )
+    app.add_typer(_group("bench", "Measurements.", {
+        "decide": bench_commands.decide,
+        "train": bench_commands.train,
+        "cold-start": bench_commands.cold_start,
+    }))  # fmt: skip
     app.command("doctor")(serve_commands.doctor)
     return app
 

@@ -77,6 +77,7 @@ def _write_customers(directory: Path, customers: Sequence[Customer], recorded_at
         "arrears": [c.arrears for c in customers],
         "do_not_contact": [c.do_not_contact for c in customers],
         "recorded_at": pa.array([recorded_at] * len(customers), MOMENT),
+        "consent_profiling": pa.array([c.consents.profiling for c in customers], pa.bool_()),
         **{f"attr_{name}": [c.attributes.get(name) for c in customers] for name in attributes},
     }
     write_table(pa.table(columns), directory / "customers.parquet")

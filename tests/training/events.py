@@ -23,10 +23,16 @@ def bought(customer: str, offer: str, on: float, kind: str = "accepted") -> Inte
     return Interaction(customer, offer, day(on), InteractionKind(kind))
 
 
-def export(directory: Path, *history: Interaction, answers: tuple[PastAnswer, ...] = ()) -> Path:
+def export(
+    directory: Path,
+    *history: Interaction,
+    answers: tuple[PastAnswer, ...] = (),
+    customers: tuple[Customer, ...] = (),
+) -> Path:
     """Write the events of any customers, and answers of one of them, and return the folder."""
-    names = sorted({event.customer_id for event in history})
-    given = [Given(Customer(name), tuple(e for e in history if e.customer_id == name)) for name in names]
+    known = {event.customer_id: Customer(event.customer_id) for event in history}
+    known |= {customer.customer_id: customer for customer in customers}
+    given = [Given(known[name], tuple(e for e in history if e.customer_id == name)) for name in sorted(known)]
     given.append(Given(Customer("answering"), answers=answers))
     write_export(directory, given, START)
     return directory

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recsys.catalogue import offer_to_dict
 from recsys.domain.outcome import Answer
 from recsys.storage.database import Database
 from recsys.storage.export import export_events
-from tests.builders import NOW, a_contact, a_customer
+from tests.builders import NOW, a_contact, a_customer, an_offer
 from tests.recsys.storage.importing import INTERACTIONS, Importer
 from tests.recsys.storage.test_decision_log import a_record, an_outcome
 
@@ -27,7 +28,7 @@ def test_every_event_lies_in_the_folder_of_its_day(importer: Importer, tmp_path:
         path.parent.name: pq.ParquetFile(path).read().to_pylist()
         for path in sorted((tmp_path / "events" / "interactions").glob("day=*/*.parquet"))
     }
-    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "customers": 2}
+    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "customers": 2, "offers": 3}
     assert {day: [row["offer_id"] for row in rows] for day, rows in tables.items()} == {
         "day=2026-01-01": ["b"],
         "day=2026-01-02": ["a", "c"],
@@ -107,3 +108,40 @@ def test_an_export_that_fails_leaves_the_old_one(
         export_events(known_contact, tmp_path, fail)
     assert pq.read_metadata(tmp_path / "customers.parquet").num_rows == 1
     assert export_events(known_contact, tmp_path)["customers"] == 2
+
+
+def test_the_consent_to_profiling_in_force_goes_out(known_contact: Database, tmp_path: Path) -> None:
+    with known_contact.transaction() as log:
+        for number in range(2, 5):
+            log.add_customer(a_customer(customer_id=f"c{number}"), NOW)
+        for customer, purpose, granted in (
+            ("c2", "profiling", True),
+            ("c2", "profiling", False),
+            ("c2", "marketing", True),
+            ("c3", "profiling", False),
+            ("c3", "profiling", True),
+            ("c4", "partner", False),
+        ):
+            log.add_consent(customer, purpose, granted, NOW, "test")
+    export_events(known_contact, tmp_path)
+    table = pq.ParquetFile(tmp_path / "customers.parquet").read()
+    assert table.schema.field("consent_profiling").type == pa.bool_()
+    assert table.column("consent_profiling").to_pylist() == [None, False, True, None]
+
+
+def test_the_offers_of_the_catalogue_in_force_go_out(known_contact: Database, tmp_path: Path) -> None:
+    ends = datetime(2027, 1, 1, tzinfo=UTC)
+    fund = an_offer(
+        "fund", margin=12.5, channels=frozenset({"phone", "app"}), valid_to=ends, intents=frozenset({"投资"})
+    )
+    with known_contact.transaction() as log:
+        log.save_catalogue("v1", [offer_to_dict(an_offer("old"))], NOW)
+        log.save_catalogue("v2", [offer_to_dict(fund), offer_to_dict(an_offer("card", family="卡"))], NOW)
+    assert export_events(known_contact, tmp_path)["offers"] == 2
+    card, exported = pq.ParquetFile(tmp_path / "offers.parquet").read().to_pylist()
+    assert (card["offer_id"], card["family"], card["margin"], card["channels"]) == ("card", "卡", None, [])
+    assert exported == {
+        "offer_id": "fund", "kind": "product", "family": "", "risk_level": 1, "repeatable": False,
+        "margin": 12.5, "handling_seconds": 0.0, "channels": ["app", "phone"], "intents": ["投资"],
+        "valid_from": None, "valid_to": ends,
+    }  # fmt: skip

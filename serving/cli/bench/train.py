@@ -1,0 +1,147 @@
+"""Measures training at size, in one run: from Parquet to matrix, and our fit beside the bare library's."""
+
+import gc
+import resource
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from serving.cli.bench.synthetic_events import Sizes, write_events
+from serving.cli.output import Progress
+
+if TYPE_CHECKING:
+    from recsys.interactions.matrix import InteractionMatrix
+    from recsys.models.base import RelevanceModel
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure: sizes of the export, the model's parameters, and how often both fits take turns."""
+
+    sizes: Sizes
+    factors: int
+    iterations: int
+    threads: int
+    seed: int
+    pairs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """How long something took, and the most memory (MiB, resident) that the process had meanwhile."""
+
+    seconds: float
+    peak_mib: float
+
+
+def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
+    """Write an export below `folder`, build the matrix from it and fit it by turns; returns the document."""
+    from threadpoolctl import threadpool_limits
+
+    from training.dataset import Dataset
+
+    rows = plan.sizes.interactions
+    rng = np.random.default_rng(plan.seed)
+    _, writing = _measured(
+        lambda: write_events(folder, plan.sizes, rng, lambda done: progress("write events", done, rows))
+    )
+    progress("build the matrix", 0, 1)
+    with Dataset(folder, threads=plan.threads) as dataset:
+        window, reading = _measured(dataset.window)
+        interactions, building = _measured(lambda: dataset.as_of(window.last).interactions)
+    progress("build the matrix", 1, 1)
+    with threadpool_limits(limits=plan.threads, user_api="openmp"):
+        ours, bare = _fits(interactions, plan, progress)
+    return {
+        **_sizes(plan, interactions),
+        "write_seconds": round(writing.seconds, 2),
+        "window_seconds": round(reading.seconds, 2),
+        "build_seconds": round(building.seconds, 2),
+        "build_rows_per_second": round(window.events / building.seconds),
+        "build_peak_mib": round(building.peak_mib),
+        "fit_seconds": _each(ours),
+        "bare_seconds": _each(bare),
+        "fit_over_bare": round(_median(ours) / _median(bare), 3),
+        "fit_peak_mib": round(max(phase.peak_mib for phase in ours)),
+        "bare_peak_mib": round(max(phase.peak_mib for phase in bare)),
+    }
+
+
+def _sizes(plan: Plan, interactions: "InteractionMatrix") -> dict[str, Any]:
+    return {
+        "customers": plan.sizes.customers,
+        "offers": plan.sizes.offers,
+        "interactions": plan.sizes.interactions,
+        "matrix_entries": int(interactions.matrix.nnz),
+        "model": "als",
+        "factors": plan.factors,
+        "iterations": plan.iterations,
+        "threads": plan.threads,
+        "seed": plan.seed,
+    }
+
+
+def _fits(interactions: "InteractionMatrix", plan: Plan, progress: Progress) -> tuple[list[Phase], list[Phase]]:
+    """Fit ours and the bare one by turns, so that what else the machine does meets both."""
+    import implicit.cpu.als  # noqa: F401  # or the first fit would pay for the import
+
+    from recsys.models.families import create_model
+
+    ours, bare = [], []
+    for pair in range(plan.pairs):
+        progress("fit, ours and bare", 2 * pair, 2 * plan.pairs)
+        model = create_model("als", {"factors": plan.factors, "iterations": plan.iterations})
+        ours.append(_measured(lambda: model.fit(interactions, rng=np.random.default_rng(plan.seed)))[1])  # noqa: B023
+        progress("fit, ours and bare", 2 * pair + 1, 2 * plan.pairs)
+        bare.append(_measured(lambda: _fit_bare(interactions, model, plan.seed))[1])  # noqa: B023
+    progress("fit, ours and bare", 2 * plan.pairs, 2 * plan.pairs)
+    return ours, bare
+
+
+def _fit_bare(interactions: "InteractionMatrix", model: "RelevanceModel", seed: int) -> None:
+    """Fit implicit itself as `model` was: as many factors, the same parameters, BLAS kept out of its threads."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    parameters = model.parameters()
+    solver = AlternatingLeastSquares(
+        factors=model.to_arrays()["item_factors"].shape[1],
+        regularization=parameters["regularization"],
+        alpha=parameters["alpha"],
+        iterations=parameters["iterations"],
+        random_state=np.random.default_rng(seed),
+    )
+    with threadpool_limits(limits=1, user_api="blas"):
+        solver.fit(interactions.matrix, show_progress=False)
+
+
+def _measured(work: Callable[[], T]) -> tuple[T, Phase]:
+    gc.collect()
+    with suppress(OSError):  # Linux forgets the process's peak when told so; elsewhere the peak is of the whole run
+        Path("/proc/self/clear_refs").write_text("5")
+    began = time.perf_counter()
+    result = work()
+    return result, Phase(time.perf_counter() - began, _peak_mib())
+
+
+def _peak_mib() -> float:
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _each(phases: list[Phase]) -> list[float]:
+    return [round(phase.seconds, 2) for phase in phases]
+
+
+def _median(phases: list[Phase]) -> float:
+    return float(np.median([phase.seconds for phase in phases]))
