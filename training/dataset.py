@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from scipy.sparse import csr_matrix
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.interaction import InteractionKind
 from recsys.evaluation.ranking_tasks import RankingTasks
-from recsys.interactions.matrix import InteractionMatrix
+from recsys.interactions.matrix import EventSequence, InteractionMatrix
+from recsys.interactions.side_features import SideFeatures
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 from training.exported_events import has_view, number_ids, open_events
-from training.facts import customer_facts, offer_facts
+from training.facts import customer_facts, offer_facts, repeatable_offers, side_features
 
 _PURCHASES = (InteractionKind.HOLDING.value, InteractionKind.ACCEPTED.value)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,10 +45,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the log knew at a moment: the evidence, and which offers each customer held (same rows and columns)."""
+    """What the log knew at a moment: the evidence, and which offers each customer held (same rows and columns).
+
+    `side` are the facts of both, as of the export: the log keeps no older ones.
+    """
 
     interactions: InteractionMatrix
     held: csr_matrix
+    side: SideFeatures | None = None
 
 
 class Dataset:
@@ -110,6 +115,33 @@ class Dataset:
             raise ImportInvalid("There is no evidence to learn from; import interactions with purchases.")
         return _knowledge(data, self._customer_ids(), self.offers())
 
+    def with_facts(self, known: Knowledge, now: datetime) -> Knowledge:
+        """Return what the log knew at `now` with all that only some families use.
+
+        That is the single purchases in time order, the share of customers to whom each offer is open –
+        everybody for one that can be bought again, else who does not hold it – and the facts.
+        """
+        matrix = known.interactions
+        held = np.asarray((known.held > 0).mean(axis=0)).ravel()
+        is_repeatable = np.isin(matrix.offer_ids, repeatable_offers(self._connection))
+        interactions = replace(
+            matrix, events=self._purchases(known, now), open_share=np.where(is_repeatable, 1.0, 1.0 - held)
+        )
+        return Knowledge(interactions, known.held, side_features(self._connection, matrix))
+
+    def _purchases(self, known: Knowledge, now: datetime) -> EventSequence | None:
+        self._number_ids()
+        data = self._connection.execute(_PURCHASED_UNTIL, {"now": _microseconds(now)}).fetchnumpy()
+        pick = _picker(self._customer_ids(), known.interactions.customer_ids)
+        row_of = np.full(pick.shape[0], -1)
+        row_of[pick.nonzero()[0]] = pick.nonzero()[1]
+        rows = row_of[data["customer"]]
+        is_known = rows >= 0
+        if not is_known.any():
+            return None
+        columns = (rows, data["offer"].astype(np.intp), data["age_days"], data["weight"])
+        return EventSequence(*(column[is_known] for column in columns))
+
     def tasks_after(self, split: datetime, known: Knowledge) -> RankingTasks:
         """Return one task per customer who bought after `split` what they did not hold then.
 
@@ -130,7 +162,15 @@ class Dataset:
         if len(asked) == 0:
             raise ImportInvalid("Nobody bought anything new at the end of the log; models cannot be compared.")
         histories = (pick @ known.interactions.matrix).tocsr()[asked]
-        return RankingTasks(histories, relevant[asked], np.arange(len(asked)), excluded=held[asked])
+        facts = self.customer_facts(self._customer_ids()[customers[asked]].tolist())
+        return RankingTasks(
+            histories,
+            relevant[asked],
+            np.arange(len(asked)),
+            excluded=held[asked],
+            facts=known.side.customer_space.encode_columns(facts, len(asked)) if known.side else None,
+            segments=facts.get("segment"),
+        )
 
     def answer_counts(self) -> dict[str, tuple[int, int]]:
         """Return offer → (accepted, answered) of all recorded answers that say yes or no."""
@@ -190,6 +230,13 @@ FROM pairs WHERE held + signalled > 0
     kinds=", ".join(f"'{kind.value}'" for kind, worth in EVIDENCE.items() if worth),
     signals=", ".join(f"'{kind.value}'" for kind in sorted(SIGNALS)),
 )
+_PURCHASED_UNTIL = f"""
+SELECT customer, offer, cast(($now - epoch_us(occurred_at)) / 86400e6 AS FLOAT) AS age_days,
+       cast(weight AS FLOAT) AS weight
+FROM numbered
+WHERE kind IN {_PURCHASES} AND weight > 0 AND occurred_at <= make_timestamp($now)::TIMESTAMPTZ
+ORDER BY customer, occurred_at, offer
+"""
 _BOUGHT_AFTER = f"""
 SELECT DISTINCT customer, offer FROM numbered
 WHERE occurred_at > make_timestamp($split)::TIMESTAMPTZ AND kind IN {_PURCHASES} AND weight > 0

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.interactions.matrix import InteractionMatrix
+from recsys.interactions.side_features import FeatureSpace, SideFeatures
 from training.exported_events import has_view
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 _OF_CUSTOMERS = ("kind", "language", "segment", "risk_level")
 _OF_OFFERS = ("kind", "family", "risk_level", "margin", "handling_seconds", "channels", "intents")
+_FEWEST_CUSTOMERS = 20
 _ATTRIBUTE = "attr_"
 
 
@@ -41,6 +44,25 @@ def offer_facts(connection: "DuckDBPyConnection") -> dict[str, dict[str, Any]]:
         return {}
     rows = connection.execute(f"SELECT offer_id, {', '.join(_OF_OFFERS)} FROM offers ORDER BY offer_id").fetchall()
     return {offer_id: dict(zip(_OF_OFFERS, values, strict=True)) for offer_id, *values in rows}
+
+
+def repeatable_offers(connection: "DuckDBPyConnection") -> list[str]:
+    """Return the offers that may be taken again by somebody who has them."""
+    if not has_view(connection, "offers"):
+        return []
+    return [offer for (offer,) in connection.execute("SELECT offer_id FROM offers WHERE repeatable").fetchall()]
+
+
+def side_features(connection: "DuckDBPyConnection", interactions: InteractionMatrix) -> SideFeatures | None:
+    """See `Dataset.with_facts`; a value that fewer than 20 customers have is left out. None when nothing is known."""
+    columns, offers = customer_facts(connection, interactions.customer_ids), offer_facts(connection)
+    if not columns and not offers:
+        return None
+    rows = [offers.get(offer_id, {}) for offer_id in interactions.offer_ids]
+    of_customers = FeatureSpace.of_columns(columns, _FEWEST_CUSTOMERS)
+    of_offers = FeatureSpace.of_rows(rows)
+    encoded = of_customers.encode_columns(columns, len(interactions.customer_ids))
+    return SideFeatures(encoded, of_offers.encode(rows), of_customers, of_offers)
 
 
 def _selected(source: str, kind: str, place: int) -> str:

@@ -23,7 +23,8 @@ class RankingTasks:
     """n tasks over the same offers; every matrix is sparse (n, offers), and every task has a relevant offer.
 
     `excluded` offers are left out of the ranking; with `eligible`, so is every offer not in it.
-    `customers` (n,) numbers the customer of each task from 0; `facts` (n, f) are their encoded facts.
+    `customers` (n,) numbers the customer of each task from 0; `facts` (n, f) are their encoded facts, and
+    `segments` (n,) the names of their segments, None where unknown.
     """
 
     histories: csr_matrix
@@ -32,6 +33,7 @@ class RankingTasks:
     excluded: csr_matrix | None = None
     eligible: csr_matrix | None = None
     facts: csr_matrix | None = None
+    segments: NDArray[np.object_] | None = None
 
     def __len__(self) -> int:
         return int(self.relevant.shape[0])

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.catalogue.offer_rows import offer_to_dict
 from recsys.domain.customer import Customer
+from recsys.domain.facts import customer_facts, offer_facts
 from recsys.storage.exported_offers import write_offers
-from tests.training.events import bought, export
+from tests.builders import an_offer
+from tests.training.events import bought, day, export
 from training.dataset import Dataset
 
 
@@ -46,3 +49,43 @@ def test_without_the_files_there_are_no_facts(tmp_path: Path) -> None:
     (tmp_path / "customers.parquet").unlink()
     with Dataset(tmp_path) as dataset:
         assert (dataset.customer_facts(["a"]), dataset.offer_facts()) == ({}, {})
+
+
+def test_training_and_decisions_encode_the_same_facts_alike(tmp_path: Path) -> None:
+    customers = tuple(
+        Customer(
+            f"c{number:03d}",
+            segment="gold" if number % 3 else None,
+            risk_level=1 + number % 5,
+            attributes={"年龄": 20.0 + number, "owner": number % 2 == 0, "city": "上海"},
+        )
+        for number in range(150)
+    )
+    offers = [an_offer("card", family="card", margin=10.0), an_offer("fund", family="基金", risk_level=4, margin=90.0)]
+    events = [bought(customer.customer_id, "card", 1) for customer in customers] + [bought("c001", "fund", 2)]
+    export(tmp_path, *events, customers=customers)
+    write_offers([offer_to_dict(offer) for offer in offers], tmp_path / "offers.parquet")
+    with Dataset(tmp_path) as dataset:
+        known = dataset.with_facts(dataset.as_of(day(5)), day(5))
+    side = known.side
+    assert side is not None
+    assert len(side.customer_space) > 10
+    by_decision = side.customer_space.encode([customer_facts(customer) for customer in customers])
+    assert np.array_equal(side.customers.toarray(), by_decision.toarray())
+    assert np.array_equal(
+        side.offers.toarray(), side.offer_space.encode([offer_facts(offer) for offer in offers]).toarray()
+    )
+
+
+def test_the_purchases_come_in_time_order_and_say_what_is_still_open(tmp_path: Path) -> None:
+    events = (bought("a", "x", 3), bought("b", "x", 1), bought("a", "y", 2), bought("a", "y", 4, "view"))
+    export(tmp_path, *events, bought("a", "z", 9))
+    write_offers([offer_to_dict(an_offer("y", repeatable=True))], tmp_path / "offers.parquet")
+    with Dataset(tmp_path) as dataset:
+        matrix = dataset.with_facts(dataset.as_of(day(5)), day(5)).interactions
+    assert matrix.events is not None
+    assert matrix.open_share is not None
+    assert matrix.events.rows.tolist() == [0, 0, 1]
+    assert matrix.events.columns.tolist() == [1, 0, 0]
+    assert matrix.events.age_days.tolist() == [3, 2, 4]
+    assert matrix.open_share.tolist() == [0, 1, 1]
