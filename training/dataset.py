@@ -116,16 +116,17 @@ class Dataset:
         held.eliminate_zeros()
         return Knowledge(interactions, held)
 
-    def tasks_after(self, split: datetime, known: Knowledge) -> RankingTasks:
-        """Return one task per customer who bought after `split` what they did not hold then.
+    def tasks_after(self, split: datetime, known: Knowledge, until: datetime | None = None) -> RankingTasks:
+        """Return one task per customer who bought after `split`, and not after `until`, what they did not hold then.
 
         The model sees the customer as `known` at the split; what was held is left out of the ranking.
         Raises ImportInvalid when nobody bought anything new.
         """
         data = self._connection.execute(
             """SELECT DISTINCT customer_id, offer_id FROM interactions
-               WHERE epoch_us(occurred_at) > ? AND kind IN (?, ?) AND weight > 0 ORDER BY customer_id, offer_id""",
-            [_microseconds(split), *_PURCHASES],
+               WHERE epoch_us(occurred_at) > $1 AND ($2 IS NULL OR epoch_us(occurred_at) <= $2)
+               AND kind IN ($3, $4) AND weight > 0 ORDER BY customer_id, offer_id""",
+            [_microseconds(split), None if until is None else _microseconds(until), *_PURCHASES],
         ).fetchnumpy()
         customers, row_of = np.unique(_texts(data["customer_id"]), return_inverse=True)
         offer_ids = np.asarray(known.interactions.offer_ids, dtype=str)
