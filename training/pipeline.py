@@ -57,7 +57,7 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
         account = Account(bundle.version, window, comparison, parity, sizes, code_version())
         gates = _judge(account, outputs)
         draw_comparison(comparison, parity, outputs.artifacts)
-        run_id = log_runs(comparison, window, sizes, outputs, progress)
+        run_id = log_runs(comparison, window, sizes, parity, outputs, progress)
     registered = registry.register(bundle, run_id, _findings(comparison, gates))
     is_promoted = config.promote_if_better and registered.version != serving and not refusals(gates)
     if is_promoted:

@@ -7,10 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from recsys.evaluation.intervals import Interval
 from training.artifacts import draw_trials
 from training.comparison import Candidate, Comparison
 from training.config import HEADLINE, Progress
 from training.dataset import Window
+from training.parity import Parity
 from training.tracking import RunRecord, log_run
 
 VALIDATION = f"validation_{HEADLINE}"
@@ -26,39 +28,48 @@ class Outputs:
 
 
 def log_runs(
-    comparison: Comparison, window: Window, sizes: Mapping[str, int], outputs: Outputs, progress: Progress
+    comparison: Comparison,
+    window: Window,
+    sizes: Mapping[str, int],
+    parity: Parity | None,
+    outputs: Outputs,
+    progress: Progress,
 ) -> str:
     """Log everything and return the best candidate's run, which has the bundle, the model card and the pictures."""
+    config, best, candidates = comparison.config, comparison.best, comparison.candidates
+    data = {**window.described(), **sizes, **_asked(comparison)}
+    tags = {"code_version": code_version(), "trainer": config.trainer}
+    metrics = {candidate.name: _metrics(candidate) for candidate in candidates}
+    metrics[best.name] |= _parity_metrics(parity)
+    whole = RunRecord("train", data, metrics[best.name], {**tags, "best": best.name}, artifacts=outputs.artifacts)
+    parent, chosen = log_run(config.tracking_uri, whole), ""
+    for number, candidate in enumerate(candidates):
+        progress("log runs", number, len(candidates))
+        record = RunRecord(
+            name=candidate.name,
+            parameters={**candidate.parameters, **data},
+            metrics=metrics[candidate.name],
+            tags=tags,
+            bundle=outputs.bundle if candidate is best else None,
+            artifacts=_artifacts_of(candidate, candidate is best, outputs),
+            curves=_curves(candidate),
+        )
+        run_id = log_run(config.tracking_uri, record, parent)
+        _log_trials(config.tracking_uri, candidate, run_id)
+        chosen = run_id if candidate is best else chosen
+    progress("log runs", len(candidates), len(candidates))
+    return chosen
+
+
+def _asked(comparison: Comparison) -> dict[str, Any]:
     config = comparison.config
-    data = {
-        **window.described(),
-        **sizes,
+    return {
         "seed": config.seed,
         "test_share": config.test_share,
         "validation_share": config.validation_share if config.tune else 0,
         "tune": config.tune or 0,
         "tasks": len(comparison.fold.tasks),
     }
-    tags = {"code_version": code_version(), "trainer": config.trainer}
-    best = comparison.best
-    parent = log_run(
-        config.tracking_uri,
-        RunRecord("train", data, _metrics(best), {**tags, "best": best.name}, artifacts=outputs.artifacts),
-    )
-    candidates, chosen = comparison.candidates, ""
-    for number, candidate in enumerate(candidates):
-        progress("log runs", number, len(candidates))
-        bundle = outputs.bundle if candidate is best else None
-        artifacts = _artifacts_of(candidate, candidate is best, outputs)
-        record = RunRecord(
-            candidate.name, {**candidate.parameters, **data}, _metrics(candidate), tags, bundle, artifacts,
-            _curves(candidate),
-        )  # fmt: skip
-        run_id = log_run(config.tracking_uri, record, parent)
-        _log_trials(config.tracking_uri, candidate, run_id)
-        chosen = run_id if candidate is best else chosen
-    progress("log runs", len(candidates), len(candidates))
-    return chosen
 
 
 def _artifacts_of(candidate: Candidate, is_best: bool, outputs: Outputs) -> Path | None:
@@ -87,6 +98,22 @@ def _metrics(candidate: Candidate) -> dict[str, float]:
     intervals = dict(candidate.intervals)
     if candidate.against_popularity:
         intervals[f"{HEADLINE}_against_popularity"] = candidate.against_popularity
+    return {**metrics, **_flat(intervals)}
+
+
+def _parity_metrics(parity: Parity | None) -> dict[str, float]:
+    if parity is None:
+        return {}
+    found = {
+        f"parity_overlap@{parity.list_length}": parity.overlap,
+        "parity_NDCG@5_refit_minus_fold_in": parity.difference,
+    }
+    return _flat(found)
+
+
+def _flat(intervals: Mapping[str, Interval]) -> dict[str, float]:
+    """Return mean, low and high of every interval as metrics of their own."""
+    metrics: dict[str, float] = {}
     for name, interval in intervals.items():
         metrics |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return metrics

@@ -55,7 +55,7 @@ def test_the_first_model_never_sees_those_who_are_scored_nor_either_the_hidden_o
         seen.append(interactions)
         return fit(recipe, interactions, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(parity.Recipe, "fit", watched)
+    monkeypatch.setattr(Recipe, "fit", watched)
     world = tastes()
     measure_parity(Recipe("popularity", {}), world, None, 1)
     without, refitted = seen

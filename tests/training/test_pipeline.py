@@ -160,6 +160,9 @@ def test_every_gate_is_kept_with_the_version_and_none_passes_unjudged(tmp_path: 
 
 
 def test_fold_in_parity_of_the_best_is_measured(tmp_path: Path, tracking_uri: str) -> None:
-    parity = summarise(run(two_tastes(tmp_path / "events"), tracking_uri, "item_item"))["parity"]
+    result = run(two_tastes(tmp_path / "events"), tracking_uri, "item_item")
+    parity = summarise(result)["parity"]
     assert (parity["customers"], parity["list_length"]) == (24, 10)
     assert 0.5 < parity["overlap"]["mean"] <= 1
+    logged = open_tracking(tracking_uri).get_run(result.registered.run_id).data.metrics
+    assert logged["parity_overlap_at_10"] == parity["overlap"]["mean"]
