@@ -103,7 +103,7 @@ def _model(account: Account, best: Candidate) -> dict[str, Any]:
     tuned = f"the best of {len(best.search.trials)} trials" if best.search else "defaults, not searched for"
     return {
         "family": best.name,
-        **best.parameters,
+        **{name: "none" if value == "" else value for name, value in best.parameters.items()},
         "chosen": tuned,
         "seed": account.comparison.config.seed,
         "trained by": account.comparison.config.trainer,
@@ -139,7 +139,7 @@ def _tried(candidate: Candidate) -> dict[str, Any]:
         "family": candidate.name,
         HEADLINE: candidate.intervals[HEADLINE].rounded(),
         "against popularity": against.rounded() if against else "the baseline",
-        "parameters": ", ".join(f"{name} {value}" for name, value in candidate.parameters.items()),
+        "parameters": ", ".join(f"{name} {value}" for name, value in candidate.parameters.items() if value != ""),
     }
 
 
