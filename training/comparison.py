@@ -1,19 +1,22 @@
-"""The candidates side by side on the held-out purchases, always beside popularity."""
+"""The candidates side by side on the held-out purchases, always beside popularity and the champion."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from recsys.evaluation.exposure import Exposure
 from recsys.evaluation.intervals import Interval, bootstrap
-from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
-from recsys.interactions.matrix import InteractionMatrix
-from recsys.models.base import RelevanceModel
+from recsys.evaluation.ranking_tasks import Evaluation
 from recsys.models.families import create_model
 from training.config import HEADLINE, Progress, TrainingConfig
 from training.dataset import Dataset
-from training.promotion import Gate, Rivals, difference, judge
-from training.registry import VersionInfo
+from training.folds import Fold, Outcome, Recipe, fit_and_evaluate, fold_at
+from training.gates import Gate
+from training.promotion import Rivals, difference, judge_exposure, judge_rivals
+from training.tuning import Search
 
 BASELINE = "popularity"
 
@@ -24,74 +27,121 @@ class Candidate:
 
     name: str
     evaluation: Evaluation
+    exposure: Exposure
     intervals: dict[str, Interval]
     against_popularity: Interval | None
     parameters: dict[str, Any]
+    search: Search | None = None
 
     @property
     def headline(self) -> float:
         """The mean of the metric by which candidates are chosen."""
         return self.intervals[HEADLINE].mean
 
+    @property
+    def recipe(self) -> Recipe:
+        """The family with the parameters it was evaluated with."""
+        return Recipe(self.name, self.parameters)
+
+    @property
+    def is_clearly_better(self) -> bool:
+        """Whether its whole interval against popularity lies above 0."""
+        return self.against_popularity is not None and self.against_popularity.low > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All candidates on the same tasks, popularity first, each fitted on `training` alone."""
+    """All candidates on the same fold, popularity first; `champion` is its recipe fitted on the same events."""
 
     config: TrainingConfig
-    training: InteractionMatrix
-    tasks: RankingTasks
+    fold: Fold
     candidates: tuple[Candidate, ...]
+    champion: Candidate | None = None
 
     @property
     def best(self) -> Candidate:
-        """The best by `HEADLINE` of the families that were asked for."""
-        return max((c for c in self.candidates if c.name in self.config.models), key=lambda c: c.headline)
+        """The one to register: the best by `HEADLINE` of the families asked for that clearly beat popularity.
+
+        Where none does, popularity itself, unless it was not asked for and a champion serves already: then
+        the best of those asked for, which the gates keep out of service.
+        """
+        asked = [candidate for candidate in self.candidates if candidate.name in self.config.models]
+        better = [candidate for candidate in asked if candidate.is_clearly_better]
+        if better:
+            return max(better, key=lambda candidate: candidate.headline)
+        if BASELINE in self.config.models or self.champion is None:
+            return self.candidates[0]
+        return max(asked, key=lambda candidate: candidate.headline)
 
     @property
     def baseline_wins(self) -> bool:
         """Whether no family is clearly better than popularity."""
-        return not any(c.against_popularity and c.against_popularity.low > 0 for c in self.candidates)
+        return not any(candidate.is_clearly_better for candidate in self.candidates)
 
-    def judge_best(self, champion: VersionInfo | None) -> list[Gate]:
-        """Hold the best against popularity and the champion's recipe, fitted on the same events as the best."""
-        best = self.best
-        baseline = None if best.name == BASELINE else self.candidates[0].evaluation.values[HEADLINE]
-        rival = self._evaluation_of(champion).values[HEADLINE] if champion else None
-        rivals = Rivals(best.evaluation.values[HEADLINE], baseline, rival, self.tasks.customers)
-        return judge(rivals, HEADLINE, self.config.tolerance, np.random.default_rng(self.config.seed))
-
-    def _evaluation_of(self, champion: VersionInfo) -> Evaluation:
-        for candidate in self.candidates:
-            if (candidate.name, candidate.parameters) == (champion.model, champion.parameters):
-                return candidate.evaluation
-        recipe = create_model(champion.model, champion.parameters)
-        return _evaluate(self.config, recipe, self.training, self.tasks)
+    def judge_best(self) -> list[Gate]:
+        """Return the gates that the held-out purchases decide, of the best candidate."""
+        best, headline = self.best, [c.evaluation.values[HEADLINE] for c in (self.best, self.candidates[0])]
+        rival = self.champion.evaluation.values[HEADLINE] if self.champion else None
+        baseline = None if best.name == BASELINE else headline[1]
+        rivals = Rivals(headline[0], baseline, rival, self.fold.tasks.customers)
+        rng = np.random.default_rng(self.config.seed)
+        exposure = judge_exposure(best.evaluation.values["HR@5"], best.exposure.is_filled, self.fold.tasks.segments)
+        return [*judge_rivals(rivals, HEADLINE, self.config.tolerance, rng), exposure]
 
 
-def compare(config: TrainingConfig, dataset: Dataset, progress: Progress) -> Comparison:
+def compare(
+    config: TrainingConfig,
+    dataset: Dataset,
+    champion: Recipe | None,
+    searches: Mapping[str, Search],
+    progress: Progress,
+) -> Comparison:
     """Fit every family on the events up to the split and rank what each customer bought after it."""
-    split = dataset.split_at(config.test_share)
-    known = dataset.as_of(split)
-    tasks = dataset.tasks_after(split, known)
-    names = list(dict.fromkeys([BASELINE, *config.models]))
+    fold = fold_at(dataset, dataset.split_at(config.test_share))
+    names = families_of(config)
     candidates: list[Candidate] = []
     for number, name in enumerate(names):
         progress("compare models", number, len(names))
-        model = create_model(name, config.parameters.get(name))
-        evaluation = _evaluate(config, model, known.interactions, tasks)
-        intervals = bootstrap(evaluation.values, tasks.customers, np.random.default_rng(config.seed))
-        against = None
-        if candidates:
-            rivals = (evaluation.values[HEADLINE], candidates[0].evaluation.values[HEADLINE])
-            against = difference(*rivals, tasks.customers, np.random.default_rng(config.seed))
-        candidates.append(Candidate(name, evaluation, intervals, against, model.parameters()))
+        found = searches.get(name)
+        parameters = found.best.parameters if found else config.parameters.get(name, {})
+        baseline = candidates[0].evaluation.values[HEADLINE] if candidates else None
+        candidate = _candidate(config, Recipe(name, parameters), fold, baseline, found)
+        if name == BASELINE and found:  # the baseline is not made easier to beat by what the search found by chance
+            untuned = _candidate(config, Recipe(name, config.parameters.get(name, {})), fold, None, found)
+            candidate = max(untuned, candidate, key=lambda one: one.headline)
+        candidates.append(candidate)
     progress("compare models", len(names), len(names))
-    return Comparison(config, known.interactions, tasks, tuple(candidates))
+    return Comparison(config, fold, tuple(candidates), _champion(config, champion, fold, candidates))
 
 
-def _evaluate(
-    config: TrainingConfig, model: RelevanceModel, training: InteractionMatrix, tasks: RankingTasks
-) -> Evaluation:
-    model.fit(training, rng=np.random.default_rng(config.seed))
-    return evaluate(model, tasks, config.ks, np.random.default_rng(config.seed))
+def families_of(config: TrainingConfig) -> list[str]:
+    """Return the families to compare, each once: popularity, and those that were asked for."""
+    return list(dict.fromkeys([BASELINE, *config.models]))
+
+
+def _candidate(
+    config: TrainingConfig,
+    recipe: Recipe,
+    fold: Fold,
+    baseline: NDArray[np.float64] | None,
+    found: Search | None = None,
+) -> Candidate:
+    outcome: Outcome = fit_and_evaluate(recipe, fold, config.ks, config.seed)
+    values, customers = outcome.evaluation.values, fold.tasks.customers
+    intervals = bootstrap(values, customers, np.random.default_rng(config.seed))
+    against = None
+    if baseline is not None:
+        against = difference(values[HEADLINE], baseline, customers, np.random.default_rng(config.seed))
+    return Candidate(recipe.family, outcome.evaluation, outcome.exposure, intervals, against, outcome.parameters, found)
+
+
+def _champion(
+    config: TrainingConfig, champion: Recipe | None, fold: Fold, candidates: list[Candidate]
+) -> Candidate | None:
+    if champion is None:
+        return None
+    wanted = create_model(champion.family, champion.parameters).parameters()
+    for candidate in candidates:
+        if (candidate.name, candidate.parameters) == (champion.family, wanted):
+            return candidate
+    return _candidate(config, champion, fold, candidates[0].evaluation.values[HEADLINE])

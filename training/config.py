@@ -27,6 +27,10 @@ class TrainingConfig:
     The last `test_share` (0–1) of all purchases by time is held out to compare the candidates.
     `tolerance` is how much worse than the champion's, relatively, a challenger's `HEADLINE` may be at the
     low end of its interval.
+
+    With `tune`, that many trials a family first search for hyper-parameters, on the last `validation_share`
+    of the purchases before the held-out ones. The file `studies` keeps the trials, so that a search goes on
+    where it was stopped; None keeps them in memory. `trainer` is who trains, and may not approve.
     """
 
     events: Path
@@ -38,3 +42,12 @@ class TrainingConfig:
     ks: tuple[int, ...] = (1, 3, 5, 10)
     tolerance: float = 0.05
     promote_if_better: bool = False
+    tune: int | None = None
+    validation_share: float = 0.2
+    studies: Path | None = None
+    trainer: str = "nbo train"
+
+    @property
+    def validation_and_test_share(self) -> float:
+        """The share (0–1) of all purchases that come after the start of the validation window."""
+        return 1.0 - (1.0 - self.test_share) * (1.0 - self.validation_share)

@@ -142,14 +142,15 @@ class Dataset:
         columns = (rows, data["offer"].astype(np.intp), data["age_days"], data["weight"])
         return EventSequence(*(column[is_known] for column in columns))
 
-    def tasks_after(self, split: datetime, known: Knowledge) -> RankingTasks:
-        """Return one task per customer who bought after `split` what they did not hold then.
+    def tasks_after(self, split: datetime, known: Knowledge, until: datetime | None = None) -> RankingTasks:
+        """Return one task per customer who bought after `split`, and not after `until`, what they did not hold then.
 
         The model sees the customer as `known` at the split; what was held is left out of the ranking.
         Raises ImportInvalid when nobody bought anything new.
         """
         self._number_ids()
-        data = self._connection.execute(_BOUGHT_AFTER, {"split": _microseconds(split)}).fetchnumpy()
+        moments = {"split": _microseconds(split), "until": None if until is None else _microseconds(until)}
+        data = self._connection.execute(_BOUGHT_AFTER, moments).fetchnumpy()
         customers, row_of = np.unique(data["customer"], return_inverse=True)
         marks = np.ones(len(row_of), dtype=np.float32)
         shape = (len(customers), len(known.interactions.offer_ids))
@@ -240,6 +241,7 @@ ORDER BY customer, occurred_at, offer
 _BOUGHT_AFTER = f"""
 SELECT DISTINCT customer, offer FROM numbered
 WHERE occurred_at > make_timestamp($split)::TIMESTAMPTZ AND kind IN {_PURCHASES} AND weight > 0
+AND ($until IS NULL OR occurred_at <= make_timestamp($until::BIGINT)::TIMESTAMPTZ)
 """
 
 

@@ -1,24 +1,38 @@
 """The gates between a challenger and the alias `champion`; every refusal names its gate and figure."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.domain.errors import BundleRefused
+from recsys.evaluation.exposure import by_group
 from recsys.evaluation.intervals import Interval, bootstrap
+from recsys.models.bundle import load_bundle
+from training.gates import Gate, Verdict
 
+SMALLEST_SEGMENT = 100
+"""Evaluated customers below which a segment's figures say too little to refuse a model for them."""
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """One condition for promotion, whether it holds, and the figure it was judged by."""
+REFUSED_OUTSIDE = (0.5, 2.0)
+WARNED_OUTSIDE = (0.8, 1.25)
+_MOST_NAMED = 5
 
-    name: str
-    is_passed: bool
-    figure: str
-
-    def __str__(self) -> str:
-        return f"{self.name}: {self.figure}"
+NOT_JUDGED_YET = (
+    Gate(
+        "calibration error",
+        Verdict.NOT_APPLICABLE,
+        "a relevance model ranks and gives no probabilities; acceptance chances are calibrated elsewhere",
+    ),
+    Gate(
+        "off-policy value",
+        Verdict.NOT_APPLICABLE,
+        "no decisions with logged exploration probabilities are used in training yet",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +58,84 @@ def difference(
     return bootstrap({"difference": challenger - rival}, customers, rng)["difference"]
 
 
-def judge(rivals: Rivals, metric: str, tolerance: float, rng: np.random.Generator) -> list[Gate]:
-    """Return every gate that applies: better than popularity, and not worse than the champion.
+def judge_rivals(rivals: Rivals, metric: str, tolerance: float, rng: np.random.Generator) -> list[Gate]:
+    """Return two gates: better than popularity, and not worse than the champion.
 
     Better means that the whole interval lies above 0; not worse, that its low end lies above
     −`tolerance` × the champion's mean (a non-inferiority margin).
     """
-    gates = []
-    if rivals.popularity is not None:
-        against = difference(rivals.challenger, rivals.popularity, rivals.customers, rng)
-        gates.append(Gate("better than popularity", against.low > 0, _said(metric, against, "must lie above 0")))
-    if rivals.champion is not None:
-        against = difference(rivals.challenger, rivals.champion, rivals.customers, rng)
-        margin = -tolerance * float(rivals.champion.mean())
-        passed = against.low > margin or against.low == against.high == 0.0
-        figure = _said(metric, against, f"must lie above {margin:.4f}")
-        gates.append(Gate("not worse than the champion", passed, figure))
-    return gates
+    return [_against_popularity(rivals, metric, rng), _against_champion(rivals, metric, tolerance, rng)]
 
 
-def refusals(gates: Sequence[Gate]) -> list[str]:
-    """Return what each gate that does not hold says."""
-    return [str(gate) for gate in gates if not gate.is_passed]
+def _against_popularity(rivals: Rivals, metric: str, rng: np.random.Generator) -> Gate:
+    name = "better than popularity"
+    if rivals.popularity is None:
+        return Gate(name, Verdict.NOT_APPLICABLE, "it is popularity itself, the baseline")
+    against = difference(rivals.challenger, rivals.popularity, rivals.customers, rng)
+    return Gate.of(name, against.low > 0, _said(metric, against, "must lie above 0"))
+
+
+def _against_champion(rivals: Rivals, metric: str, tolerance: float, rng: np.random.Generator) -> Gate:
+    name = "not worse than the champion"
+    if rivals.champion is None:
+        return Gate(name, Verdict.NOT_APPLICABLE, "there is no champion yet")
+    against = difference(rivals.challenger, rivals.champion, rivals.customers, rng)
+    margin = -tolerance * float(rivals.champion.mean())
+    passed = against.low > margin or against.low == against.high == 0.0
+    return Gate.of(name, passed, _said(metric, against, f"must lie above {margin:.4f}"))
+
+
+def judge_exposure(hits: NDArray[np.float64], is_filled: NDArray[np.bool_], segments: NDArray[Any] | None) -> Gate:
+    """Refuse a model that serves a segment less than half or more than twice as well as everybody.
+
+    `hits` (tasks,) is 1 where the list has what was bought, `is_filled` (tasks,) whether there is a list at
+    all, `segments` (tasks,) names each task's segment. Segments below `SMALLEST_SEGMENT` are not judged.
+    """
+    name = "even across segments"
+    if segments is None:
+        return Gate(name, Verdict.PASSED, "no segments known")
+    measures = {"HR@5": hits, "lists that show anything": is_filled.astype(np.float64)}
+    ratios = {
+        (measure, segment): share.ratio
+        for measure, values in measures.items()
+        for segment, share in by_group(values, segments, SMALLEST_SEGMENT).items()
+        if not math.isnan(share.ratio)
+    }
+    if not ratios:
+        return Gate(name, Verdict.NOT_APPLICABLE, f"no segment has {SMALLEST_SEGMENT} evaluated customers with a hit")
+    ordered = sorted(ratios.items(), key=lambda entry: (-_distance(entry[1]), entry[0]))
+    outside = [entry for entry in ordered if _is_outside(entry[1], WARNED_OUTSIDE)]
+    said = ", ".join(f"{measure} of {s} is {ratio:.2f} × everybody's" for (measure, s), ratio in
+                     (outside or ordered[:1])[:_MOST_NAMED])  # fmt: skip
+    if _is_outside(ordered[0][1], REFUSED_OUTSIDE):
+        return Gate(name, Verdict.REFUSED, f"{said}, must lie within {REFUSED_OUTSIDE[0]}–{REFUSED_OUTSIDE[1]}")
+    if outside:
+        return Gate(name, Verdict.WARNED, f"{said}, should lie within {WARNED_OUTSIDE[0]}–{WARNED_OUTSIDE[1]}")
+    return Gate(name, Verdict.PASSED, f"{said}, the farthest from 1")
+
+
+def judge_bundle(directory: Path) -> Gate:
+    """Refuse a bundle that does not pass its own checks, the golden canary among them."""
+    name = "bundle checks and canary"
+    try:
+        bundle = load_bundle(directory)
+    except BundleRefused as error:
+        return Gate(name, Verdict.REFUSED, str(error))
+    return Gate(name, Verdict.PASSED, f"all green, {bundle.manifest['canaries']} canary histories")
+
+
+def judge_card(missing: tuple[str, ...]) -> Gate:
+    """Refuse a model whose card leaves out any section."""
+    said = f"the card says nothing of {', '.join(missing)}" if missing else "every section is there"
+    return Gate.of("complete model card", not missing, said)
+
+
+def _is_outside(ratio: float, bounds: tuple[float, float]) -> bool:
+    return not bounds[0] <= ratio <= bounds[1]
+
+
+def _distance(ratio: float) -> float:
+    return abs(math.log(ratio)) if ratio > 0 else math.inf
 
 
 def _said(metric: str, against: Interval, condition: str) -> str:

@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,13 @@ from typing import Any
 from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion, NotPromotable
 from recsys.models.bundle import Bundle, load_bundle
 from training.config import REGISTERED_NAME
+from training.gates import Gate, judge_approver, refusals
 from training.tracking import BUNDLE_FOLDER, exists, open_tracking
 
 CHAMPION, PREVIOUS = "champion", "previous"
+AUTOMATIC = "promotion gates"
+"""Who approves where every gate passed and nobody was asked."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_VERSIONS = 1_000
 
@@ -23,7 +27,9 @@ _MOST_VERSIONS = 1_000
 class VersionInfo:
     """One registered version: `version` names its content, `number` its place in the registry.
 
-    `metrics` are the means of its back-test, `refusals` the promotion gates it did not pass then.
+    `metrics` are the means of its back-test and `intervals` their 95 % intervals (low, high); `gates` what
+    was judged then and `refusals` what kept it out; `card` is where its model card lies. `approver` is who
+    made it champion last, and `before` the number of the champion it followed.
     """
 
     version: str
@@ -31,11 +37,31 @@ class VersionInfo:
     model: str
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
+    gates: tuple[Gate, ...]
     refusals: tuple[str, ...]
     aliases: tuple[str, ...]
     created_at: datetime
     run_id: str
+    trainer: str
+    card: str | None
     approver: str | None
+    before: int | None
+
+    def described(self) -> dict[str, Any]:
+        """Return everything with the gates as JSON values."""
+        return {**asdict(self), "gates": [gate.described() for gate in self.gates]}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What training found of a version: means and intervals of its back-test, its gates, who trained, its card."""
+
+    metrics: Mapping[str, float]
+    gates: tuple[Gate, ...]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    trainer: str = "nbo train"
+    card: str | None = None
 
 
 class Registry:
@@ -53,7 +79,8 @@ class Registry:
 
     def champion(self) -> str | None:
         """Return the version that serves, or None before the first promotion; one query, to be polled."""
-        return self._version_of(CHAMPION) if exists(self._tracking_uri) else None
+        entry = self._entry_of(CHAMPION) if exists(self._tracking_uri) else None
+        return None if entry is None else str(entry.tags["bundle"])
 
     def versions(self) -> list[VersionInfo]:
         """Return every registered version, newest first."""
@@ -64,7 +91,10 @@ class Registry:
             aliases.setdefault(int(number), []).append(alias)
         found = self._client.search_model_versions(f"name = '{REGISTERED_NAME}'", max_results=_MOST_VERSIONS)
         infos = [_described(entry, tuple(sorted(aliases.get(int(entry.version), ())))) for entry in found]
-        return sorted(infos, key=lambda info: -info.number)
+        champion = next((info for info in infos if CHAMPION in info.aliases), None)
+        before = champion.before if champion else None
+        named = [replace(info, aliases=(*info.aliases, PREVIOUS)) if info.number == before else info for info in infos]
+        return sorted(named, key=lambda info: -info.number)
 
     def version(self, version: str) -> VersionInfo:
         """Return one version by its name or number; raises ModelVersionNotFound."""
@@ -73,15 +103,16 @@ class Registry:
                 return info
         raise ModelVersionNotFound(version)
 
-    def register(
-        self,
-        bundle: Bundle,
-        run_id: str,
-        metrics: Mapping[str, float],
-        refusals: tuple[str, ...] = (),
-    ) -> VersionInfo:
+    def register(self, bundle: Bundle, run_id: str, findings: Findings) -> VersionInfo:
         """Add the bundle that run `run_id` logged; the same content again only renews what is said about it."""
-        said = {"metrics": json.dumps(dict(metrics)), "refusals": json.dumps(refusals)}
+        root = self._client.get_run(run_id).info.artifact_uri
+        said = {
+            "metrics": json.dumps(dict(findings.metrics)),
+            "intervals": json.dumps({name: list(bounds) for name, bounds in findings.intervals.items()}),
+            "gates": json.dumps([gate.described() for gate in findings.gates], ensure_ascii=False),
+            "trainer": findings.trainer,
+            "card": f"{root}/{findings.card}" if findings.card else "",
+        }
         known = next((info for info in self.versions() if info.version == bundle.version), None)
         if known:
             for key, value in said.items():
@@ -93,38 +124,45 @@ class Registry:
             "parameters": json.dumps(bundle.model.parameters()),
             **said,
         }
-        source = f"{self._client.get_run(run_id).info.artifact_uri}/{BUNDLE_FOLDER}"
-        self._client.create_model_version(REGISTERED_NAME, source, run_id, tags=tags)
+        self._client.create_model_version(REGISTERED_NAME, f"{root}/{BUNDLE_FOLDER}", run_id, tags=tags)
         return self.version(bundle.version)
 
-    def promote(self, version: str, approver: str, *, is_gated: bool = True) -> VersionInfo:
-        """Make `version` the champion and remember the one before.
+    def promote(self, version: str, approver: str) -> VersionInfo:
+        """Make `version` the champion; what it followed is kept with it, and one alias is flipped last.
 
-        Raises ModelVersionNotFound; NotPromotable when there is a champion and a gate refused the version;
+        Raises ModelVersionNotFound; NotPromotable when a gate refuses, or the approver trained it;
         BundleRefused when its files no longer pass their checks.
         """
         info = self.version(version)
-        before = self.champion()
-        if before == info.version:
+        before = self._entry_of(CHAMPION)
+        if before is not None and int(before.version) == info.number:
             return info
-        if before is not None and is_gated and info.refusals:
-            raise NotPromotable(f"{info.version} stays out of service. {'; '.join(info.refusals)}.")
-        with tempfile.TemporaryDirectory() as folder:
-            self.fetch(info.version, Path(folder))
-        if before is not None:
-            self._point(PREVIOUS, self.version(before).number)
-        self._client.set_model_version_tag(REGISTERED_NAME, str(info.number), "approver", approver)
-        self._point(CHAMPION, info.number)
+        refused = refusals([*info.gates, judge_approver(info.trainer, approver)])
+        if not info.gates:
+            refused = ("gates: none were judged when it was trained", *refused)
+        if refused:
+            raise NotPromotable(f"{info.version} stays out of service. {'; '.join(refused)}.")
+        self._check(info.version)
+        kept = {"approver": approver.strip(), "before": None if before is None else int(before.version)}
+        self._client.set_model_version_tag(REGISTERED_NAME, str(info.number), "promotion", json.dumps(kept))
+        self._point_champion(info.number)
         return self.version(info.version)
 
     def rollback(self) -> VersionInfo:
-        """Make the previous champion the champion again; raises NoChampion when none is remembered."""
-        before = self._version_of(PREVIOUS) if exists(self._tracking_uri) else None
+        """Make the champion before this one the champion again.
+
+        Raises NoChampion when there was none; BundleRefused when its files no longer pass their checks.
+        """
+        before = next((info for info in self.versions() if PREVIOUS in info.aliases), None)
         if before is None:
             raise NoChampion("There is no earlier champion to go back to; see `nbo models list`.")
-        self._point(CHAMPION, self.version(before).number)
-        self._client.delete_registered_model_alias(REGISTERED_NAME, PREVIOUS)
-        return self.version(before)
+        self._check(before.version)
+        self._point_champion(before.number)
+        return self.version(before.version)
+
+    def _check(self, version: str) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            self.fetch(version, Path(folder))
 
     def fetch(self, version: str, into: Path) -> Path:
         """Return `into`/<version> with the checked files of the bundle, downloading them when they are not there.
@@ -146,18 +184,19 @@ class Registry:
             _put(downloaded, target)
         return target
 
-    def _version_of(self, alias: str) -> str | None:
+    def _entry_of(self, alias: str) -> Any:
+        """Return MLflow's entry of the version with this alias, or None."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(self._client.get_model_version_by_alias(REGISTERED_NAME, alias).tags["bundle"])
+            return self._client.get_model_version_by_alias(REGISTERED_NAME, alias)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
 
-    def _point(self, alias: str, number: int) -> None:
-        self._client.set_registered_model_alias(REGISTERED_NAME, alias, str(number))
+    def _point_champion(self, number: int) -> None:
+        self._client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, str(number))
 
 
 def _is_whole(directory: Path, version: str) -> bool:
@@ -180,15 +219,23 @@ def _put(downloaded: Path, target: Path) -> None:
 
 def _described(entry: Any, aliases: tuple[str, ...]) -> VersionInfo:
     tags = entry.tags
+    gates = tuple(Gate.from_json(document) for document in json.loads(tags.get("gates", "[]")))
+    bounds = json.loads(tags.get("intervals", "{}"))
+    promotion = json.loads(tags.get("promotion", "{}"))
     return VersionInfo(
         version=tags["bundle"],
         number=int(entry.version),
         model=tags["model"],
         parameters=json.loads(tags["parameters"]),
         metrics=json.loads(tags["metrics"]),
-        refusals=tuple(json.loads(tags["refusals"])),
+        intervals={name: (float(low), float(high)) for name, (low, high) in bounds.items()},
+        gates=gates,
+        refusals=refusals(gates),
         aliases=aliases,
         created_at=_EPOCH + timedelta(milliseconds=int(entry.creation_timestamp)),
         run_id=entry.run_id,
-        approver=tags.get("approver"),
+        trainer=tags.get("trainer", "nbo train"),
+        card=tags.get("card") or None,
+        approver=promotion.get("approver"),
+        before=promotion.get("before"),
     )

@@ -3,7 +3,7 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -24,13 +24,18 @@ _QUIET = {
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run to be logged; `bundle` is the folder of the trained model version, if this run made one."""
+    """One run to be logged; `bundle` is the folder of the trained model version, if this run made one.
+
+    `curves` are metrics that have one value a step, from step 1 on. The files of `artifacts` are kept as they are.
+    """
 
     name: str
     parameters: Mapping[str, Any]
     metrics: Mapping[str, float]
     tags: Mapping[str, str] = field(default_factory=dict)
     bundle: Path | None = None
+    artifacts: Path | None = None
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=8)
@@ -66,15 +71,24 @@ def log_run(tracking_uri: str, record: RunRecord, parent: str | None = None) -> 
     experiment = client.get_experiment_by_name(REGISTERED_NAME)
     tags = {**record.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     run_id = str(client.create_run(experiment.experiment_id, tags=tags, run_name=record.name).info.run_id)
+    steps = {name: [(0, value)] for name, value in record.metrics.items()}
+    steps |= {name: list(enumerate(values, 1)) for name, values in record.curves.items()}
     client.log_batch(
         run_id,
-        metrics=[Metric(name.replace("@", "_at_"), value, 0, 0) for name, value in record.metrics.items()],
+        metrics=[Metric(_metric(name), value, 0, step) for name, points in steps.items() for step, value in points],
         params=[Param(name, str(value)) for name, value in record.parameters.items()],
     )
+    if record.artifacts is not None:
+        client.log_artifacts(run_id, str(record.artifacts))
     if record.bundle is not None:
         client.log_artifacts(run_id, str(record.bundle), BUNDLE_FOLDER)
     client.set_terminated(run_id)
     return run_id
+
+
+def _metric(name: str) -> str:
+    """Return the name as MLflow allows it."""
+    return name.replace("@", "_at_")
 
 
 def _database_file(tracking_uri: str) -> Path:

@@ -13,6 +13,8 @@ from recsys.models.base import RelevanceModel
 
 _BATCH_SCORES = 4_000_000
 _LEFT_OUT = np.iinfo(np.int64).min
+NO_OFFER = -1
+"""What stands in a list where no offer was left."""
 
 Step = Callable[[int, int], None]
 """Called with (tasks done, of how many)."""
@@ -41,11 +43,15 @@ class RankingTasks:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """One model's value for each task by metric, the share of offers its top lists show, and the time it took."""
+    """One model's value for each task by metric, the share of offers its top lists show, and the time it took.
+
+    `lists` (tasks, longest k) are the columns ranked, best first, with `NO_OFFER` in empty places.
+    """
 
     values: dict[str, NDArray[np.float64]]
     coverage: dict[str, float]
     score_seconds: float
+    lists: NDArray[np.int32]
 
 
 def evaluate(
@@ -54,7 +60,7 @@ def evaluate(
     """Rank all offers for every task; offers with equal scores come in an order drawn from `rng`."""
     count, offers = tasks.relevant.shape
     batch = max(1, _BATCH_SCORES // offers)
-    parts, shown, seconds = [], {k: np.zeros(offers, dtype=bool) for k in ks}, 0.0
+    parts, lists, seconds = [], [], 0.0
     for start in range(0, count, batch):
         rows = slice(start, min(start + batch, count))
         started = time.perf_counter()
@@ -69,12 +75,13 @@ def evaluate(
         values = ranking_metrics(hits, relevant.sum(axis=1), ks)
         values["MRR"] = reciprocal_rank(_first_hit(keys, relevant))
         parts.append(values)
-        for k in ks:
-            shown[k][top[:, :k][is_ranked[:, :k]]] = True
+        lists.append(np.where(is_ranked, top, NO_OFFER).astype(np.int32))
         if step:
             step(rows.stop, count)
     values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return Evaluation(values, {f"coverage@{k}": float(shown[k].mean()) for k in ks}, seconds)
+    ranked = np.concatenate(lists)
+    coverage = {f"coverage@{k}": float((np.unique(ranked[:, :k]) != NO_OFFER).sum() / offers) for k in ks}
+    return Evaluation(values, coverage, seconds, ranked)
 
 
 def _leave_out(scores: NDArray[np.float32], tasks: RankingTasks, rows: slice) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """The sparse customer × offer matrix that every model learns from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ class EventSequence:
     columns: NDArray[np.intp]
     age_days: NDArray[np.float32]
     weights: NDArray[np.float32]
+
+    def where(self, chosen: NDArray[np.bool_]) -> "EventSequence":
+        """Return only the chosen events (k,)."""
+        return EventSequence(self.rows[chosen], self.columns[chosen], self.age_days[chosen], self.weights[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,34 @@ class InteractionMatrix:
             raise ValueError(f"{self.age_days.shape} ages do not fit {self.matrix.nnz} stored entries")
         if self.open_share is not None and self.open_share.shape != (len(self.offer_ids),):
             raise ValueError(f"{self.open_share.shape} open shares do not fit {len(self.offer_ids)} offers")
+
+    def of_rows(self, rows: NDArray[np.intp]) -> "InteractionMatrix":
+        """Return only the given rows, which are in ascending order, and all columns."""
+        is_kept = np.zeros(self.matrix.shape[0], dtype=bool)
+        is_kept[rows] = True
+        ages = None if self.age_days is None else self.age_days[np.repeat(is_kept, np.diff(self.matrix.indptr))]
+        events = None
+        if self.events is not None:
+            place = np.cumsum(is_kept) - 1
+            kept = self.events.where(is_kept[self.events.rows])
+            events = replace(kept, rows=place[kept.rows])
+        names = tuple(self.customer_ids[row] for row in rows.tolist())
+        return replace(self, matrix=self.matrix[rows], customer_ids=names, age_days=ages, events=events)
+
+    def without_entries(self, places: NDArray[np.intp]) -> "InteractionMatrix":
+        """Return the same rows and columns without the stored entries at `places` and the events behind them."""
+        matrix, width = self.matrix, len(self.offer_ids)
+        is_left = np.ones(matrix.nnz, dtype=bool)
+        is_left[places] = False
+        starts = np.concatenate([[0], np.cumsum(is_left)])[matrix.indptr].astype(matrix.indptr.dtype)
+        kept = csr_matrix((matrix.data[is_left], matrix.indices[is_left], starts), shape=matrix.shape)
+        ages = None if self.age_days is None else self.age_days[is_left]
+        events = None
+        if self.events is not None:
+            rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[places]
+            gone = rows * np.int64(width) + matrix.indices[places]
+            events = self.events.where(~np.isin(self.events.rows * np.int64(width) + self.events.columns, gone))
+        return replace(self, matrix=kept, age_days=ages, events=events)
 
 
 def build_matrix(

@@ -16,12 +16,13 @@ def build_bank(settings: "Settings", directory: Path, redis_url: str, seed: int,
     """
     from serving.cli.import_commands import import_files
     from serving.cli.model_options import FAMILIES
-    from serving.cli.train_commands import run_training
+    from serving.cli.train_commands import TrainingRequest, run_training
 
+    asked = TrainingRequest(FAMILIES, seed, promote_if_better=True)
     return {
         "imported": import_files(settings, directory, progress),
         "features": fill_features(settings, redis_url, progress),
-        "training": run_training(settings, FAMILIES, seed, True, progress, events=settings.events),
+        "training": run_training(settings, asked, progress, events=settings.events),
     }
 
 

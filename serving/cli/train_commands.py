@@ -1,6 +1,7 @@
 """`nbo train` and `nbo models`: models compared, registered, promoted and rolled back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,30 +20,39 @@ VersionArgument = Annotated[str, typer.Argument(metavar="V", help="A version (m-
 def train(
     model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "all",
     engine: Annotated[str, typer.Option(help="Where to train: local.")] = "local",
-    tune: Annotated[int | None, typer.Option(min=1, help="Trials of a hyper-parameter search.")] = None,
+    tune: Annotated[int | None, typer.Option(min=1, help="Trials a family of a hyper-parameter search.")] = None,
     seed: SeedOption = 7,
     promote_if_better: Annotated[bool, typer.Option("--promote-if-better", help="Promote if gates allow.")] = False,
+    trainer: Annotated[str | None, typer.Option(help="Who trains, and may not approve. [default: your user]")] = None,
     events: Annotated[Path | None, typer.Option(help="Folder of exported events instead of the event log.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare models on the latest purchases, train the best on everything, register it, and promote it if asked to."""
+    """Compare models on the latest purchases, train the best on everything, register it, and promote it if asked to.
+
+    With --tune, hyper-parameters are searched first; a search that was stopped goes on where it was.
+    """
     models = chosen_families(model)
     if engine != "local":
         raise typer.BadParameter(f"there is no engine {engine!r} yet; there is local", param_hint="--engine")
-    if tune is not None:
-        raise typer.BadParameter("there is no hyper-parameter search yet", param_hint="--tune")
+    asked = TrainingRequest(models, seed, promote_if_better, tune, trainer)
     with progress_bar() as progress:
-        summary = run_training(current_settings(), models, seed, promote_if_better, progress, events)
+        summary = run_training(current_settings(), asked, progress, events)
     emit(summary, as_json, _training_lines(summary))
 
 
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """What to train; `tune` is the number of trials a family, `trainer` who trains (None: the user of the machine)."""
+
+    models: tuple[str, ...]
+    seed: int
+    promote_if_better: bool = False
+    tune: int | None = None
+    trainer: str | None = None
+
+
 def run_training(
-    settings: "Settings",
-    models: tuple[str, ...],
-    seed: int,
-    promote_if_better: bool,
-    progress: Progress,
-    events: Path | None = None,
+    settings: "Settings", asked: TrainingRequest, progress: Progress, events: Path | None = None
 ) -> dict[str, Any]:
     """Export the event log unless `events` is given, train on it and return the summary as JSON values."""
     from training.config import TrainingConfig
@@ -55,11 +65,24 @@ def run_training(
     config = TrainingConfig(
         events=events,
         tracking_uri=settings.tracking_uri,
-        models=models,
-        seed=seed,
-        promote_if_better=promote_if_better,
+        models=asked.models,
+        seed=asked.seed,
+        promote_if_better=asked.promote_if_better,
+        tune=asked.tune,
+        studies=settings.home.absolute() / "mlflow" / "studies.db",
+        trainer=asked.trainer or _user(),
     )
     return summarise(run(config, progress))
+
+
+def _user() -> str:
+    """Return the name of the machine's user; a container may have a number only."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "nbo train"
 
 
 def _export(settings: "Settings", events: Path, progress: Progress) -> None:
@@ -78,7 +101,7 @@ def list_models(as_json: JsonOption = False) -> None:
     """List the registered model versions, newest first."""
     from training.registry import Registry
 
-    versions = [_version_body(info) for info in Registry(current_settings().tracking_uri).versions()]
+    versions = [info.described() for info in Registry(current_settings().tracking_uri).versions()]
     header = ("", "version", "model", "HR@3", "NDCG@5", "aliases", "created")
     rows = [
         (f"{v['number']}", v["version"], v["model"], *(f"{v['metrics'].get(m, 0):.4f}" for m in ("HR@3", "NDCG@5")),
@@ -89,21 +112,35 @@ def list_models(as_json: JsonOption = False) -> None:
 
 
 def show_model(version: VersionArgument, as_json: JsonOption = False) -> None:
-    """Show one model version: parameters, back-test, gates it did not pass, and who approved it."""
+    """Show one model version: parameters, back-test with intervals, every gate, model card, and who approved it."""
     from training.registry import Registry
 
-    body = _version_body(Registry(current_settings().tracking_uri).version(version))
-    metrics = "".join(f"\n  {name:<14}{value:.4f}" for name, value in body["metrics"].items())
-    refused = "".join(f"\n  {text}" for text in body["refusals"])
+    body = Registry(current_settings().tracking_uri).version(version).described()
     lines = [
         f"version     {body['version']}  (number {body['number']}, {', '.join(body['aliases']) or 'no alias'})",
         f"model       {body['model']}  {_said(body['parameters'])}",
         f"created     {body['created_at']:%Y-%m-%d %H:%M} UTC, MLflow run {body['run_id']}",
+        f"trained     by {body['trainer']}",
         f"approved    {body['approver'] or 'not promoted yet'}",
-        f"back-test{metrics}",
-        *([f"gates not passed{refused}"] if refused else []),
+        f"model card  {(body['card'] or 'none').removeprefix('file://')}",
+        f"back-test\n{_metric_lines(body['metrics'], body['intervals'])}",
+        f"gates\n{_gate_lines(body['gates'])}",
     ]
     emit(body, as_json, "\n".join(lines))
+
+
+def _metric_lines(metrics: Mapping[str, float], intervals: Mapping[str, tuple[float, float]]) -> str:
+    lines = []
+    for name, mean in metrics.items():
+        low, high = intervals.get(name, (None, None))
+        between = "" if low is None else f" [{low:.4f}, {high:.4f}]"
+        lines.append(f"  {name:<14}{mean:.4f}{between}")
+    return "\n".join(lines)
+
+
+def _gate_lines(gates: Sequence[Mapping[str, Any]]) -> str:
+    rows = [("", gate["gate"], gate["verdict"], gate["figure"]) for gate in gates]
+    return table(("", "gate", "verdict", "figure"), rows) if rows else "  none were judged"
 
 
 def promote(
@@ -111,10 +148,13 @@ def promote(
     approver: Annotated[str, typer.Option(help="Who approves it; kept with the version.")] = "command line",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a version the champion: checked, gated, and in service within seconds."""
+    """Make a version the champion: checked, gated, and in service within seconds.
+
+    Whoever trained a version may not approve it.
+    """
     from training.registry import Registry
 
-    body = _version_body(Registry(current_settings().tracking_uri).promote(version, approver))
+    body = Registry(current_settings().tracking_uri).promote(version, approver).described()
     emit(body, as_json, f"{body['version']} ({body['model']}) is champion.")
 
 
@@ -122,7 +162,7 @@ def rollback(as_json: JsonOption = False) -> None:
     """Make the previous champion the champion again."""
     from training.registry import Registry
 
-    body = _version_body(Registry(current_settings().tracking_uri).rollback())
+    body = Registry(current_settings().tracking_uri).rollback().described()
     emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.")
 
 
@@ -135,19 +175,37 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
         rows.append((name, *shown, f"{metrics['coverage@5']:.2f}"))
     header = ("model", "HR@3", "NDCG@5", "NDCG@5 against popularity", "coverage@5")
     lines = [f"{summary['tasks']} customers' latest purchases held out, by time.", "", table(header, rows), ""]
+    lines += _search_lines(summary["models"])
     if summary["popularity_wins"]:
         lines.append("No model is clearly better than popularity here, as is common on small catalogues.")
+    if parity := summary["parity"]:
+        lines.append(f"Fold-in parity of {summary['best']}: overlap@{parity['list_length']} with a full refit "
+                     f"{interval(parity['overlap'])}, {parity['customers']} customers.")  # fmt: skip
     lines.append(f"Registered {summary['version']} ({summary['best']}, number {summary['number']}).")
-    lines += [f"Gate not passed: {g['gate']}: {g['figure']}." for g in summary["gates"] if not g["passed"]]
+    lines += [f"{_SAID[gate['verdict']]}: {gate['gate']}: {gate['figure']}."
+              for gate in summary["gates"] if gate["verdict"] in _SAID]  # fmt: skip
     lines.append(f"Champion: {summary['champion'] or 'none'}{' (just promoted)' if summary['promoted'] else ''}.")
     return "\n".join(lines)
 
 
-def _version_body(info: Any) -> dict[str, Any]:
-    from dataclasses import asdict
+_SAID = {"refused": "Gate not passed", "passed with a warning": "Gate passed with a warning"}
 
-    return asdict(info)
+
+def _search_lines(models: Mapping[str, Any]) -> list[str]:
+    """Say what a search found, by family; nothing where there was none."""
+    tuned = [(name, metrics) for name, metrics in models.items() if metrics["search"]]
+    rows = [
+        (name, m["search"]["trials"], f"{m['search']['defaults']:.4f}", f"{m['search']['best']:.4f}",
+         _said(m["parameters"]))
+        for name, m in tuned
+    ]  # fmt: skip
+    header = ("tuned", "trials", "validation NDCG@5 of the defaults", "of the best", "its parameters")
+    return [table(header, rows), ""] if rows else []
 
 
 def _said(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in parameters.items())
+    return ", ".join(
+        f"{name} {f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in parameters.items()
+        if value != ""
+    )

@@ -1,6 +1,5 @@
 """/v1/models: list, promote and roll back model versions."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -27,7 +26,7 @@ def list_models(services: ServicesOf) -> dict[str, Any]:
     return {
         "champion": registry.champion(),
         "in_service": bundle.version if bundle else None,
-        "versions": [asdict(version) for version in registry.versions()],
+        "versions": [version.described() for version in registry.versions()],
     }
 
 

@@ -1,19 +1,32 @@
 """The promotion gates."""
 
+from pathlib import Path
+
 import numpy as np
 
-from training.promotion import Gate, Rivals, judge, refusals
+from recsys.interactions.matrix import build_matrix
+from recsys.models.bundle import save_bundle
+from recsys.models.popularity import Popularity
+from training.gates import Gate, Verdict, approver_to_come, judge_approver, refusals
+from training.promotion import NOT_JUDGED_YET, Rivals, judge_bundle, judge_card, judge_exposure, judge_rivals
 
 SOMEBODY = np.random.default_rng(0).random(400)
 
 
 def gates(challenger: np.ndarray, popularity: np.ndarray | None, champion: np.ndarray | None) -> list[Gate]:
     rivals = Rivals(challenger, popularity, champion, np.arange(len(challenger)))
-    return judge(rivals, "NDCG@5", 0.05, np.random.default_rng(1))
+    return list(judge_rivals(rivals, "NDCG@5", 0.05, np.random.default_rng(1)))
+
+
+def exposure(*served: tuple[str, int, float]) -> Gate:
+    """The gate for segments of (name, customers, share of them with a hit)."""
+    hits = np.concatenate([np.arange(count) < count * share for _, count, share in served]).astype(float)
+    segments = np.concatenate([np.full(count, name) for name, count, _ in served])
+    return judge_exposure(hits, np.ones(len(hits), dtype=bool), segments)
 
 
 def test_a_clearly_better_challenger_passes_every_gate() -> None:
-    assert refusals(gates(SOMEBODY + 0.1, SOMEBODY, SOMEBODY)) == []
+    assert {gate.verdict for gate in gates(SOMEBODY + 0.1, SOMEBODY, SOMEBODY)} == {Verdict.PASSED}
 
 
 def test_a_challenger_no_better_than_popularity_is_refused_with_the_figure() -> None:
@@ -28,13 +41,78 @@ def test_a_challenger_worse_than_the_champion_is_refused() -> None:
 
 
 def test_a_little_worse_than_the_champion_is_within_the_margin() -> None:
-    assert refusals(gates(SOMEBODY - 0.01, None, SOMEBODY)) == []
+    assert refusals(gates(SOMEBODY - 0.01, None, SOMEBODY)) == ()
 
 
 def test_the_same_recipe_is_not_worse_than_itself() -> None:
-    assert refusals(gates(np.zeros(10), None, np.zeros(10))) == []
-    assert refusals(gates(SOMEBODY, None, SOMEBODY)) == []
+    assert refusals(gates(np.zeros(10), None, np.zeros(10))) == ()
+    assert refusals(gates(SOMEBODY, None, SOMEBODY)) == ()
 
 
-def test_popularity_need_not_be_better_than_itself() -> None:
-    assert gates(SOMEBODY, None, None) == []
+def test_popularity_need_not_be_better_than_itself_nor_than_a_champion_that_is_not_there() -> None:
+    assert {gate.verdict for gate in gates(SOMEBODY, None, None)} == {Verdict.NOT_APPLICABLE}
+
+
+def test_what_cannot_be_judged_yet_is_never_said_to_have_passed() -> None:
+    assert [gate.name for gate in NOT_JUDGED_YET] == ["calibration error", "off-policy value"]
+    assert [gate.described()["passed"] for gate in NOT_JUDGED_YET] == [None, None]
+    assert all(len(gate.figure) > 20 for gate in NOT_JUDGED_YET)
+
+
+def test_without_segments_the_gate_says_so_and_passes() -> None:
+    gate = judge_exposure(np.ones(3), np.ones(3, dtype=bool), None)
+    assert (gate.verdict, gate.figure) == (Verdict.PASSED, "no segments known")
+
+
+def test_segments_served_alike_pass() -> None:
+    assert exposure(("young", 200, 0.50), ("old", 200, 0.46)).verdict is Verdict.PASSED
+
+
+def test_a_segment_served_noticeably_worse_is_a_warning_that_names_it() -> None:
+    gate = exposure(("young", 200, 0.40), ("old", 200, 0.60), ("other", 400, 0.60))
+    assert gate.verdict is Verdict.WARNED
+    assert gate.figure.startswith("HR@5 of young is 0.73 × everybody's")
+    assert not gate.is_refused
+
+
+def test_a_segment_served_less_than_half_as_well_refuses_the_model() -> None:
+    gate = exposure(("young", 200, 0.20), ("old", 600, 0.60))
+    assert gate.is_refused
+    assert gate.figure.startswith("HR@5 of young is 0.40 × everybody's")
+
+
+def test_a_segment_that_gets_no_lists_refuses_the_model() -> None:
+    segments = np.repeat(["young", "old"], 200)
+    gate = judge_exposure(np.ones(400), segments == "old", segments)
+    assert gate.is_refused
+    assert "lists that show anything of young is 0.00 × everybody's" in gate.figure
+
+
+def test_a_segment_of_few_customers_and_those_of_no_segment_are_not_judged() -> None:
+    assert exposure(("few", 99, 0.0), ("", 400, 0.0), ("many", 800, 0.5)).verdict is not Verdict.REFUSED
+    assert exposure(("few", 99, 0.5)).verdict is Verdict.NOT_APPLICABLE
+
+
+def test_who_trained_a_version_is_not_its_approver_under_any_spelling() -> None:
+    assert judge_approver("Ada", " ada ").is_refused
+    assert judge_approver("Ada", "  ").is_refused
+    assert not judge_approver("Ada", "Grace").is_refused
+    assert approver_to_come("Ada").verdict is Verdict.NOT_APPLICABLE
+
+
+def test_a_sound_bundle_passes_and_a_damaged_one_is_refused_with_the_reason(tmp_path: Path) -> None:
+    world, rng = build_matrix(["a", "b"], ["x", "y"]), np.random.default_rng(0)
+    save_bundle(tmp_path / "bundle", Popularity().fit(world, rng=rng), world, rng)
+    assert judge_bundle(tmp_path / "bundle").verdict is Verdict.PASSED
+    (tmp_path / "bundle" / "arrays.npz").write_bytes(b"damaged")
+    assert judge_bundle(tmp_path / "bundle").is_refused
+
+
+def test_a_card_with_a_gap_is_refused_by_the_name_of_the_section() -> None:
+    assert str(judge_card(("limits",))) == "complete model card: the card says nothing of limits"
+    assert not judge_card(()).is_refused
+
+
+def test_a_gate_comes_back_from_the_registry_as_it_was() -> None:
+    for gate in (*NOT_JUDGED_YET, Gate("a", Verdict.WARNED, "1.3")):
+        assert Gate.from_json(gate.described()) == gate

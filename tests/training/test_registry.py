@@ -2,7 +2,9 @@
 
 import multiprocessing
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,18 +13,23 @@ from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion
 from recsys.interactions.matrix import build_matrix
 from recsys.models.bundle import load_bundle, save_bundle
 from recsys.models.popularity import Popularity
-from training.registry import Registry
+from training.gates import Gate, Verdict
+from training.registry import Findings, Registry
 from training.tracking import RunRecord, log_run, open_tracking
 
+GREEN = Gate("better than popularity", Verdict.PASSED, "NDCG@5 differs by +0.1")
+RED = Gate("better than popularity", Verdict.REFUSED, "NDCG@5 differs by -0.1")
 
-def register(tracking_uri: str, folder: Path, *customers: str, refusals: tuple[str, ...] = ()) -> str:
-    """Register a popularity model whose content depends on `customers`."""
+
+def register(tracking_uri: str, folder: Path, *customers: str, gate: Gate = GREEN) -> str:
+    """Register a popularity model whose content depends on `customers`, trained by Linus."""
     world = build_matrix([*customers, "z"], ["x"] * len(customers) + ["y"])
     directory = folder / f"bundle-{len(customers)}"
     rng = np.random.default_rng(0)
     bundle = save_bundle(directory, Popularity().fit(world, rng=rng), world, rng)
     run_id = log_run(tracking_uri, RunRecord("popularity", {}, {}, bundle=directory))
-    return Registry(tracking_uri).register(bundle, run_id, {"NDCG@5": 0.5}, refusals).version
+    findings = Findings({"NDCG@5": 0.5}, (gate,), {"NDCG@5": (0.4, 0.6)}, trainer="Linus", card="model_card.md")
+    return Registry(tracking_uri).register(bundle, run_id, findings).version
 
 
 def test_a_registry_that_nobody_has_used_is_empty_and_stays_uncreated(tmp_path: Path) -> None:
@@ -44,6 +51,8 @@ def test_versions_are_listed_newest_first_with_what_is_known_of_them(tmp_path: P
     listed = Registry(tracking_uri).versions()
     assert [(info.version, info.number) for info in listed] == [(second, 2), (first, 1)]
     assert (listed[0].model, listed[0].metrics, listed[0].aliases) == ("popularity", {"NDCG@5": 0.5}, ())
+    assert (listed[0].intervals, listed[0].gates, listed[0].trainer) == ({"NDCG@5": (0.4, 0.6)}, (GREEN,), "Linus")
+    assert (listed[0].card or "").endswith("/model_card.md")
 
 
 def test_a_version_goes_by_its_name_or_its_number(tmp_path: Path, tracking_uri: str) -> None:
@@ -78,14 +87,99 @@ def test_promoting_the_champion_again_changes_nothing(tmp_path: Path, tracking_u
     assert registry.version(version).approver == "Ada"
 
 
-def test_a_version_that_a_gate_refused_is_not_promoted_over_a_champion(tmp_path: Path, tracking_uri: str) -> None:
-    first = register(tracking_uri, tmp_path, "a", refusals=("better than popularity: 0",))
-    refused = register(tracking_uri, tmp_path, "a", "b", refusals=("better than popularity: NDCG@5 differs by -0.1",))
+def test_a_version_that_a_gate_refused_is_not_promoted_whether_there_is_a_champion_or_not(
+    tmp_path: Path, tracking_uri: str
+) -> None:
+    refused = register(tracking_uri, tmp_path, "a", gate=RED)
+    registry = Registry(tracking_uri)
+    for champion in (None, register(tracking_uri, tmp_path, "a", "b")):
+        if champion:
+            registry.promote(champion, "Ada")
+        with pytest.raises(NotPromotable, match=r"better than popularity: NDCG@5 differs by -0\.1"):
+            registry.promote(refused, "Ada")
+        assert registry.champion() == champion
+
+
+def test_nobody_approves_what_they_trained(tmp_path: Path, tracking_uri: str) -> None:
+    version = register(tracking_uri, tmp_path, "a")
+    with pytest.raises(NotPromotable, match="approved by somebody else: trained by Linus, approved by linus"):
+        Registry(tracking_uri).promote(version, "linus")
+    assert Registry(tracking_uri).champion() is None
+
+
+def test_a_version_of_which_no_gate_was_judged_is_not_promoted(tmp_path: Path, tracking_uri: str) -> None:
+    version = register(tracking_uri, tmp_path, "a")
+    open_tracking(tracking_uri).delete_model_version_tag("nbo-relevance", "1", "gates")
+    with pytest.raises(NotPromotable, match="gates: none were judged"):
+        Registry(tracking_uri).promote(version, "Ada")
+
+
+def test_rolling_back_goes_on_to_the_champion_before_that(tmp_path: Path, tracking_uri: str) -> None:
+    versions = [register(tracking_uri, tmp_path, *"abc"[:count]) for count in (1, 2, 3)]
+    registry = Registry(tracking_uri)
+    for version in versions:
+        registry.promote(version, "Ada")
+    assert [registry.rollback().version for _ in range(2)] == [versions[1], versions[0]]
+
+
+def test_rolling_back_to_a_damaged_version_is_refused_with_the_reason(tmp_path: Path, tracking_uri: str) -> None:
+    first, second = register(tracking_uri, tmp_path, "a"), register(tracking_uri, tmp_path, "a", "b")
     registry = Registry(tracking_uri)
     registry.promote(first, "Ada")
-    with pytest.raises(NotPromotable, match=r"better than popularity: NDCG@5 differs by -0\.1"):
-        registry.promote(refused, "Ada")
-    assert registry.champion() == first
+    registry.promote(second, "Ada")
+    stored = tmp_path / "mlflow" / "artifacts" / registry.version(first).run_id / "artifacts" / "bundle" / "arrays.npz"
+    stored.write_bytes(stored.read_bytes()[:-1] + b"!")
+    with pytest.raises(BundleRefused, match="sha256"):
+        registry.rollback()
+    assert registry.champion() == second
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Mortal:
+    """The MLflow client of a process that is killed before its change number `at`, from 0 on."""
+
+    def __init__(self, client: Any, at: int) -> None:
+        self._client, self._left = client, at
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not name.startswith(("set_", "delete_", "create_")):
+            return found
+
+        def change(*words: Any) -> Any:
+            if self._left == 0:
+                raise Killed
+            self._left -= 1
+            return found(*words)
+
+        return change
+
+
+@pytest.mark.parametrize("step", ["promote", "rollback"])
+def test_a_change_of_champion_killed_at_any_point_is_wholly_old_or_wholly_new(
+    tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    first, second, third = (register(tracking_uri, tmp_path, *"abc"[:count]) for count in (1, 2, 3))
+    registry, client = Registry(tracking_uri), open_tracking(tracking_uri)
+    registry.promote(first, "Ada")
+    registry.promote(second, "Ada")
+    after = third if step == "promote" else first
+    for at in range(10):
+        with monkeypatch.context() as patched:
+            patched.setattr("training.registry.open_tracking", lambda _, at=at: Mortal(client, at))
+            with suppress(Killed):
+                registry.promote(third, "Ada") if step == "promote" else registry.rollback()
+        if registry.champion() == after:
+            break
+        champion, previous = (
+            next((i.version for i in registry.versions() if alias in i.aliases), None)
+            for alias in ("champion", "previous")
+        )
+        assert (champion, previous) == (second, first)
+    assert registry.champion() == after
 
 
 def test_fetch_brings_the_checked_bundle_and_only_once(tmp_path: Path, tracking_uri: str) -> None:

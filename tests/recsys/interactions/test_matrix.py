@@ -33,3 +33,43 @@ def test_ids_that_do_not_fit_are_refused() -> None:
         InteractionMatrix(csr_matrix((2, 2), dtype=np.float32), ("a",), ("x", "y"))
     with pytest.raises(ValueError, match="ages do not fit"):
         InteractionMatrix(csr_matrix((1, 1), dtype=np.float32), ("a",), ("x",), np.zeros(1, dtype=np.float32))
+
+
+def a_dated_world(customers: int = 60) -> InteractionMatrix:
+    rng = np.random.default_rng(0)
+    count = customers * 5
+    who = [f"c{number:02d}" for number in rng.integers(0, customers, count)]
+    what = [f"o{number}" for number in rng.integers(0, 9, count)]
+    return build_matrix(who, what, None, rng.uniform(0, 100, count))
+
+
+def entries(world: InteractionMatrix) -> dict[tuple[str, str], float]:
+    assert world.age_days is not None
+    rows = np.repeat(np.arange(world.matrix.shape[0]), np.diff(world.matrix.indptr))
+    names = [(world.customer_ids[r], world.offer_ids[c]) for r, c in zip(rows, world.matrix.indices, strict=True)]
+    return dict(zip(names, world.age_days.tolist(), strict=True))
+
+
+def moments(world: InteractionMatrix) -> set[tuple[str, str, float]]:
+    assert world.events is not None
+    parts = (world.events.rows, world.events.columns, world.events.age_days.tolist())
+    return {(world.customer_ids[r], world.offer_ids[c], age) for r, c, age in zip(*parts, strict=True)}
+
+
+def test_some_rows_keep_their_names_ages_and_events() -> None:
+    world = a_dated_world()
+    rows = np.array([3, 20, 59])
+    some = world.of_rows(rows)
+    names = {world.customer_ids[row] for row in rows}
+    assert entries(some) == {key: age for key, age in entries(world).items() if key[0] in names}
+    assert moments(some) == {one for one in moments(world) if one[0] in names}
+
+
+def test_entries_go_together_with_the_events_behind_them() -> None:
+    world = a_dated_world()
+    every = list(entries(world))
+    gone = {every[place] for place in (0, 17, 100)}
+    left = world.without_entries(np.array([0, 17, 100]))
+    assert left.matrix.nnz == world.matrix.nnz - 3
+    assert entries(left) == {key: age for key, age in entries(world).items() if key not in gone}
+    assert moments(left) == {one for one in moments(world) if one[:2] not in gone}

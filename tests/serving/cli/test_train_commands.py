@@ -1,6 +1,7 @@
 """`nbo train`, `nbo models` and `nbo backtest` as a user types them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,13 @@ def test_a_model_is_trained_promoted_listed_shown_replaced_and_rolled_back(tmp_p
     assert answer("models", "promote", "2", "--approver", "Ada")["approver"] == "Ada"
     assert [v["aliases"] for v in answer("models", "list")["versions"]] == [["champion"], ["previous"]]
     assert second["version"] in nbo("models", "list").stdout
-    assert "weighting tfidf" in nbo("models", "show", second["version"]).stdout
+    lines = nbo("models", "show", second["version"]).stdout
+    assert "weighting tfidf" in lines
+    assert re.search(r"NDCG@5 +0\.\d{4} \[0\.\d{4}, 0\.\d{4}\]", lines)
+    assert re.search(r"better than popularity +passed +NDCG@5 differs by \+", lines)
+    assert re.search(r"calibration error +not applicable +", lines)
+    card = Path(re.findall(r"model card +(.+)", lines)[0])
+    assert card.read_text(encoding="utf-8").startswith(f"# Model card of {second['version']}")
     assert answer("models", "rollback")["version"] == first["version"]
 
 
@@ -58,12 +65,31 @@ def test_where_popularity_wins_it_is_said_and_the_gates_refuse_the_others(tmp_pa
     assert isinstance(nbo("models", "promote", "2").exception, NotPromotable)
 
 
+def test_whoever_trained_a_version_does_not_approve_it(tmp_path: Path) -> None:
+    events = two_tastes(tmp_path / "events")
+    answer("train", "--events", events, "--model", "item_item", "--trainer", "Ada")
+    refused = nbo("models", "promote", "1", "--approver", "ada").exception
+    assert isinstance(refused, NotPromotable)
+    assert "approved by somebody else: trained by Ada, approved by ada" in str(refused)
+    assert answer("models", "promote", "1", "--approver", "Grace")["trainer"] == "Ada"
+
+
+def test_a_search_says_what_it_found_and_is_not_repeated(tmp_path: Path) -> None:
+    events = two_tastes(tmp_path / "events")
+    words = ("train", "--events", events, "--model", "item_item", "--tune", "2")
+    shown = nbo(*words).stdout
+    assert re.search(r"item_item +2 +0\.\d{4} +0\.\d{4} +weighting", shown)
+    began = (tmp_path / "home" / "mlflow" / "studies.db").read_bytes()
+    assert answer(*words)["models"]["item_item"]["search"]["trials"] == 2
+    assert (tmp_path / "home" / "mlflow" / "studies.db").read_bytes() == began
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["train", "--model", "magic"], "'magic' is unknown"),
         (["train", "--engine", "spark"], "there is no engine 'spark' yet; there is local"),
-        (["train", "--tune", "3"], "there is no hyper-parameter search yet"),
+        (["train", "--tune", "0"], "greater than or equal to 1"),
         (["backtest", "--train", "x", "--test", "y", "--k", "three"], "whole numbers from 1 on"),
         (["backtest", "--train", "x", "--test", "y", "--k", "0"], "whole numbers from 1 on"),
         (["backtest", "--train", "x", "--test", "y", "--columns", "who=user"], "ours are customer_id"),

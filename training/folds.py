@@ -1,0 +1,70 @@
+"""What models are fitted on and held against, and the one place where a model is fitted and evaluated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from recsys.evaluation.exposure import Exposure, exposure_of
+from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
+from recsys.interactions.matrix import InteractionMatrix
+from recsys.interactions.side_features import SideFeatures
+from recsys.models.base import RelevanceModel
+from recsys.models.families import create_model
+from training.dataset import Dataset
+
+LIST_LENGTH = 5
+"""How many offers a list shows where exposure is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A family with its hyper-parameters: a model before it has learned anything."""
+
+    family: str
+    parameters: Mapping[str, Any]
+
+    def fit(self, interactions: InteractionMatrix, side_features: SideFeatures | None, seed: int) -> RelevanceModel:
+        """Return the model fitted on `interactions`; the same seed gives the same model."""
+        model = create_model(self.family, self.parameters)
+        return model.fit(interactions, side_features, rng=np.random.default_rng(seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The evidence up to a moment, and the later purchases that models fitted on it are held against."""
+
+    interactions: InteractionMatrix
+    tasks: RankingTasks
+    side_features: SideFeatures | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one recipe did on a fold."""
+
+    evaluation: Evaluation
+    exposure: Exposure
+    parameters: dict[str, Any]
+
+
+def fold_at(dataset: Dataset, moment: datetime, until: datetime | None = None) -> Fold:
+    """Return what was known at `moment`, and the purchases after it (and not after `until`)."""
+    known = dataset.with_facts(dataset.as_of(moment), moment)
+    return Fold(known.interactions, dataset.tasks_after(moment, known, until), known.side)
+
+
+def everything(dataset: Dataset, moment: datetime) -> tuple[InteractionMatrix, SideFeatures | None]:
+    """Return what the model of all events up to `moment` is fitted on."""
+    known = dataset.with_facts(dataset.as_of(moment), moment)
+    return known.interactions, known.side
+
+
+def fit_and_evaluate(recipe: Recipe, fold: Fold, ks: Sequence[int], seed: int) -> Outcome:
+    """Fit the recipe on the fold's evidence and rank all offers for each of its tasks."""
+    model = recipe.fit(fold.interactions, fold.side_features, seed)
+    evaluation = evaluate(model, fold.tasks, ks, np.random.default_rng(seed))
+    lists = evaluation.lists[:, :LIST_LENGTH]
+    return Outcome(evaluation, exposure_of(lists, len(fold.interactions.offer_ids)), model.parameters())
