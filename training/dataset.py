@@ -164,13 +164,14 @@ class Dataset:
             raise ImportInvalid("Nobody bought anything new at the end of the log; models cannot be compared.")
         histories = (pick @ known.interactions.matrix).tocsr()[asked]
         facts = self.customer_facts(self._customer_ids()[customers[asked]].tolist())
+        segments = facts.get("segment")
         return RankingTasks(
             histories,
             relevant[asked],
             np.arange(len(asked)),
             excluded=held[asked],
             facts=known.side.customer_space.encode_columns(facts, len(asked)) if known.side else None,
-            segments=facts.get("segment"),
+            segments=segments if segments is not None and any(segments) else None,
         )
 
     def answer_counts(self) -> dict[str, tuple[int, int]]:

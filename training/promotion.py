@@ -93,7 +93,7 @@ def judge_exposure(hits: NDArray[np.float64], is_filled: NDArray[np.bool_], segm
     """
     name = "even across segments"
     if segments is None:
-        return Gate(name, Verdict.PASSED, "no segments known")
+        return Gate(name, Verdict.NOT_APPLICABLE, "no segments known")
     measures = {"HR@5": hits, "lists that show anything": is_filled.astype(np.float64)}
     ratios = {
         (measure, segment): share.ratio

@@ -55,6 +55,9 @@ class AlternatingLeastSquares(RelevanceModel):
                 iterations=self.iterations,
                 random_state=rng,
             )
+            # Only the offers start at random, so that a few customers more do not lead to quite another solution.
+            solver.item_factors = rng.random((len(popularity), solver.factors), dtype=np.float32) * np.float32(0.01)
+            solver.user_factors = np.zeros((matrix.shape[0], solver.factors), dtype=np.float32)
             solver.fit(confidence, show_progress=False)
         self._adopt(np.asarray(solver.item_factors, dtype=np.float32), popularity)
         return self

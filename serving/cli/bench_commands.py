@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from serving.cli.model_options import SeedOption
+from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, emit, interval, progress_bar, table
 
 
@@ -33,6 +33,47 @@ def _cold_start_lines(result: Mapping[str, Any]) -> str:
         ]
         parts.append(f"{what}, {found['tasks']} tasks\n" + table(("model", *names), rows))
     return "\n\n".join(parts)
+
+
+def fold_in(  # one option each
+    model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "als",
+    customers: Annotated[int, typer.Option(min=100, help="Customers in the export.")] = 50_000,
+    offers: Annotated[int, typer.Option(min=10, help="Offers in the export.")] = 500,
+    interactions: Annotated[int, typer.Option(min=1000, help="Interactions in the export.")] = 1_000_000,
+    factors: Annotated[int, typer.Option(min=1, help="Factors of the families that have any.")] = 64,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long folding a history in takes a customer, and how close its lists come to those of a full refit."""
+    import tempfile
+
+    from serving.cli.bench.fold_in import Plan, measure
+    from serving.cli.bench.synthetic_events import Sizes
+
+    plan = Plan(Sizes(customers, offers, interactions), chosen_families(model), factors, seed)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json, _fold_in_lines(result))
+
+
+def _fold_in_lines(result: Mapping[str, Any]) -> str:
+    header = (
+        "model",
+        "overlap with a full refit",
+        "of",
+        "NDCG@5 refit − fold-in",
+        "ms a customer",
+        "p99",
+        "in a batch",
+    )
+    rows = []
+    for name, found in result["models"].items():
+        parity = found["parity"]
+        told = ("not measured", "", "") if parity is None else (
+            interval(parity["overlap"]), parity["list_length"], interval(parity["difference"], "+"),
+        )  # fmt: skip
+        rows.append((name, *told, found["single_p50_ms"], found["single_p99_ms"], found["batch_ms"]))
+    return table(header, rows)
 
 
 def decide(  # one option each

@@ -47,6 +47,7 @@ def build() -> typer.Typer:
     app.add_typer(_group("bench", "Measurements.", {
         "decide": bench_commands.decide,
         "train": bench_commands.train,
+        "fold-in": bench_commands.fold_in,
         "cold-start": bench_commands.cold_start,
     }))  # fmt: skip
     app.command("doctor")(serve_commands.doctor)

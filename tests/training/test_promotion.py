@@ -61,7 +61,7 @@ def test_what_cannot_be_judged_yet_is_never_said_to_have_passed() -> None:
 
 def test_without_segments_the_gate_says_so_and_passes() -> None:
     gate = judge_exposure(np.ones(3), np.ones(3, dtype=bool), None)
-    assert (gate.verdict, gate.figure) == (Verdict.PASSED, "no segments known")
+    assert (gate.verdict, gate.figure) == (Verdict.NOT_APPLICABLE, "no segments known")
 
 
 def test_segments_served_alike_pass() -> None:

@@ -54,7 +54,7 @@ def test_the_ends_of_every_space_are_parameters_a_model_can_be_made_with(family:
 
 def test_the_defaults_are_tried_first_and_the_best_is_not_worse(tmp_path: Path) -> None:
     found = search(config(two_tastes(tmp_path / "events"), trials=4))
-    assert found.trials[0].parameters == dict(DEFAULT_PARAMETERS["item_item"])
+    assert found.trials[0].parameters.items() >= DEFAULT_PARAMETERS["item_item"].items()
     assert found.best.value >= found.trials[0].value
     assert found.best_so_far[-1] == found.best.value
     assert len(found.trials) == 4
