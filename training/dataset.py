@@ -174,6 +174,12 @@ class Dataset:
             segments=segments if segments is not None and any(segments) else None,
         )
 
+    def refusers(self) -> int:
+        """Return how many customers refused profiling, and so are in nothing that training sees."""
+        row = self._connection.execute("SELECT count(*) FROM refusers").fetchone()
+        assert row is not None
+        return int(row[0])
+
     def answer_counts(self) -> dict[str, tuple[int, int]]:
         """Return offer → (accepted, answered) of all recorded answers that say yes or no."""
         if not has_view(self._connection, "answers"):

@@ -46,7 +46,9 @@ _PURPOSE = (
     "agent may talk about; permission, suitability and contact rules are decided elsewhere and always win."
 )
 _LEFT_OUT = [
-    "Customers without any evidence: nothing can be learned from them; they are scored by popularity.",
+    "Customers who refused profiling: nothing of theirs is in the events, and they are never scored personally.",
+    "Customers without any evidence: nothing can be learned from them; they are scored by their facts where the family "
+    "uses any, else by popularity.",
     "Customers who were erased: their events are no longer in the log.",
     "What a customer cancelled counts as not held from then on.",
 ]

@@ -77,7 +77,7 @@ def refit(
     rng = np.random.default_rng(config.seed)
     bundle = save_bundle(directory, model, interactions, rng, facts, side_features)
     progress("train on everything", 1, 1)
-    return bundle, _sizes(interactions)
+    return bundle, {**_sizes(interactions), "customers_who_refused": dataset.refusers()}
 
 
 def _sizes(interactions: InteractionMatrix) -> dict[str, int]:

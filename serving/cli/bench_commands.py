@@ -59,7 +59,7 @@ def fold_in(  # one option each
 def _fold_in_lines(result: Mapping[str, Any]) -> str:
     header = (
         "model",
-        "overlap with a full refit",
+        "overlap with a refit",
         "of",
         "NDCG@5 refit − fold-in",
         "ms a customer",
