@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from features.table_queries import VIEWS, interactions_query, offers_query, profile_query
 from recsys.domain.errors import InvalidInput
+from recsys.interactions.file_queries import open_duckdb
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -67,10 +68,7 @@ def built_as_of(folder: Path) -> datetime:
 
 @contextmanager
 def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDBPyConnection]":
-    import duckdb
-
-    with duckdb.connect(config={"temp_directory": str(folder / "duckdb.tmp")}) as database:
-        database.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    with open_duckdb(temp_directory=str(folder / "duckdb.tmp")) as database:
         database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ::TIMESTAMP", [as_of.isoformat()])
         for name, columns in _EVENTS.items():
             files = [str(path) for path in sorted((events / name).glob("day=*/*.parquet"))]

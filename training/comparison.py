@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsys.evaluation.exposure import Exposure
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.ranking_tasks import Evaluation
-from recsys.models.families import create_model
+from recsys.models.families import FAMILIES, create_model
 from training.config import HEADLINE, Progress, TrainingConfig
 from training.dataset import Dataset
 from training.folds import Fold, Outcome, Recipe, fit_and_evaluate, fold_at
@@ -74,6 +74,12 @@ class Comparison:
         return max(asked, key=lambda candidate: candidate.headline)
 
     @property
+    def skipped(self) -> list[str]:
+        """The families asked for that are made for smaller catalogues."""
+        compared = {candidate.name for candidate in self.candidates}
+        return [name for name in self.config.models if name not in compared]
+
+    @property
     def baseline_wins(self) -> bool:
         """Whether no family is clearly better than popularity."""
         return not any(candidate.is_clearly_better for candidate in self.candidates)
@@ -98,7 +104,7 @@ def compare(
 ) -> Comparison:
     """Fit every family on the events up to the split and rank what each customer bought after it."""
     fold = fold_at(dataset, dataset.split_at(config.test_share))
-    names = families_of(config)
+    names = families_of(config, len(fold.interactions.offer_ids))
     candidates: list[Candidate] = []
     for number, name in enumerate(names):
         progress("compare models", number, len(names))
@@ -114,9 +120,10 @@ def compare(
     return Comparison(config, fold, tuple(candidates), _champion(config, champion, fold, candidates))
 
 
-def families_of(config: TrainingConfig) -> list[str]:
-    """Return the families to compare, each once: popularity, and those that were asked for."""
-    return list(dict.fromkeys([BASELINE, *config.models]))
+def families_of(config: TrainingConfig, offers: int) -> list[str]:
+    """Return the families to compare, each once: popularity, and those asked for that are for so many `offers`."""
+    names = dict.fromkeys([BASELINE, *config.models])
+    return [name for name in names if (FAMILIES[name].most_offers or offers) >= offers]
 
 
 def _candidate(

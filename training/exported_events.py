@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recsys.domain.errors import ImportInvalid
+from recsys.interactions.file_queries import open_duckdb
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -15,12 +16,9 @@ def open_events(directory: Path, threads: int | None = None) -> "DuckDBPyConnect
     Whoever refused profiling is in none of the interactions. Of the other three only those exist that the
     export has. Raises ImportInvalid when there are no interactions.
     """
-    import duckdb
-
     if not any(directory.glob("interactions/*/*.parquet")):
         raise ImportInvalid("There are no interactions to learn from; run `nbo import DIR` first.")
-    connection = duckdb.connect(config={"threads": threads} if threads else {})
-    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    connection = open_duckdb(threads=threads) if threads else open_duckdb()
     # DuckDB guesses too few interactions, and would hash them instead of the small table they are joined with.
     connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
     for table in ("interactions", "answers"):

@@ -48,7 +48,8 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
     before = registry.version(serving) if serving else None
     with Dataset(config.events) as dataset, tempfile.TemporaryDirectory() as folder:
         window = dataset.window()
-        searches = tune(config, dataset, families_of(config), progress) if config.tune else {}
+        families = families_of(config, len(dataset.offers()))
+        searches = tune(config, dataset, families, progress) if config.tune else {}
         champion = Recipe(before.model, before.parameters) if before else None
         comparison = compare(config, dataset, champion, searches, progress)
         parity = _parity(comparison, progress)
@@ -123,6 +124,7 @@ def summarise(result: TrainResult) -> dict[str, Any]:
         "tasks": len(comparison.fold.tasks),
         "split": "time",
         "models": {candidate.name: described(candidate) for candidate in comparison.candidates},
+        "skipped": comparison.skipped,
         "best": comparison.best.name,
         "popularity_wins": comparison.baseline_wins,
         "parity": asdict(result.parity) if result.parity else None,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.errors import ImportInvalid
+from recsys.interactions.file_queries import open_duckdb
 
 _SECONDS_PER_DAY = 86_400.0
 
@@ -40,8 +41,7 @@ def read_events(path: Path, columns: Mapping[str, str], required: Sequence[str])
         return _read_lists(path)
     import duckdb
 
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    with open_duckdb() as connection:
         try:
             relation = _open(connection, path)
             found = {ours: columns.get(ours, ours) for ours in _CASTS if columns.get(ours, ours) in relation.columns}

@@ -49,8 +49,8 @@ class FeatureSpace:
             values = facts[fact]
             if _is_number(values):
                 known = values[np.isfinite(values)]
-                if len(known):
-                    edges = np.unique(np.quantile(known, np.arange(1, _BANDS) / _BANDS))
+                edges = np.unique(np.quantile(known, np.arange(1, _BANDS) / _BANDS)) if len(known) else known
+                if len(edges) and edges[-1] > known.min():  # what is the same for all says nothing
                     bands[fact] = tuple(edges[edges > known.min()].tolist())
             labels, counts = np.unique(_labels(fact, values, bands.get(fact)), return_counts=True)
             frequent = np.lexsort((labels, -counts))[:_MOST_VALUES]

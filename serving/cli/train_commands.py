@@ -176,6 +176,7 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
     header = ("model", "HR@3", "NDCG@5", "NDCG@5 against popularity", "coverage@5")
     lines = [f"{summary['tasks']} customers' latest purchases held out, by time.", "", table(header, rows), ""]
     lines += _search_lines(summary["models"])
+    lines += [f"{name} was skipped: it is made for smaller catalogues." for name in summary["skipped"]]
     if summary["popularity_wins"]:
         lines.append("No model is clearly better than popularity here, as is common on small catalogues.")
     if parity := summary["parity"]:

@@ -40,6 +40,12 @@ def test_a_value_that_few_have_gets_no_column() -> None:
     assert FeatureSpace.of_columns(COLUMNS, at_least=2).columns[-1] == "segment=mass"
 
 
+def test_a_number_that_all_share_says_nothing() -> None:
+    space = FeatureSpace.of_columns({"risk_level": np.array([1.0, 1.0, np.nan]), "age": np.array([np.nan] * 3)})
+    assert (space.columns, dict(space.bands)) == ((), {})
+    assert FeatureSpace.of_rows([{"margin": 7, "family": "card"}, {"margin": 7}]).columns == ("family=card",)
+
+
 def test_an_offer_may_have_several_values_of_a_fact() -> None:
     space = FeatureSpace.of_rows(
         [{"intents": ["travel", "fees"], "margin": 3.0}, {"intents": frozenset(), "margin": 9}]
