@@ -42,6 +42,9 @@ class SampledFactors(RelevanceModel):
     x closest to the fitted customer factors; score = scale × x·y + `bias_weight` × bias.
     """
 
+    _columns_behind: ClassVar[int]
+    """How many columns of the library's factors are none; the first of them is the offers' bias."""
+
     def __init__(  # noqa: PLR0913  # hyper-parameters
         self,
         factors: int,
@@ -62,9 +65,23 @@ class SampledFactors(RelevanceModel):
         self.scale = 1.0
         self._adopt(np.zeros((0, 1), dtype=np.float32), *np.zeros((2, 0), dtype=np.float32))
 
+    @staticmethod
     @abstractmethod
+    def _library() -> Any:
+        """Return implicit's class."""
+
     def _solve(self, matrix: csr_matrix, rng: np.random.Generator) -> _Solved:
-        """Return what the library learned from `matrix`."""
+        solver = self._library()(
+            factors=self.factors,
+            learning_rate=self.learning_rate,
+            regularization=self.regularization,
+            iterations=self.iterations,
+            num_threads=1,
+            random_state=rng,
+        )
+        solver.fit(matrix, show_progress=False)
+        end = -self._columns_behind
+        return _Solved(solver.user_factors[:, :end], solver.item_factors[:, :end], solver.item_factors[:, end])
 
     def fit(
         self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
@@ -140,6 +157,7 @@ class BayesianPersonalizedRanking(SampledFactors):
     """Pairs of a taken and another offer, ranked right (Rendle et al. 2009)."""
 
     name: ClassVar[str] = "bpr"
+    _columns_behind: ClassVar[int] = 1
 
     def __init__(  # noqa: PLR0913  # hyper-parameters
         self,
@@ -153,26 +171,18 @@ class BayesianPersonalizedRanking(SampledFactors):
     ) -> None:
         super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
 
-    def _solve(self, matrix: csr_matrix, rng: np.random.Generator) -> _Solved:
+    @staticmethod
+    def _library() -> Any:
         from implicit.cpu.bpr import BayesianPersonalizedRanking as Solver
 
-        solver = Solver(
-            factors=self.factors,
-            learning_rate=self.learning_rate,
-            regularization=self.regularization,
-            iterations=self.iterations,
-            num_threads=1,
-            random_state=rng,
-        )
-        solver.fit(matrix, show_progress=False)
-        factors = solver.item_factors
-        return _Solved(solver.user_factors[:, :-1], factors[:, :-1], factors[:, -1])  # the last column is the bias
+        return Solver
 
 
 class LogisticFactors(SampledFactors):
     """The chance of a purchase as a logistic function of x·y + bias (Johnson 2014)."""
 
     name: ClassVar[str] = "lmf"
+    _columns_behind: ClassVar[int] = 2
 
     def __init__(  # noqa: PLR0913  # hyper-parameters
         self,
@@ -186,17 +196,8 @@ class LogisticFactors(SampledFactors):
     ) -> None:
         super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
 
-    def _solve(self, matrix: csr_matrix, rng: np.random.Generator) -> _Solved:
+    @staticmethod
+    def _library() -> Any:
         from implicit.cpu.lmf import LogisticMatrixFactorization as Solver
 
-        solver = Solver(
-            factors=self.factors,
-            learning_rate=self.learning_rate,
-            regularization=self.regularization,
-            iterations=self.iterations,
-            num_threads=1,
-            random_state=rng,
-        )
-        solver.fit(matrix, show_progress=False)
-        factors = solver.item_factors  # the last two columns are the bias, and ones
-        return _Solved(solver.user_factors[:, :-2], factors[:, :-2], factors[:, -2])
+        return Solver
