@@ -61,3 +61,10 @@ def test_the_first_model_never_sees_those_who_are_scored_nor_either_the_hidden_o
     assert len(without.customer_ids) == 160
     assert (refitted.matrix.nnz, world.matrix.nnz) == (1160, 1200)
     assert set(without.customer_ids) < set(world.customer_ids)
+
+
+def test_of_very_many_customers_some_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.parity._MOST_ROWS", 50)
+    found = measure_parity(Recipe("item_item", {}), tastes(), None, 1)
+    assert found is not None
+    assert found.customers == 10
