@@ -71,11 +71,13 @@ class FakeModel:
     ) -> None:  # fmt: skip
         self._scores, self._popularity = scores or {}, popularity or {}
         self.answer_counts = answer_counts or {}
+        self.told: list[About] = []
 
     def score(
         self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
     ) -> NDArray[np.float32]:
-        """Return the told scores, 0 where nothing was told."""
+        """Return the told scores, 0 where nothing was told, and remember what was said about customer and offers."""
+        self.told.append(about)
         return np.array([self._scores.get(offer_id, 0.0) for offer_id in offer_ids], dtype=np.float32)
 
     def popularity(self, offer_ids: Sequence[str]) -> NDArray[np.float32]:

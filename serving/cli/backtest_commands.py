@@ -33,7 +33,7 @@ def backtest(
         try:
             result = run_backtest(request, progress)
         except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="--params") from error
+            raise typer.BadParameter(str(error), param_hint="--model, --params") from error
     emit(result, as_json, _backtest_lines(result, ks))
 
 

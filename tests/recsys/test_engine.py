@@ -2,8 +2,11 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from recsys.domain.contact import Intent
 from recsys.domain.customer import Consents
@@ -11,6 +14,10 @@ from recsys.domain.interaction import InteractionKind
 from recsys.domain.offer import OfferKind
 from recsys.domain.policy import Policy
 from recsys.engine import decide
+from recsys.interactions.matrix import build_matrix
+from recsys.interactions.side_features import FeatureSpace, SideFeatures
+from recsys.models.bundle import save_bundle
+from recsys.models.families import create_model
 from tests.builders import FakeModel, a_catalogue, a_contact, a_customer, a_situation, an_interaction, an_offer
 
 CATALOGUE = a_catalogue(
@@ -80,6 +87,38 @@ def test_only_products_the_customer_holds_are_named_as_chosen() -> None:
     decision = decide(situation, CATALOGUE, FakeModel({"loan": 2.0}), Policy())
     named = {reason.facts["offer_id"] for reason in decision.offers[0].reasons if reason.code == "chosen_with"}
     assert named == {"card"}
+
+
+def test_the_model_is_told_the_facts_of_customer_and_offers() -> None:
+    model = FakeModel()
+    customer = a_customer(segment="private", attributes={"age": 40, "city": "上海"})
+    shown(a_situation(customer=customer), model)
+    assert {"segment": "private", "age": 40, "city": "上海"}.items() <= model.told[0].customer.items()
+    assert model.told[0].offers["gold"]["family"] == "card"
+    assert "vulnerable" not in model.told[0].customer
+
+
+def test_nothing_is_told_of_who_refuses_profiling() -> None:
+    model = FakeModel()
+    shown(a_situation(customer=REFUSES_PROFILING), model)
+    assert model.told == []
+
+
+def test_an_offer_that_training_did_not_know_is_ranked_by_its_facts(tmp_path: Path) -> None:
+    pairs = (("fund", "bond"), ("loan", "car_loan"))
+    bought = [(f"c{number}", offer) for number in range(200) for offer in pairs[number % 2]]
+    world = build_matrix([customer for customer, _ in bought], [offer for _, offer in bought])
+    offers = FeatureSpace.of_rows([{"family": family} for family in ("loan", "fund")])
+    families = [{"family": "loan" if "loan" in offer else "fund"} for offer in world.offer_ids]
+    nobody = csr_matrix((len(world.customer_ids), 0), dtype=np.float32)
+    side = SideFeatures(nobody, offers.encode(families), FeatureSpace(), offers)
+    model = create_model("lightfm", {"epochs": 60}).fit(world, side, rng=np.random.default_rng(0))
+    bundle = save_bundle(tmp_path / "b", model, world, np.random.default_rng(0), side_features=side)
+    new = a_catalogue(an_offer("student_loan", family="loan"), an_offer("gold_fund", family="fund"))
+    for held, expected in (("car_loan", "student_loan"), ("bond", "gold_fund")):
+        decision = decide(a_situation(history=(an_interaction(held),)), new, bundle, Policy())
+        assert decision.offers[0].offer_id == expected
+        assert decision.offers[0].relevance > decision.offers[1].relevance
 
 
 def test_who_refuses_profiling_gets_the_same_list_whatever_is_known() -> None:
