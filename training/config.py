@@ -16,7 +16,7 @@ Progress = Callable[[str, int, int | None], None]
 DEFAULT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
     "popularity": {"half_life_days": 180.0},
     "item_item": {"weighting": "tfidf", "neighbours": 50},
-    "als": {"factors": 64, "regularization": 1.0, "alpha": 10.0, "iterations": 15},
+    "als": {"factors": 64, "regularization": 30.0, "alpha": 3.0, "iterations": 15},
 }
 
 

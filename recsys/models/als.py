@@ -28,7 +28,7 @@ class AlternatingLeastSquares(RelevanceModel):
     name: ClassVar[str] = "als"
 
     def __init__(
-        self, factors: int = 64, regularization: float = 1.0, alpha: float = 10.0, iterations: int = 15
+        self, factors: int = 64, regularization: float = 30.0, alpha: float = 3.0, iterations: int = 15
     ) -> None:
         if factors < 1 or iterations < 1 or not regularization > 0 or not alpha > 0:
             raise ValueError("factors, iterations, regularization and alpha are positive")
