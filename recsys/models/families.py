@@ -31,8 +31,10 @@ def create_model(name: str, parameters: Mapping[str, Any] | None = None) -> Rele
     """Return an unfitted model; raises ValueError for an unknown name or parameter, naming those that exist."""
     if name not in FAMILIES:
         raise ValueError(f"no model called {name!r}; there are {', '.join(FAMILIES)}")
+    accepted = FAMILIES[name]().parameters()
+    if parameters and not parameters.keys() <= accepted.keys():
+        raise ValueError(f"{name} takes the parameters {', '.join(accepted)}")
     try:
         return FAMILIES[name](**parameters or {})
-    except TypeError:
-        accepted = ", ".join(FAMILIES[name]().parameters())
-        raise ValueError(f"{name} takes the parameters {accepted}") from None
+    except TypeError as error:
+        raise ValueError(f"{name} cannot be made with {dict(parameters or {})}: {error}") from None
