@@ -180,5 +180,5 @@ def test_an_unknown_family_or_parameter_is_answered_with_those_there_are() -> No
         create_model("oracle")
     with pytest.raises(ValueError, match="als takes the parameters factors"):
         create_model("als", {"depth": 3})
-    with pytest.raises(ValueError, match="als cannot be made with {'alpha': 'much'}"):
+    with pytest.raises(ValueError, match=r"als cannot be made with .*much"):
         create_model("als", {"alpha": "much"})
