@@ -34,6 +34,8 @@ class RelevanceModel(Protocol):
     def contributions(self, history: Mapping[str, float], offer_id: str, about: About) -> list[tuple[str, float]]: ...
     @property
     def answer_counts(self) -> AnswerCounts: ...
+    @property
+    def uses_facts(self) -> bool: ...
 
 
 def decide(situation: Situation, catalogue: Catalogue, model: RelevanceModel | None, policy: Policy) -> Decision:
@@ -174,8 +176,10 @@ def explain_relevance(
 ) -> tuple[Reason, ...]:
     """Return the candidate's reasons, its relevance split into what each product the customer holds contributes."""
     history, about = known
+    by_facts = model is not None and model.uses_facts and bool(about.customer)
     if model is None or not history:
-        return _largest_first(tuple(_named_popularity(reason) for reason in candidate.reasons))
+        named = "suits_profile" if by_facts else "popular"
+        return _largest_first(tuple(_named(reason, named) for reason in candidate.reasons))
     shares = [
         Reason("chosen_with", policy.relevance_weight * share, {"offer_id": offer_id})
         for offer_id, share in model.contributions(history, candidate.offer.offer_id, about)
@@ -186,11 +190,14 @@ def explain_relevance(
         replace(reason, contribution=reason.contribution - explained) if reason.code == "relevance" else reason
         for reason in candidate.reasons
     ]
+    if by_facts:
+        reasons = [_named(reason, "suits_profile") for reason in reasons]
     return _largest_first((*reasons, *shares))
 
 
-def _named_popularity(reason: Reason) -> Reason:
-    return replace(reason, code="popular") if reason.code == "relevance" else reason
+def _named(reason: Reason, code: str) -> Reason:
+    """Return the reason, or what of the relevance no single product explains under the name of where it comes from."""
+    return replace(reason, code=code) if reason.code == "relevance" else reason
 
 
 def _largest_first(reasons: Sequence[Reason]) -> tuple[Reason, ...]:

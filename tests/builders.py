@@ -64,6 +64,7 @@ class FakeModel:
     """A relevance model that says what it is told: one score an offer, the same for every history."""
 
     version = "m-fake"
+    uses_facts = False
 
     def __init__(
         self, scores: Mapping[str, float] | None = None, popularity: Mapping[str, float] | None = None,

@@ -78,6 +78,11 @@ class Bundle:
         """The family of the model, as `nbo train --model` names it."""
         return self.model.name
 
+    @property
+    def uses_facts(self) -> bool:
+        """Whether the facts of a customer change their scores."""
+        return self.model.uses_facts
+
     def score(
         self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
     ) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ REASON_TEXTS: dict[str, tuple[str, str]] = {
     "asked_about": ("This contact is about: {intent}", "本次联系涉及：{intent}"),
     "chosen_with": ("Often chosen by customers with {offer}", "有“{offer}”的客户常选择此项"),
     "relevance": ("Fits what this customer has chosen so far", "符合该客户以往的选择"),
+    "suits_profile": ("Chosen by customers in a similar situation", "情况相近的客户常选择此项"),
     "popular": ("Popular with customers now", "近期很受客户欢迎"),
     "offer_base": ("How often this offer is accepted in general", "该方案的总体接受率"),
     "good_mood": ("The customer is in a good mood", "客户情绪良好"),

@@ -98,6 +98,16 @@ def test_the_model_is_told_the_facts_of_customer_and_offers() -> None:
     assert "vulnerable" not in model.told[0].customer
 
 
+@pytest.mark.parametrize(("uses_facts", "code"), [(True, "suits_profile"), (False, "popular")])
+def test_without_a_history_the_reason_says_where_the_relevance_comes_from(uses_facts: bool, code: str) -> None:
+    model = FakeModel({"fund": 2.0})
+    model.uses_facts = uses_facts
+    decision = decide(a_situation(), CATALOGUE, model, Policy())
+    assert code in [reason.code for reason in decision.offers[0].reasons]
+    refuser = decide(a_situation(customer=REFUSES_PROFILING), CATALOGUE, model, Policy())
+    assert "popular" in [reason.code for reason in refuser.offers[0].reasons]
+
+
 def test_nothing_is_told_of_who_refuses_profiling() -> None:
     model = FakeModel()
     shown(a_situation(customer=REFUSES_PROFILING), model)
