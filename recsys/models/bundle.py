@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ class Bundle:
 
     def _known(self, offer_ids: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
         """Return which of the offers the model knows, and their columns."""
-        columns = np.array([self._columns.get(offer, -1) for offer in offer_ids], dtype=np.intp)
+        columns = np.fromiter(map(self._columns.get, offer_ids, repeat(-1)), np.intp, len(offer_ids))
         known = columns >= 0
         return known, columns[known]
 
@@ -147,7 +148,7 @@ class Bundle:
         return spread
 
 
-def save_bundle(  # what it is, what it was trained on, what is said about it
+def save_bundle(
     directory: Path,
     model: RelevanceModel,
     interactions: InteractionMatrix,
