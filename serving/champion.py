@@ -8,7 +8,8 @@ from pathlib import Path
 import structlog
 
 from recsys.domain.errors import NboError
-from recsys.models.bundle import Bundle, load_bundle
+from recsys.models.bundle import Bundle
+from recsys.models.bundle_files import load_bundle
 
 POLL_SECONDS = 2.0
 logger = structlog.get_logger()

@@ -3,14 +3,13 @@
 import os
 import time
 from http import HTTPStatus
-from typing import Any
 
-import orjson
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recsys.domain.errors import StoreUnavailable
+from serving.answers import json_response
 from serving.dependencies import ServicesOf
 
 router = APIRouter(tags=["operations"])
@@ -60,12 +59,12 @@ def readyz(services: ServicesOf) -> Response:
     """Ready: decisions can be made and recorded; `mode` says what they do without."""
     try:
         with services.database.read() as log:
-            catalogue = services.catalogue.current(log)
+            catalogue, policy = services.catalogue.current(log), services.policy.current(log)
     except StoreUnavailable as error:
-        return _json({"status": "not ready", "reason": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return json_response({"status": "not ready", "reason": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
     if not services.champion.is_known:
         starting = {"status": "not ready", "reason": "The model is being loaded."}
-        return _json(starting, HTTPStatus.SERVICE_UNAVAILABLE)
+        return json_response(starting, HTTPStatus.SERVICE_UNAVAILABLE)
     bundle = services.champion.bundle
     missing = [] if bundle else ["no_model"]
     if not services.features.can_be_read():
@@ -76,10 +75,10 @@ def readyz(services: ServicesOf) -> Response:
         "degraded_reasons": missing,
         "model_version": bundle.version if bundle else None,
         "catalogue_version": catalogue.version,
-        "policy_version": services.policy.version,
+        "policy_version": policy.version,
         "offers": len(catalogue.offers),
     }
-    return _json(ready, HTTPStatus.OK)
+    return json_response(ready, HTTPStatus.OK)
 
 
 @router.get("/metrics")
@@ -90,7 +89,3 @@ def metrics() -> Response:
         multiprocess.MultiProcessCollector(registry, _SHARED_METRICS)  # type: ignore[no-untyped-call]
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-def _json(body: dict[str, Any], status: HTTPStatus) -> Response:
-    return Response(orjson.dumps(body), status.value, media_type="application/json")

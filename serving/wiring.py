@@ -11,8 +11,8 @@ from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
-from serving.catalogue_in_service import CatalogueInService
 from serving.champion import ChampionInService
+from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Services:
     catalogue: CatalogueInService
     champion: ChampionInService
     features: FeaturesInService
-    policy: Policy = field(default_factory=Policy)
+    policy: PolicyInService = field(default_factory=PolicyInService)
     clock: Clock = system_clock
 
     def start(self) -> None:
@@ -116,6 +116,9 @@ def build_services(settings: Settings) -> Services:
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.event_log_url)
     database.upgrade()
+    with database.transaction() as log:
+        if log.versions_in_force()[1] is None:
+            log.save_policy(Policy(), system_clock())
     return Services(
         settings=settings,
         database=database,

@@ -55,9 +55,9 @@ def an_interaction(
     return Interaction("c1", offer_id, NOW - timedelta(days=days_ago), kind)
 
 
-def a_past_answer(offer_id: str, answer: Answer, days_ago: float = 1) -> PastAnswer:
+def a_past_answer(offer_id: str, answer: Answer, days_ago: float = 1, channel: str | None = None) -> PastAnswer:
     """Something the customer answered some days ago."""
-    return PastAnswer(offer_id, answer, NOW - timedelta(days=days_ago))
+    return PastAnswer(offer_id, answer, NOW - timedelta(days=days_ago), channel)
 
 
 class FakeModel:
@@ -84,6 +84,10 @@ class FakeModel:
     def popularity(self, offer_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the told popularity."""
         return np.array([self._popularity.get(offer_id, 0.0) for offer_id in offer_ids], dtype=np.float32)
+
+    def evidence(self, offer_ids: Sequence[str]) -> NDArray[np.float64]:
+        """Return the told answers."""
+        return np.array([self.answer_counts.get(offer_id, (0, 0)) for offer_id in offer_ids], float).reshape(-1, 2)
 
     def contributions(
         self, history: Mapping[str, float], offer_id: str, about: About = NOTHING_KNOWN

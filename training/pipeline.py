@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from recsys.interactions.matrix import InteractionMatrix
-from recsys.models.bundle import Bundle, TrainingFacts, save_bundle
+from recsys.models.bundle import Bundle, TrainingFacts
+from recsys.models.bundle_files import save_bundle
 from training.artifacts import CARD, draw_comparison, write_card
 from training.comparison import Comparison, compare, families_of
 from training.config import Progress, TrainingConfig

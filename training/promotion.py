@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from recsys.domain.errors import BundleRefused
 from recsys.evaluation.exposure import by_group
 from recsys.evaluation.intervals import Interval, bootstrap
-from recsys.models.bundle import load_bundle
+from recsys.models.bundle_files import load_bundle
 from training.gates import Gate, Verdict
 
 SMALLEST_SEGMENT = 100

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion, NotPromotable
-from recsys.models.bundle import Bundle, load_bundle
+from recsys.models.bundle import Bundle
+from recsys.models.bundle_files import load_bundle
 from training.config import REGISTERED_NAME
 from training.gates import Gate, judge_approver, refusals
 from training.tracking import BUNDLE_FOLDER, exists, open_tracking

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from recsys.catalogue.offer_rows import offer_to_dict
+from recsys.catalogue.offer_table import OfferTable, build_table
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid, OfferNotFound, RuleError
 from recsys.domain.facts import Facts, offer_facts
 from recsys.domain.offer import Offer
@@ -29,6 +30,9 @@ class Catalogue:
     offers: tuple[Offer, ...]
     facts: Mapping[str, Facts] = field(compare=False, repr=False)
     """Offer id → what models may know of it."""
+    table: OfferTable = field(compare=False, repr=False)
+    rule_types: Mapping[str, ValueType] = field(compare=False, repr=False)
+    """The type of every name that a rule of this version uses."""
     _entries: Mapping[str, _Entry] = field(compare=False, repr=False)
 
     def offer(self, offer_id: str) -> Offer:
@@ -77,9 +81,18 @@ def build_catalogue(offers: Iterable[Offer], vocabulary: Vocabulary) -> Catalogu
     if problems:
         raise CatalogueInvalid(problems)
     facts = {offer.offer_id: offer_facts(offer) for offer in ordered}
-    return Catalogue(_version(ordered), ordered, facts, entries)
+    types = _rule_types(entries.values(), vocabulary)
+    table = build_table(ordered, {offer_id: entry.eligibility for offer_id, entry in entries.items()})
+    return Catalogue(_version(ordered, types), ordered, facts, table, types, entries)
 
 
-def _version(offers: Iterable[Offer]) -> str:
-    canonical = json.dumps([offer_to_dict(offer) for offer in offers], sort_keys=True, ensure_ascii=False)
+def _rule_types(entries: Iterable[_Entry], vocabulary: Vocabulary) -> dict[str, ValueType]:
+    rules = (rule for entry in entries for rule in (entry.eligibility, *entry.terms.values()) if rule is not None)
+    return {name: vocabulary[name] for name in sorted({name for rule in rules for name in rule.names})}
+
+
+def _version(offers: Iterable[Offer], types: Mapping[str, ValueType]) -> str:
+    """Name exactly these offers, read with these types: the same rule over other types decides otherwise."""
+    content = {"offers": [offer_to_dict(offer) for offer in offers], "types": types}
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return "c-" + hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -133,6 +133,34 @@ def rule_text(value: object) -> str:
     return str(value).upper() if isinstance(value, bool) else text(value)
 
 
+def count(value: object) -> int:
+    """Return a whole number of at least 1."""
+    parsed = number(value, 1, 1e12)
+    if parsed != int(parsed):
+        raise ValueError("must be a whole number")
+    return int(parsed)
+
+
+def bounds(value: object) -> dict[str, tuple[float, float]]:
+    """Return (low, high) of each term by name, from a mapping of pairs or from JSON text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError('must be a JSON object as in {"rate": [3.5, 6.0]}') from None
+    if not isinstance(value, Mapping):
+        raise ValueError("must map the name of each term to its lowest and highest value")
+    found = {}
+    for term, pair in value.items():
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise ValueError("must map the name of each term to its lowest and highest value")
+        low, high = number(pair[0]), number(pair[1])
+        if low > high:
+            raise ValueError("has a lowest value above the highest")
+        found[name(term)] = (low, high)
+    return found
+
+
 def terms(value: object) -> dict[str, str]:
     """Return the rule text of each term by name, from a mapping or from JSON text."""
     if isinstance(value, str):

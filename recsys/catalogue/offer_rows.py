@@ -36,7 +36,13 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "talk_track_en": cells.text,
     "talk_track_zh": cells.text,
     "disclosure": cells.text,
+    "disclosure_en": cells.text,
+    "disclosure_zh": cells.text,
     "intents": cells.names,
+    "lever": partial(cells.number, low=0.0, high=100.0),
+    "term_bounds": cells.bounds,
+    "total_cap": cells.count,
+    "daily_cap": cells.count,
 }
 
 
@@ -81,7 +87,7 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return cells.moment(value).isoformat()
     if isinstance(value, Mapping):
-        return dict(sorted(value.items()))
+        return {name: list(one) if isinstance(one, tuple) else one for name, one in sorted(value.items())}
     return value.value if isinstance(value, OfferKind) else value
 
 
@@ -120,6 +126,12 @@ def _contradictions(values: Mapping[str, object], offer_id: str) -> list[OfferIn
     opens, closes = values.get("valid_from"), values.get("valid_to")
     if isinstance(opens, datetime) and isinstance(closes, datetime) and closes <= opens:
         problems.append(OfferInvalid(offer_id, "valid_to", "must be later than valid_from"))
+    terms, bounds = values.get("terms", {}), values.get("term_bounds", {})
+    if isinstance(terms, Mapping) and isinstance(bounds, Mapping):
+        problems += [
+            OfferInvalid(offer_id, f"term_bounds.{name}", "bounds a term that the offer does not have")
+            for name in bounds.keys() - terms.keys()
+        ]
     return problems
 
 
@@ -138,10 +150,12 @@ def _rules(values: Mapping[str, object]) -> Iterator[tuple[str, str, ValueType |
     if isinstance(eligibility, str):
         yield "eligibility", eligibility, ValueType.BOOLEAN
     if isinstance(terms, Mapping):
+        bounds = values.get("term_bounds", {})
         for name, text in terms.items():
-            yield f"terms.{name}", text, None
+            yield f"terms.{name}", text, ValueType.NUMBER if isinstance(bounds, Mapping) and name in bounds else None
 
 
 def _offer(values: dict[str, object]) -> Offer:
-    title = values.pop("title", "")
-    return Offer(**{"title_en": title, "title_zh": "", **values})  # type: ignore[arg-type]  # READERS give the types
+    title, disclosure = values.pop("title", ""), values.pop("disclosure", "")
+    texts = {"title_en": title, "title_zh": "", "disclosure_en": disclosure}
+    return Offer(**{**texts, **values})  # type: ignore[arg-type]  # READERS give the types

@@ -16,7 +16,9 @@ class Situation:
 
     `history` and `answers` are in time order, oldest first, with nothing after `made_at`. `features`
     come from the online store and may be stale: `feature_age_seconds` says by how much (`None` when
-    nothing was read). `degraded_reasons` name the parts that could not be used.
+    nothing was read). `degraded_reasons` name the parts that could not be used. `offered_elsewhere` are the
+    offers on the list of another live contact of this customer; `acceptances` is offer → (today, ever) by
+    everybody, of the offers whose number is limited.
     """
 
     decision_id: str
@@ -27,6 +29,8 @@ class Situation:
     history: tuple[Interaction, ...] = ()
     answers: tuple[PastAnswer, ...] = ()
     open_complaint_since: datetime | None = None
+    offered_elsewhere: frozenset[str] = frozenset()
+    acceptances: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     features: Mapping[str, AttributeValue] = field(default_factory=dict)
     feature_age_seconds: float | None = None
     degraded_reasons: tuple[str, ...] = ()
@@ -46,7 +50,11 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class RankedOffer:
-    """One offer on the list, best first; `propensity` is P(accepted), money in the bank's currency."""
+    """One offer on the list, best first; `propensity` is P(accepted), money in the bank's currency.
+
+    `selection_probability` is that of this offer at this position, over the draws of exploration. `signals`
+    are what the propensity was judged by and differs between offers; the decision has the others.
+    """
 
     offer_id: str
     position: int
@@ -57,28 +65,29 @@ class RankedOffer:
     selection_probability: float
     terms: Mapping[str, AttributeValue]
     reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeldBack:
-    """An offer that was not allowed or not worth it, with the code of the first reason that stopped it."""
-
-    offer_id: str
-    code: str
-    facts: Mapping[str, str] = field(default_factory=dict)
+    signals: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The engine's answer; an empty `offers` is a real answer."""
+    """The engine's answer; an empty `offers` is a real answer.
+
+    `held_back` is the code of the first reason that stopped an offer → the offers it stopped, `unknown` of an
+    offer whose rule could not be judged → the facts that are missing. `explored_position` is where exploration
+    put an offer that ranks lower.
+    """
 
     decision_id: str
     made_at: datetime
     customer_id: str
     contact_id: str
     offers: tuple[RankedOffer, ...]
-    held_back: tuple[HeldBack, ...]
+    held_back: Mapping[str, tuple[str, ...]]
+    unknown: Mapping[str, str]
+    signals: Mapping[str, float | None]
+    explored_position: int | None
     model_version: str
+    propensity_version: str
     catalogue_version: str
     policy_version: str
     degraded_reasons: tuple[str, ...]

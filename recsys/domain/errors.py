@@ -2,7 +2,7 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-├── InvalidInput    RuleError OfferInvalid CatalogueInvalid ImportInvalid SettingsInvalid
+├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
@@ -84,6 +84,14 @@ class CatalogueInvalid(InvalidInput):
         self.problems = tuple(problems)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(f"{problems[0]}{more}. Nothing was saved.")
+
+
+class PolicyInvalid(InvalidInput):
+    """A decision policy that cannot be used: which of its numbers, and why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field, self.reason = field, reason
+        super().__init__(f"policy, {field}: {reason}. Nothing was saved.")
 
 
 class ImportInvalid(InvalidInput):

@@ -21,7 +21,8 @@ class Offer:
 
     `margin` is in the bank's currency per acceptance (`None`: the policy's default), `handling_seconds` the
     agent's time it costs, `channels` empty means every channel, `valid_to` is exclusive, and `intents` are
-    the contact intents it answers besides its family.
+    the contact intents it answers besides its family. `lever` multiplies its priority; a numeric term is kept
+    within its `term_bounds` (low, high); `total_cap` and `daily_cap` (a UTC day) limit acceptances by everybody.
     """
 
     offer_id: str
@@ -41,8 +42,13 @@ class Offer:
     starting_propensity: float = 0.05
     talk_track_en: str = ""
     talk_track_zh: str = ""
-    disclosure: str = ""
+    disclosure_en: str = ""
+    disclosure_zh: str = ""
     intents: frozenset[str] = frozenset()
+    lever: float = 1.0
+    term_bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    total_cap: int | None = None
+    daily_cap: int | None = None
 
     @property
     def is_sale(self) -> bool:
@@ -51,9 +57,16 @@ class Offer:
 
     def title(self, language: str) -> str:
         """Return the title in `language` ("zh…" or anything else for English), or the other one."""
-        return (self.title_zh or self.title_en) if language.startswith("zh") else (self.title_en or self.title_zh)
+        return _in(language, self.title_en, self.title_zh)
 
     def talk_track(self, language: str) -> str:
         """Return what to say in `language`, or in the other one where only that exists."""
-        chinese, english = self.talk_track_zh, self.talk_track_en
-        return (chinese or english) if language.startswith("zh") else (english or chinese)
+        return _in(language, self.talk_track_en, self.talk_track_zh)
+
+    def disclosure(self, language: str) -> str:
+        """Return what must be said before an acceptance in `language`, or in the other one where only that exists."""
+        return _in(language, self.disclosure_en, self.disclosure_zh)
+
+
+def _in(language: str, english: str, chinese: str) -> str:
+    return (chinese or english) if language.startswith("zh") else (english or chinese)

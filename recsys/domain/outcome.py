@@ -36,3 +36,4 @@ class PastAnswer:
     offer_id: str
     answer: Answer
     answered_at: datetime
+    channel: str | None = None

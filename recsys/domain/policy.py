@@ -2,7 +2,12 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from recsys.domain.errors import PolicyInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +19,15 @@ class Policy:
     """
 
     list_length: int = 3
+    shortlist_length: int = 50
     cost_per_second: float = 0.03
     default_margin: float = 100.0
     service_value: float = 40.0
     minimum_priority: float = 0.0
+    minimum_propensity: float = 0.0
+
+    exploration_share: float = 0.05
+    exploring_below_answers: int = 100
 
     unasked_marketing_inbound: bool = True
     unasked_marketing_outbound: bool = False
@@ -26,10 +36,18 @@ class Policy:
 
     sales_cap: int = 6
     sales_cap_days: int = 30
+    channel_cap: int = 5
+    channel_cap_days: int = 30
+    family_cap: int = 3
+    family_cap_days: int = 30
+    offer_cap: int = 2
+    offer_cap_days: int = 90
     declined_cool_off_days: int = 30
+    declined_cool_off_most_days: int = 240
     later_cool_off_days: int = 7
     service_done_days: int = 1
     complaint_open_days: int = 14
+    elsewhere_hours: int = 2
 
     upset_below: float = -0.4
     upset_sales_weight: float = 0.5
@@ -49,4 +67,45 @@ class Policy:
     @property
     def answers_needed_days(self) -> int:
         """How far back past answers matter to this policy."""
-        return max(self.sales_cap_days, self.declined_cool_off_days, self.later_cool_off_days, self.service_done_days)
+        return max(
+            self.sales_cap_days, self.channel_cap_days, self.family_cap_days, self.offer_cap_days,
+            self.declined_cool_off_days, self.declined_cool_off_most_days, self.later_cool_off_days,
+            self.service_done_days,
+        )  # fmt: skip
+
+
+_SHARES = ("minimum_propensity", "exploration_share")
+_MAY_BE_NEGATIVE = frozenset(
+    {"service_value", "minimum_priority", "default_margin", "upset_below", "relevance_weight", "intent_weight"}
+    | {"sentiment_weight", "recent_decline_weight"}
+)
+_AT_LEAST_ONE = frozenset({"list_length", "shortlist_length"})
+
+
+def parse_policy(values: Mapping[str, Any], base: Policy | None = None) -> Policy:
+    """Return `base` (default: the default policy) with `values` in their place; raises `PolicyInvalid`."""
+    known = {field.name: field.type for field in fields(Policy)}
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise PolicyInvalid(str(name)[:60], "is not a number of the policy")
+        checked[name] = _checked(name, value, known[name])
+    return Policy(**{**asdict(base or Policy()), **checked})
+
+
+def _checked(name: str, value: object, kind: object) -> bool | int | float:
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise PolicyInvalid(name, "must be true or false")
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise PolicyInvalid(name, "must be a number")
+    if kind is int and value != int(value):
+        raise PolicyInvalid(name, "must be a whole number")
+    if name not in _MAY_BE_NEGATIVE and value < (1 if name in _AT_LEAST_ONE else 0):
+        raise PolicyInvalid(name, "is too small")
+    if name in _SHARES and value > 1:
+        raise PolicyInvalid(name, "must be a share from 0 to 1")
+    if abs(value) > 1e9:
+        raise PolicyInvalid(name, "is too large")
+    return int(value) if kind is int else float(value)

@@ -1,58 +1,54 @@
 """Arbitration: what an offer is worth now, and which come first."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
-from recsys.domain.decision import Reason
-from recsys.domain.offer import Offer
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.policy import Policy
 
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An allowed offer with everything arbitration needs."""
-
-    offer: Offer
-    relevance: float
-    propensity: float
-    net_value: float
-    priority: float
-    reasons: tuple[Reason, ...]
+Floats = NDArray[np.float64]
+Columns = NDArray[np.intp]
 
 
-def net_value(offer: Offer, policy: Policy) -> float:
-    """Return what one acceptance is worth: margin (a service action: its service value) − agent's time."""
-    if offer.is_sale:
-        worth = policy.default_margin if offer.margin is None else offer.margin
-    else:
-        worth = policy.service_value + (offer.margin or 0.0)
-    return worth - offer.handling_seconds * policy.cost_per_second
+def net_value(table: OfferTable, policy: Policy) -> Floats:
+    """Return (m,) what one acceptance is worth: margin (a service action: its service value) − agent's time."""
+    has_margin = ~np.isnan(table.margin)
+    sale = np.where(has_margin, table.margin, policy.default_margin)
+    service = policy.service_value + np.where(has_margin, table.margin, 0.0)
+    return np.where(table.is_sale, sale, service) - table.handling_seconds * policy.cost_per_second
 
 
-def priority(offer: Offer, propensity: float, value: float, is_upset: bool, policy: Policy) -> float:
-    """Return propensity × net value × context weight, the order of the list."""
-    weight = policy.upset_sales_weight if is_upset and offer.is_sale else 1.0
-    return propensity * value * weight
+def priority(propensity: Floats, value: Floats, is_upset: bool, table: OfferTable, policy: Policy) -> Floats:
+    """Return (…, m) propensity × net value × context weight × lever, the order of the list."""
+    weight = np.where(table.is_sale, policy.upset_sales_weight, 1.0) if is_upset else 1.0
+    return np.asarray(propensity * value * weight * table.lever)
 
 
-def arbitrate(
-    candidates: Sequence[Candidate], is_upset: bool, policy: Policy
-) -> tuple[list[Candidate], list[Candidate]]:
-    """Return (the list to show, best first; those not worth showing).
+def best_first(columns: Columns, priorities: Floats, is_upset: bool, table: OfferTable) -> Columns:
+    """Return `columns` in the order in which they are offered; ties go by offer id, which is the columns' order.
 
-    Service actions come before sales when the customer is upset; a family appears at most once, so
-    that the list gives a choice; ties go by offer id.
+    Service actions come before sales when the customer is upset.
     """
-    worthwhile = [candidate for candidate in candidates if candidate.priority > policy.minimum_priority]
-    worthwhile.sort(key=lambda one: (is_upset and one.offer.is_sale, -one.priority, one.offer.offer_id))
-    shown: list[Candidate] = []
-    families: set[str] = set()
-    for candidate in worthwhile:
-        if len(shown) == policy.list_length:
+    sale = table.is_sale[columns] if is_upset else np.zeros(len(columns), dtype=bool)
+    return columns[np.lexsort((columns, -priorities[columns], sale))]
+
+
+def arrange(ordered: Iterable[int], table: OfferTable, length: int, sales_left: int) -> list[int]:
+    """Return the list to show out of columns that are best first.
+
+    A family appears at most once, so that the list gives a choice, and no more sales than the caps leave.
+    """
+    shown: list[int] = []
+    families: set[int] = set()
+    for column in ordered:
+        if len(shown) == length:
             break
-        family = candidate.offer.family
-        if not family or family not in families:
-            shown.append(candidate)
-            families.add(family)
-    chosen = {candidate.offer.offer_id for candidate in shown}
-    return shown, [candidate for candidate in candidates if candidate.offer.offer_id not in chosen]
+        sale, family = bool(table.is_sale[column]), int(table.family[column])
+        if family in families or (sale and sales_left == 0):
+            continue
+        sales_left -= sale
+        shown.append(int(column))
+        families.add(family)
+    return shown

@@ -1,59 +1,121 @@
 """Permission: which offers may be made to this customer now, and the code of what stops each other one."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Direction
 from recsys.domain.customer import AttributeValue
-from recsys.domain.decision import HeldBack, Situation
+from recsys.domain.decision import Situation
 from recsys.domain.interaction import held_offers
-from recsys.domain.offer import Offer, OfferKind
 from recsys.domain.policy import Policy
-from recsys.ranking.contact_policy import contact_policy_blocks, is_sales_cap_reached
+from recsys.ranking.contact_policy import contact_policy_state
+
+ALLOWED = 0
+CODES = (
+    "allowed", "not_on_sale", "wrong_channel", "do_not_contact", "no_marketing_consent", "complaint_open",
+    "vulnerable", "arrears", "no_partner_consent", "risk_too_high", "risk_unknown", "already_holds",
+    "not_eligible", "eligibility_unknown", "sold_out", "sold_out_today", "cooling_off", "asked_for_later",
+    "just_done", "offer_cap", "family_cap", "offered_elsewhere", "contact_cap",
+    "not_called_for", "below_threshold", "ranked_lower", "made_room",
+)  # fmt: skip
+"""Why an offer is not on the list; the last four are no matter of permission but of rank."""
+NUMBER = {code: number for number, code in enumerate(CODES)}
 
 
-def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> tuple[list[Offer], list[HeldBack]]:
-    """Return the offers that are allowed, in catalogue order, and every other one with its reason code.
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """(m,) what stops each offer as a place in `CODES` (0: nothing does), and how many sales the caps leave.
 
-    The checks run from the general to the particular and the first that fails names the code:
-    on sale, channel, suppressions and consents, suitability, holdings, eligibility rule, contact policy.
+    `unknown` is column → the names of the facts that an offer's rule lacks; `facts` is what rules were told.
     """
-    facts = rule_facts(situation, catalogue)
+
+    codes: NDArray[np.int8]
+    unknown: Mapping[int, str]
+    sales_left: int
+    facts: Mapping[str, AttributeValue]
+
+    @property
+    def allowed(self) -> NDArray[np.bool_]:
+        """(m,) which offers may be made."""
+        return np.asarray(self.codes == ALLOWED)
+
+    def code(self, column: int) -> str | None:
+        """Return the code of what stops the offer, or None."""
+        number = int(self.codes[column])
+        return None if number == ALLOWED else CODES[number]
+
+
+def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> Permission:
+    """Return which of the catalogue's offers are allowed, and the code of what stops every other one.
+
+    The checks run from the general to the particular and the first that fails names the code: on sale,
+    channel, suppressions and consents, suitability, holdings, eligibility rule, volume caps, contact policy.
+    """
+    table, moment = catalogue.table, situation.made_at.timestamp()
     held = held_offers(situation.history)
+    facts = rule_facts(situation, catalogue, held)
+    codes = np.zeros(len(table), dtype=np.int8)
+
+    def stop(where: NDArray[np.bool_], code: str) -> None:
+        codes[where & (codes == ALLOWED)] = NUMBER[code]
+
+    stop((table.opens > moment) | (table.closes <= moment), "not_on_sale")
+    stop(~table.on_channel(str(situation.contact.channel)), "wrong_channel")
     suppressed = sales_suppression(situation, policy)
-    partner_refused = not _is_granted(situation.customer.consents.partner, policy.unasked_partner)
-    blocks = contact_policy_blocks(situation, catalogue, policy)
-    capped = is_sales_cap_reached(situation, catalogue, policy)
-    risk_level = situation.customer.risk_level or 1
-    channel, now = situation.contact.channel, situation.made_at
-
-    allowed: list[Offer] = []
-    held_back: list[HeldBack] = []
-    for offer in catalogue.offers:
-        code = _sale_block(offer, channel, now)
-        if code is None and offer.kind is not OfferKind.SERVICE:
-            if suppressed is not None:
-                code = suppressed
-            elif partner_refused and offer.kind is OfferKind.PARTNER:
-                code = "no_partner_consent"
-            elif offer.risk_level > risk_level:
-                code = "risk_too_high" if situation.customer.risk_level else "risk_unknown"
-            elif not offer.repeatable and offer.offer_id in held:
-                code = "already_holds"
-        unknown: tuple[str, ...] = ()
-        if code is None:
-            code, unknown = _rule_block(catalogue, offer.offer_id, facts)
-        if code is None:
-            code = blocks.get(offer.offer_id) or ("contact_cap" if capped and offer.is_sale else None)
-        if code is None:
-            allowed.append(offer)
-        else:
-            held_back.append(HeldBack(offer.offer_id, code, {"names": ", ".join(unknown)} if unknown else {}))
-    return allowed, held_back
+    if suppressed is not None:
+        stop(table.is_sale, suppressed)
+    else:
+        if not _is_granted(situation.customer.consents.partner, policy.unasked_partner):
+            stop(table.is_partner, "no_partner_consent")
+        risk_level = situation.customer.risk_level
+        stop(table.is_sale & (table.risk_level > (risk_level or 1)), "risk_too_high" if risk_level else "risk_unknown")
+        holds = np.zeros(len(table), dtype=bool)
+        holds[[table.column[offer_id] for offer_id in held if offer_id in table.column]] = True
+        stop(holds & table.is_sale & ~table.is_repeatable, "already_holds")
+    unknown = _apply_rules(catalogue, facts, codes)
+    _apply_volume_caps(situation, catalogue, codes)
+    state = contact_policy_state(situation, catalogue, policy)
+    for column, code in state.blocked.items():
+        if codes[column] == ALLOWED:
+            codes[column] = NUMBER[code]
+    if state.sales_left == 0:
+        stop(table.is_sale, "contact_cap")
+    return Permission(codes, unknown, state.sales_left, facts)
 
 
-def rule_facts(situation: Situation, catalogue: Catalogue) -> dict[str, AttributeValue]:
+def _apply_rules(catalogue: Catalogue, facts: Mapping[str, AttributeValue], codes: NDArray[np.int8]) -> dict[int, str]:
+    """Judge the rules of the offers still allowed, each distinct rule once; returns what the unknown ones lack."""
+    table = catalogue.table
+    open_ = np.flatnonzero((codes == ALLOWED) & (table.rule >= 0))
+    numbers = table.rule[open_]
+    verdicts = np.zeros(len(table.rules), dtype=np.int8)
+    lacking: dict[int, str] = {}
+    for number in np.unique(numbers).tolist():
+        rule = table.rules[number]
+        verdict = rule.evaluate(facts)
+        if verdict is not True:
+            verdicts[number] = NUMBER["not_eligible" if verdict is False else "eligibility_unknown"]
+            if verdict is None:
+                lacking[number] = ", ".join(rule.unknown(facts))
+    codes[open_] = verdicts[numbers]
+    return {column: lacking[n] for column, n in zip(open_.tolist(), numbers.tolist(), strict=True) if n in lacking}
+
+
+def _apply_volume_caps(situation: Situation, catalogue: Catalogue, codes: NDArray[np.int8]) -> None:
+    for column in catalogue.table.capped:
+        offer = catalogue.offers[column]
+        today, ever = situation.acceptances.get(offer.offer_id, (0, 0))
+        if codes[column] == ALLOWED and offer.total_cap is not None and ever >= offer.total_cap:
+            codes[column] = NUMBER["sold_out"]
+        elif codes[column] == ALLOWED and offer.daily_cap is not None and today >= offer.daily_cap:
+            codes[column] = NUMBER["sold_out_today"]
+
+
+def rule_facts(situation: Situation, catalogue: Catalogue, held: frozenset[str]) -> dict[str, AttributeValue]:
     """Return what a rule may name: the customer's attributes and the built-in facts of this contact."""
     customer, contact = situation.customer, situation.contact
     return {
@@ -68,7 +130,7 @@ def rule_facts(situation: Situation, catalogue: Catalogue) -> dict[str, Attribut
         "channel": str(contact.channel),
         "direction": str(contact.direction),
         "sentiment": contact.sentiment,
-        "held_count": float(sum(catalogue.is_sale(offer_id) for offer_id in held_offers(situation.history))),
+        "held_count": float(sum(map(catalogue.is_sale, held))),
     }
 
 
@@ -100,29 +162,11 @@ def is_profiled(situation: Situation, policy: Policy) -> bool:
     return _is_granted(situation.customer.consents.profiling, policy.unasked_profiling)
 
 
+def is_upset(situation: Situation, policy: Policy) -> bool:
+    """Return whether service must come before sales: an open complaint or a bad mood."""
+    sentiment = situation.contact.sentiment
+    return has_open_complaint(situation, policy) or (sentiment is not None and sentiment < policy.upset_below)
+
+
 def _is_granted(consent: bool | None, when_never_asked: bool) -> bool:
     return when_never_asked if consent is None else consent
-
-
-def _sale_block(offer: Offer, channel: str, now: datetime) -> str | None:
-    if (offer.valid_from is not None and now < offer.valid_from) or (
-        offer.valid_to is not None and now >= offer.valid_to
-    ):
-        return "not_on_sale"
-    if offer.channels and channel not in offer.channels:
-        return "wrong_channel"
-    return None
-
-
-def _rule_block(
-    catalogue: Catalogue, offer_id: str, facts: dict[str, AttributeValue]
-) -> tuple[str | None, tuple[str, ...]]:
-    rule = catalogue.eligibility(offer_id)
-    if rule is None:
-        return None, ()
-    verdict = rule.evaluate(facts)
-    if verdict is True:
-        return None, ()
-    if verdict is None:
-        return "eligibility_unknown", rule.unknown(facts)
-    return "not_eligible", ()

@@ -17,6 +17,11 @@ REASON_TEXTS: dict[str, tuple[str, str]] = {
     "good_mood": ("The customer is in a good mood", "客户情绪良好"),
     "bad_mood": ("The customer is not in a good mood", "客户情绪不佳"),
     "recent_declines": ("Said no {count} times in the last 90 days", "近90天内拒绝过{count}次"),
+    "own_declines": ("Said no to this before", "曾拒绝过此方案"),
+    "this_contact": ("How such contacts usually end", "同类联系的通常结果"),
+    "circumstances": ("What else is known of the customer", "客户的其他情况"),
+    "calibration": ("Correction by what really happened", "根据实际结果校准"),
+    "explored": ("Ranks lower, shown to learn whether it fits", "排名较低，用于了解是否合适"),
 }
 
 HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
@@ -36,13 +41,19 @@ HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
         "Cannot tell whether the conditions are met; unknown: {names}",
         "无法判断是否符合条件，缺少：{names}",
     ),
+    "sold_out": ("All of it is taken", "名额已满"),
+    "sold_out_today": ("All of today's is taken", "今日名额已满"),
     "cooling_off": ("Declined not long ago", "客户不久前已拒绝"),
     "asked_for_later": ("The customer asked for it later", "客户希望以后再说"),
     "just_done": ("Done just now", "刚刚已办理"),
+    "offer_cap": ("Heard of it often enough for now", "近期已多次介绍此方案"),
+    "family_cap": ("Heard enough of this kind for now", "近期已多次介绍同类方案"),
+    "offered_elsewhere": ("On the table in another contact now", "正在其他渠道介绍中"),
     "contact_cap": ("The customer has heard enough offers for now", "近期推荐次数已达上限"),
     "not_called_for": ("No cause for this service action in this contact", "本次联系无需此项服务"),
     "ranked_lower": ("Allowed, but others fit better now", "可以推荐，但其他更合适"),
     "below_threshold": ("Allowed, but not worth offering now", "可以推荐，但目前价值不足"),
+    "made_room": ("Allowed, but its place went to a trial this time", "可以推荐，但本次让位于试推方案"),
 }
 
 

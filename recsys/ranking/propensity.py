@@ -1,56 +1,59 @@
-"""Propensity: the chance that the customer says yes now, as additive log-odds."""
+"""Propensity by declared weights: the chance that the customer says yes now, as additive log-odds."""
 
-import math
 from collections.abc import Mapping
+from typing import Any
 
-from recsys.domain.contact import Intent
-from recsys.domain.decision import Reason, Situation
-from recsys.domain.offer import Offer
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.catalogue.offer_table import OfferTable
+from recsys.domain.decision import Situation
 from recsys.domain.policy import Policy
+from recsys.ranking.intents import Matches
 
-AnswerCounts = Mapping[str, tuple[int, int]]
-"""By offer: how often it was accepted, and how often it was answered at all."""
+Floats = NDArray[np.float64]
+Evidence = NDArray[np.float64]
+"""(m, 2): how often each offer was accepted, and how often it was answered at all."""
 
 
-def base_propensity(offer: Offer, counts: AnswerCounts, policy: Policy) -> float:
-    """Return P(accepted) of the offer for nobody in particular.
+def base_log_odds(table: OfferTable, evidence: Evidence, policy: Policy) -> Floats:
+    """Return (m,) the log-odds that each offer is accepted by nobody in particular.
 
     The mean of a Beta prior at the offer's `starting_propensity`, worth `starting_evidence` answers,
     updated by the answers seen so far (the beta-binomial conjugate; Gelman et al., BDA 3rd ed., eq. 2.9).
     """
-    accepted, answered = counts.get(offer.offer_id, (0, 0))
     prior = policy.starting_evidence
-    return (prior * offer.starting_propensity + accepted) / (prior + answered)
+    accepted, answered = evidence[:, 0], evidence[:, 1]
+    mean = (prior * table.starting_propensity + accepted) / (prior + answered)
+    return np.asarray(np.log(mean / (1 - mean)))
 
 
-def matched_intent(offer: Offer, intents: tuple[Intent, ...]) -> Intent | None:
-    """Return the surest intent of this contact that the offer answers, by its intents or its family."""
-    matching = [i for i in intents if i.name in offer.intents or i.name in (offer.family, offer.offer_id)]
-    return max(matching, key=lambda intent: intent.confidence, default=None)
+def declared_contributions(
+    base: Floats, relevance: NDArray[np.floating[Any]], matches: Matches, situation: Situation, policy: Policy
+) -> dict[str, float | Floats]:
+    """Return what adds to the log-odds by reason code: (m,) where it differs between offers.
+
+    `sentiment` and `recent_declines` hold for sales only. Nothing personal but `relevance` is looked at
+    unless the situation has features; leave them out of it for who refuses profiling.
+    """
+    declines = situation.features.get("declined_count_90d")
+    counted = min(float(declines), policy.recent_declines_at_most) if isinstance(declines, int | float) else 0.0
+    return {
+        "offer_base": base,
+        "relevance": policy.relevance_weight * relevance.astype(np.float64),
+        "asked_about": policy.intent_weight * matches.confidence,
+        "sentiment": policy.sentiment_weight * (situation.contact.sentiment or 0.0),
+        "recent_declines": policy.recent_decline_weight * max(counted, 0.0),
+    }
 
 
-def context_reasons(
-    offer: Offer, situation: Situation, counts: AnswerCounts, policy: Policy, is_profiled: bool
-) -> list[Reason]:
-    """Return the log-odds contributions that do not come from the relevance model, base rate first."""
-    base = base_propensity(offer, counts, policy)
-    reasons = [Reason("offer_base", math.log(base / (1 - base)))]
-    intent = matched_intent(offer, situation.intents)
-    if intent is not None:
-        reasons.append(Reason("asked_about", policy.intent_weight * intent.confidence, {"intent": intent.name}))
-    if not offer.is_sale:
-        return reasons
-    sentiment = situation.contact.sentiment
-    if sentiment:
-        code = "good_mood" if sentiment > 0 else "bad_mood"
-        reasons.append(Reason(code, policy.sentiment_weight * sentiment))
-    declines = situation.features.get("declined_count_90d") if is_profiled else None
-    if isinstance(declines, int | float) and declines > 0:
-        counted = min(float(declines), policy.recent_declines_at_most)
-        reasons.append(Reason("recent_declines", policy.recent_decline_weight * counted, {"count": f"{declines:.0f}"}))
-    return reasons
+def total_log_odds(contributions: Mapping[str, float | Floats], is_sale: NDArray[np.bool_]) -> Floats:
+    """Return (m,) the sum; what the mood and earlier refusals say counts for sales only."""
+    shared = contributions["sentiment"] + contributions["recent_declines"]
+    own = contributions["offer_base"] + contributions["relevance"] + contributions["asked_about"]
+    return np.asarray(own + np.where(is_sale, shared, 0.0))
 
 
-def propensity(reasons: list[Reason]) -> float:
-    """Return the probability (0–1) that the contributions' sum stands for."""
-    return 1 / (1 + math.exp(-sum(reason.contribution for reason in reasons)))
+def probability(log_odds: Floats) -> Floats:
+    """Return the probabilities (0–1) that log-odds stand for."""
+    return np.asarray(1 / (1 + np.exp(-log_odds)))

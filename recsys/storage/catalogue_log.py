@@ -1,47 +1,81 @@
-"""The catalogue's versions as they were saved, in the event log."""
+"""The catalogues and policies as they were saved, version by version, in the event log."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import bindparam, insert, select
 
+from recsys.domain.policy import Policy, parse_policy
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.schema import catalogue_versions
+from recsys.storage.schema import catalogue_versions, policy_versions
 
 _newest_first = catalogue_versions.c.catalogue_id.desc()
+_newest_policy_first = policy_versions.c.policy_id.desc()
 _LATEST_VERSION = select(catalogue_versions.c.version).order_by(_newest_first).limit(1)
-_LATEST = select(catalogue_versions.c.version, catalogue_versions.c.offers).order_by(_newest_first).limit(1)
-_OFFERS = (
-    select(catalogue_versions.c.offers)
-    .where(catalogue_versions.c.version == bindparam("version"))
-    .order_by(_newest_first)
-    .limit(1)
-)
+_saved = select(catalogue_versions.c.version, catalogue_versions.c.offers, catalogue_versions.c.types)
+_LATEST = _saved.order_by(_newest_first).limit(1)
+_BY_VERSION = _saved.where(catalogue_versions.c.version == bindparam("version")).order_by(_newest_first).limit(1)
+_LATEST_POLICY_VERSION = select(policy_versions.c.version).order_by(_newest_policy_first).limit(1)
+_POLICY = select(policy_versions.c.numbers).where(policy_versions.c.version == bindparam("version")).limit(1)
+_IN_FORCE = select(_LATEST_VERSION.scalar_subquery(), _LATEST_POLICY_VERSION.scalar_subquery())
 _ADD = insert(catalogue_versions)
+_ADD_POLICY = insert(policy_versions)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCatalogue:
+    """One version as it was saved; `types` are those its rules were read with (None: saved before they were kept)."""
+
+    version: str
+    offers: list[dict[str, Any]]
+    types: dict[str, str] | None
 
 
 class CatalogueLog(BoundLog):
-    """The catalogue's part of the log: append only, the last one saved is in force."""
+    """The catalogue's and the policy's part of the log: append only, the last one saved is in force."""
 
-    def latest_catalogue(self) -> tuple[str, list[dict[str, Any]]] | None:
-        """Return version and offers of the catalogue in force, if one was ever saved."""
-        row = self._connection.execute(_LATEST).first()
-        return None if row is None else (row[0], orjson.loads(row[1]))
+    _in_force: tuple[str | None, str | None] | None = None
 
-    def latest_catalogue_version(self) -> str | None:
-        """Return only the version of the catalogue in force: cheap enough to ask before every decision."""
-        version: str | None = self._connection.execute(_LATEST_VERSION).scalar()
-        return version
+    def versions_in_force(self) -> tuple[str | None, str | None]:
+        """Return the versions of catalogue and policy in force, looked up once a transaction."""
+        if self._in_force is None:
+            row = self._connection.execute(_IN_FORCE).one()
+            self._in_force = row[0], row[1]
+        return self._in_force
 
-    def catalogue_offers(self, version: str) -> list[dict[str, Any]] | None:
-        """Return the offers of a version that was once in force, for the replay of a decision."""
-        offers = self._connection.execute(_OFFERS, {"version": version}).scalar()
-        return None if offers is None else orjson.loads(offers)
+    def latest_catalogue(self) -> SavedCatalogue | None:
+        """Return the catalogue in force, if one was ever saved."""
+        return _to_saved(self._connection.execute(_LATEST).first())
 
-    def save_catalogue(self, version: str, offers: Sequence[dict[str, Any]], recorded_at: datetime) -> None:
+    def catalogue_of(self, version: str) -> SavedCatalogue | None:
+        """Return a version that was once in force, for the replay of a decision."""
+        return _to_saved(self._connection.execute(_BY_VERSION, {"version": version}).first())
+
+    def save_catalogue(
+        self, version: str, offers: Sequence[dict[str, Any]], types: Mapping[str, str], recorded_at: datetime
+    ) -> None:
         """Put a catalogue in force; nothing is written when it already is."""
-        if self.latest_catalogue_version() != version:
+        if self.versions_in_force()[0] != version:
             row = {"version": version, "offers": orjson.dumps(list(offers)).decode(), "recorded_at": recorded_at}
-            self._connection.execute(_ADD, row)
+            self._connection.execute(_ADD, {**row, "types": orjson.dumps(dict(types)).decode()})
+            self._in_force = None
+
+    def policy_of(self, version: str) -> Policy | None:
+        """Return a policy that was once in force."""
+        numbers = self._connection.execute(_POLICY, {"version": version}).scalar()
+        return None if numbers is None else parse_policy(orjson.loads(numbers))
+
+    def save_policy(self, policy: Policy, recorded_at: datetime) -> None:
+        """Put a policy in force; nothing is written when it already is."""
+        if self.versions_in_force()[1] != policy.version:
+            numbers = orjson.dumps(asdict(policy)).decode()
+            row = {"version": policy.version, "numbers": numbers, "recorded_at": recorded_at}
+            self._connection.execute(_ADD_POLICY, row)
+            self._in_force = None
+
+
+def _to_saved(row: Any) -> SavedCatalogue | None:
+    return None if row is None else SavedCatalogue(row[0], orjson.loads(row[1]), orjson.loads(row[2] or "null"))

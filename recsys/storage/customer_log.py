@@ -11,7 +11,7 @@ from recsys.domain.errors import CustomerNotFound
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.schema import attribute_types, consents, customers, interactions, outcomes
+from recsys.storage.schema import attribute_types, consents, contacts, customers, interactions, outcomes
 
 _CUSTOMER_FIELDS = (
     "customer_id",
@@ -45,10 +45,12 @@ _HISTORY = (
     .order_by(interactions.c.occurred_at, interactions.c.interaction_id)
 )
 _ANSWERS = union_all(
-    select(outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at.label("answered_at")).where(
-        outcomes.c.customer_id == _ID, outcomes.c.recorded_at >= bindparam("since")
-    ),
-    select(interactions.c.offer_id, literal(Answer.DECLINED.value), interactions.c.occurred_at).where(
+    select(outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at.label("answered_at"), contacts.c.channel)
+    .join(contacts, contacts.c.contact_id == outcomes.c.contact_id)
+    .where(outcomes.c.customer_id == _ID, outcomes.c.recorded_at >= bindparam("since")),
+    select(
+        interactions.c.offer_id, literal(Answer.DECLINED.value), interactions.c.occurred_at, interactions.c.channel
+    ).where(
         interactions.c.customer_id == _ID,
         interactions.c.occurred_at >= bindparam("since"),
         interactions.c.kind == InteractionKind.DECLINED.value,
@@ -94,7 +96,7 @@ class CustomerLog(BoundLog):
     def answers(self, customer_id: str, since: datetime) -> tuple[PastAnswer, ...]:
         """Return the customer's answers from `since` on, oldest first: outcomes and imported declines."""
         rows = self._connection.execute(_ANSWERS, {"customer_id": customer_id, "since": since})
-        return tuple(PastAnswer(offer, Answer(answer), answered_at) for offer, answer, answered_at in rows)
+        return tuple(PastAnswer(offer, Answer(answer), at, channel) for offer, answer, at, channel in rows)
 
     def attribute_types(self) -> dict[str, str]:
         """Return the type (`number`, `text`, `boolean`) of every customer attribute by name."""

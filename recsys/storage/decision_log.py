@@ -1,19 +1,20 @@
 """Decisions as they were made and what customers answered, in the event log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, func, insert, select
+from sqlalchemy import BindParameter, bindparam, case, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from recsys.domain.errors import DecisionNotFound, IdempotencyKeyReused
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.schema import contacts, decisions, interactions, outcomes
+from recsys.storage.schema import acceptances, contacts, decisions, interactions, outcomes
 
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
 _RECORD_COLUMNS = (
@@ -54,6 +55,13 @@ _ANSWERED = select(outcomes.c.offer_id, outcomes.c.answer, func.count()).group_b
 _CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("contact_id")).scalar_subquery()
 _ADD_DECISION = insert(decisions)
 _ADD_OUTCOME = insert(outcomes)
+_OFFER_IDS: BindParameter[Sequence[str]] = bindparam("offer_ids", expanding=True)
+_TODAY = case((acceptances.c.day == bindparam("today"), acceptances.c.accepted), else_=0)
+_ACCEPTANCES = (
+    select(acceptances.c.offer_id, func.sum(_TODAY), func.sum(acceptances.c.accepted))
+    .where(acceptances.c.offer_id.in_(_OFFER_IDS))
+    .group_by(acceptances.c.offer_id)
+)
 _ADD_INTERACTION = insert(interactions).values(channel=_CHANNEL)
 
 
@@ -62,10 +70,7 @@ class DecisionLog(BoundLog):
 
     def decision(self, decision_id: str) -> dict[str, Any]:
         """Return the record as it was stored; raises `DecisionNotFound`."""
-        record = self._connection.execute(_DECISION, {"decision_id": decision_id}).scalar()
-        if record is None:
-            raise DecisionNotFound(decision_id)
-        return _object(record)
+        return _object(self.decision_text(decision_id))
 
     def decisions_of(self, contact_id: str, after_sequence: int = 0) -> list[dict[str, Any]]:
         """Return the contact's records numbered above `after_sequence`, in order."""
@@ -76,6 +81,13 @@ class DecisionLog(BoundLog):
         """Return the record of the contact's newest decision, if there is one."""
         record = self._connection.execute(_LATEST_OF_CONTACT, {"contact_id": contact_id}).scalar()
         return None if record is None else _object(record)
+
+    def decision_text(self, decision_id: str) -> str:
+        """Return the record's text, to the last byte as it was stored; raises `DecisionNotFound`."""
+        text: str | None = self._connection.execute(_DECISION, {"decision_id": decision_id}).scalar()
+        if text is None:
+            raise DecisionNotFound(decision_id)
+        return text
 
     def add_decision(self, record: Mapping[str, Any], sequence: int) -> None:
         """Store a decision's record; `made_at` in it is ISO 8601 text with a zone."""
@@ -106,6 +118,21 @@ class DecisionLog(BoundLog):
                 totals.setdefault(offer_id, {})[Answer(answer)] = count
         return totals
 
+    def acceptances(self, offer_ids: Sequence[str], today: date) -> dict[str, tuple[int, int]]:
+        """Return how often each of these offers was accepted (today, ever), by everybody."""
+        rows = self._connection.execute(_ACCEPTANCES, {"offer_ids": list(offer_ids), "today": today})
+        return {offer_id: (int(of_today), int(ever)) for offer_id, of_today, ever in rows}
+
+    def count_acceptance(self, offer_id: str, today: date) -> tuple[int, int]:
+        """Count one more acceptance and return how many there are with it (today, ever).
+
+        Whoever counts at the same moment waits until this transaction has ended, so that a cap that is
+        checked against what is returned holds over all customers.
+        """
+        add = _ADD_ACCEPTANCE[self._connection.dialect.name]
+        self._connection.execute(add, {"offer_id": offer_id, "day": today, "accepted": 1})
+        return self.acceptances([offer_id], today)[offer_id]
+
     def add_outcome(self, outcome: Outcome, idempotency_key: str, digest: str, receipt: Mapping[str, Any]) -> None:
         """Store an answer once; accepted and declined ones also become part of the customer's history.
 
@@ -131,6 +158,16 @@ class DecisionLog(BoundLog):
                 "outcome_id": outcome.outcome_id,
             }
             self._connection.execute(_ADD_INTERACTION, event)
+
+
+def _counting(insert_into: Any) -> Any:
+    add = insert_into(acceptances)
+    return add.on_conflict_do_update(
+        index_elements=["offer_id", "day"], set_={"accepted": acceptances.c.accepted + add.excluded.accepted}
+    )
+
+
+_ADD_ACCEPTANCE = {"sqlite": _counting(sqlite.insert), "postgresql": _counting(postgresql.insert)}
 
 
 def _object(text: str) -> dict[str, Any]:

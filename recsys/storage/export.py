@@ -124,7 +124,7 @@ def _write_catalogue(log: EventLog, file: Path) -> int:
         _remove(file)
         return 0
     with _replaced(file) as beside:
-        return write_offers(catalogue[1], beside)
+        return write_offers(catalogue.offers, beside)
 
 
 def _select(table: str) -> Select[Any]:

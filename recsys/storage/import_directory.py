@@ -34,10 +34,11 @@ _KEYS = {"customers": "customer_id", "contacts": "contact_id"}
 
 
 class NextCatalogue(NamedTuple):
-    """A checked catalogue: its version, its offers as they are saved, how many the file held and how many it lacked."""
+    """A checked catalogue: version, offers and rule types as saved, how many the file held and how many it lacked."""
 
     version: str
     offers: list[dict[str, Any]]
+    types: Mapping[str, str]
     read: int
     created: int
 
@@ -208,13 +209,13 @@ class _Import:
 
     def _save_catalogue(self, connection: Connection, log: EventLog, offers: Path | None, at: datetime) -> None:
         current = log.latest_catalogue()
-        in_force = [] if current is None or (self._options.replace and offers is not None) else current[1]
+        in_force = [] if current is None or (self._options.replace and offers is not None) else current.offers
         named = merging.staged_offers(connection)
         catalogue = self._options.build_catalogue(offers, in_force, named, self._types)
-        log.save_catalogue(catalogue.version, catalogue.offers, at)
+        log.save_catalogue(catalogue.version, catalogue.offers, catalogue.types, at)
         self._report.catalogue_version, self._report.offers_created = catalogue.version, catalogue.created
         if offers is not None:
-            before = {} if current is None else {offer["offer_id"]: offer for offer in current[1]}
+            before = {} if current is None else {offer["offer_id"]: offer for offer in current.offers}
             added = sum(offer["offer_id"] not in before for offer in catalogue.offers) - catalogue.created
             kept = sum(before.get(offer["offer_id"]) == offer for offer in catalogue.offers)
             changed = len(catalogue.offers) - kept - added - catalogue.created

@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     Dialect,
     Float,
@@ -128,7 +129,25 @@ catalogue_versions = Table(
     Column("catalogue_id", _Serial, primary_key=True),
     Column("version", String, nullable=False, index=True),
     Column("offers", Text, nullable=False, comment="JSON array"),
+    Column("types", Text, comment="JSON object, the type of each name that its rules use"),
     Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+policy_versions = Table(
+    "policy_versions",
+    metadata,
+    Column("policy_id", _Serial, primary_key=True),
+    Column("version", String, nullable=False, index=True),
+    Column("numbers", Text, nullable=False, comment="JSON object"),
+    Column("recorded_at", UtcDateTime, nullable=False),
+)
+
+acceptances = Table(
+    "acceptances",
+    metadata,
+    Column("offer_id", String, primary_key=True),
+    Column("day", Date, primary_key=True, comment="in UTC"),
+    Column("accepted", BigInteger, nullable=False),
 )
 
 decisions = Table(

@@ -91,9 +91,8 @@ def next_catalogue(
     offers = {offer.offer_id: offer for offer in (*parse_offers(in_force, vocabulary), *read)}
     created = [Offer(name, title_en=name, title_zh=name) for name in named if name not in offers]
     catalogue = build_catalogue([*offers.values(), *created], vocabulary)
-    return NextCatalogue(
-        catalogue.version, [offer_to_dict(offer) for offer in catalogue.offers], len(read), len(created)
-    )
+    saved = [offer_to_dict(offer) for offer in catalogue.offers]
+    return NextCatalogue(catalogue.version, saved, catalogue.rule_types, len(read), len(created))
 
 
 def _read_yaml(path: Path) -> Any:

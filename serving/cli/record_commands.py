@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import orjson
 import typer
 
 from serving.cli.environment import current_settings
@@ -13,13 +14,13 @@ def show_decision(
 ) -> None:
     """Show a stored decision: its inputs, its list with reasons, and what was held back and why."""
     from recsys.storage.database import open_database
-    from serving.catalogue_in_service import CatalogueInService
-    from serving.decisions.record import render
+    from serving.decisions.rendering import rendered
+    from serving.in_force import CatalogueInService
 
     database = open_database(current_settings().event_log_url)
     with database.read() as log:
         record = log.decision(decision_id)
-        body = render(record, "en", CatalogueInService().current(log))
+        body = rendered(record, "en", CatalogueInService().current(log))
     database.close()
     lines = [
         f"decision   {body.decision_id}, {body.made_at:%Y-%m-%d %H:%M:%S} UTC, customer {body.customer_id}",
@@ -40,12 +41,15 @@ def show_customer(
 ) -> None:
     """Show the single customer view."""
     from recsys.storage.database import open_database
-    from serving.catalogue_in_service import CatalogueInService
-    from serving.contacts.views import customer_body
+    from serving.contacts.schemas import CustomerBody
+    from serving.contacts.situation import look_up
+    from serving.contacts.views import customer_json
+    from serving.in_force import CatalogueInService
 
     database = open_database(current_settings().event_log_url)
     with database.read() as log:
-        body = customer_body(log, customer_id, CatalogueInService().current(log), "en")
+        found = customer_json(look_up(log, customer_id), CatalogueInService().current(log), "en")
+    body = CustomerBody.model_validate_json(orjson.dumps(found))
     database.close()
     consents = ", ".join(f"{purpose} {_said(given)}" for purpose, given in body.consents.items())
     lines = [

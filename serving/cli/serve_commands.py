@@ -133,7 +133,7 @@ def _check_catalogue(settings: "Settings") -> str:
     database.close()
     if not saved:
         raise SettingsInvalid("No offers yet; import an offers file or POST /v1/offers.")
-    return f"{len(saved[1])} offers, version {saved[0]}"
+    return f"{len(saved.offers)} offers, version {saved.version}"
 
 
 def _check_feature_registry(settings: "Settings") -> str:
@@ -156,7 +156,7 @@ def _check_model_registry(settings: "Settings") -> str:
 def _check_bundle(settings: "Settings") -> str:
     import json
 
-    from recsys.models.bundle import load_bundle
+    from recsys.models.bundle_files import load_bundle
 
     pointer = settings.bundles / "champion.json"
     if not pointer.exists():

@@ -18,6 +18,7 @@ from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
 from serving.consoles.wording import speaker
 from serving.contacts.schemas import AnswerRequest, CloseContact, HandOff
+from serving.contacts.views import as_object
 from serving.decisions.schemas import OfferBody
 from serving.dependencies import LiveHubOf, Role, allow
 from serving.live.stream import follow
@@ -90,7 +91,7 @@ def record_answer(
     contact_id: str, form: Annotated[AnswerRequest, Form()], desk: AtDesk, afterwards: BackgroundTasks
 ) -> Response:
     """Record what the customer answered and return the new list."""
-    view = desk.contacts.view(contact_id, desk.language)
+    view = as_object(desk.contacts.view(contact_id, desk.language))
     offers = view.decision.offers if view.decision else []
     offer = next((one for one in offers if one.offer_id == form.offer_id), None)
     notice, status = _record(form, offer, desk)
@@ -120,7 +121,7 @@ def _record(form: AnswerRequest, offer: OfferBody | None, desk: Desk) -> tuple[N
 @router.get("/contacts/{contact_id}/why-not")
 def explain_absence(contact_id: str, desk: AtDesk, q: str = "") -> Response:
     """Say why the offers whose name contains `q` are not suggested."""
-    decision = desk.contacts.view(contact_id, desk.language).decision
+    decision = as_object(desk.contacts.view(contact_id, desk.language)).decision
     suggested, held_back, more = agent_view.why_not(decision, q) if decision and q.strip() else ([], [], 0)
     found = {"query": q.strip(), "suggested": suggested, "held_back": held_back, "more": more}
     return answer(desk.request, "_why_not.html", found)
@@ -137,7 +138,7 @@ def wrap_up(
     """End the contact and go back to the queue."""
     request = CloseContact(csat=int(csat) if csat else None, summary=summary or None)
     view = desk.contacts.close(contact_id, request, desk.language)
-    afterwards.add_task(desk.contacts.push_features, view.contact.customer_id)
+    afterwards.add_task(desk.contacts.push_features, view["contact"]["customer_id"])
     return _go("/agent?notice=wrapped_up")
 
 

@@ -10,6 +10,7 @@ from serving.consoles import agent_view
 from serving.consoles.page import answer, render
 from serving.contacts.dependencies import Contacts
 from serving.contacts.service import ContactService
+from serving.contacts.views import as_object
 from serving.dependencies import Language, ServicesOf
 from serving.wiring import Services
 
@@ -54,13 +55,13 @@ class Desk:
         return render(self.request, "_live.html", self._contact(contact_id, None))
 
     def _contact(self, contact_id: str, notice: Notice | None) -> dict[str, Any]:
-        view = self.contacts.view(contact_id, self.language)
+        view = as_object(self.contacts.view(contact_id, self.language))
         return {
             "view": view,
             "notice": notice,
             "sequence": agent_view.sequence(view),
-            "complaint_days": self.services.policy.complaint_open_days,
-            "declined_days": self.services.policy.declined_cool_off_days,
+            "complaint_days": self.services.policy.latest.complaint_open_days,
+            "declined_days": self.services.policy.latest.declined_cool_off_days,
         }
 
 

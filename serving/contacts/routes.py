@@ -2,8 +2,9 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, BackgroundTasks, Depends
+from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
+from serving.answers import json_response
 from serving.contacts.dependencies import Contacts
 from serving.contacts.schemas import CloseContact, ContactView, HandOff, NewContactEvent, OpenContact, WaitingContact
 from serving.decisions.schemas import DecisionBody
@@ -12,10 +13,10 @@ from serving.dependencies import Language, Role, allow
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
 
-@router.post("", status_code=HTTPStatus.CREATED)
-def open_contact(request: OpenContact, contacts: Contacts, language: Language) -> ContactView:
+@router.post("", status_code=HTTPStatus.CREATED, response_model=ContactView)
+def open_contact(request: OpenContact, contacts: Contacts, language: Language) -> Response:
     """Open (or continue) a contact; answers with the customer and the first decision."""
-    return contacts.open(request, language)
+    return json_response(contacts.open(request, language), HTTPStatus.CREATED)
 
 
 @router.get("")
@@ -24,37 +25,35 @@ def waiting_contacts(contacts: Contacts, agent_id: str | None = None) -> list[Wa
     return contacts.waiting() if agent_id is None else contacts.live(agent_id)
 
 
-@router.get("/{contact_id}")
-def show_contact(contact_id: str, contacts: Contacts, language: Language) -> ContactView:
+@router.get("/{contact_id}", response_model=ContactView)
+def show_contact(contact_id: str, contacts: Contacts, language: Language) -> Response:
     """Show the contact as it stands."""
-    return contacts.view(contact_id, language)
+    return json_response(contacts.view(contact_id, language))
 
 
-@router.post("/{contact_id}/events")
-def add_event(contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language) -> DecisionBody:
+@router.post("/{contact_id}/events", response_model=DecisionBody)
+def add_event(contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language) -> Response:
     """Tell what was heard; answers with the re-made decision."""
-    decision = contacts.add_event(contact_id, event, language).decision
-    assert decision is not None
-    return decision
+    return json_response(contacts.add_event(contact_id, event, language)["decision"])
 
 
-@router.post("/{contact_id}/pickup")
-def pick_up(contact_id: str, request: HandOff, contacts: Contacts, language: Language) -> ContactView:
+@router.post("/{contact_id}/pickup", response_model=ContactView)
+def pick_up(contact_id: str, request: HandOff, contacts: Contacts, language: Language) -> Response:
     """Take a waiting contact; 409 when another agent was quicker."""
-    return contacts.pick_up(contact_id, request.agent_id, language)
+    return json_response(contacts.pick_up(contact_id, request.agent_id, language))
 
 
-@router.post("/{contact_id}/handoff")
-def hand_off(contact_id: str, request: HandOff, contacts: Contacts, language: Language) -> ContactView:
+@router.post("/{contact_id}/handoff", response_model=ContactView)
+def hand_off(contact_id: str, request: HandOff, contacts: Contacts, language: Language) -> Response:
     """Give the contact to another agent or channel, with its whole context."""
-    return contacts.hand_off(contact_id, request, language)
+    return json_response(contacts.hand_off(contact_id, request, language))
 
 
-@router.post("/{contact_id}/close")
+@router.post("/{contact_id}/close", response_model=ContactView)
 def close_contact(
     contact_id: str, request: CloseContact, contacts: Contacts, language: Language, afterwards: BackgroundTasks
-) -> ContactView:
+) -> Response:
     """End the contact; doing so again changes nothing."""
     view = contacts.close(contact_id, request, language)
-    afterwards.add_task(contacts.push_features, view.contact.customer_id)
-    return view
+    afterwards.add_task(contacts.push_features, view["contact"]["customer_id"])
+    return json_response(view)

@@ -11,35 +11,38 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType
-from recsys.domain.customer import Customer, CustomerKind
 from recsys.domain.errors import (
     ContactClosed,
     ContactNotFound,
     ContactTaken,
-    CustomerNotFound,
     FeaturesUnavailable,
     IdempotencyKeyReused,
-    OfferNotAllowed,
 )
 from recsys.domain.outcome import Answer, Outcome
 from recsys.engine import decide
-from recsys.ranking.contact_policy import CONTACT_POLICY_CODES
-from recsys.ranking.eligibility import permit
 from recsys.storage.event_log import EventLog
+from serving.contacts.answering import check_is_allowed, check_was_made, count_acceptance
 from serving.contacts.schemas import (
     AnswerRequest,
     CloseContact,
-    ContactView,
     HandOff,
     NewContactEvent,
     OpenContact,
     OutcomeReceipt,
     WaitingContact,
 )
-from serving.contacts.situation import FeaturesRead, gather
-from serving.contacts.views import contact_body, contact_view
+from serving.contacts.situation import (
+    OLDEST,
+    RECENT_CONTACTS,
+    FeaturesRead,
+    Heard,
+    Person,
+    as_it_stands,
+    made_known,
+    situation_in,
+)
+from serving.contacts.views import Json, contact_body, contact_view, stored_view
 from serving.decisions.record import make_record
 from serving.live_hub import LiveHub
 from serving.timing import stage
@@ -53,12 +56,13 @@ class ContactService:
         self._services = services
         self._hub = hub
 
-    def open(self, request: OpenContact, language: str) -> ContactView:
+    def open(self, request: OpenContact, language: str) -> Json:
         """Open a contact and decide for it; an unknown customer is served as a prospect."""
         now = self._services.clock()
         features = FeaturesRead(self._services.features, request.customer_id)
         with self._services.database.transaction(request.customer_id) as log:
-            _make_known(log, request.customer_id, now)
+            with stage("gather"):
+                person = made_known(log, request.customer_id, now)
             contact = Contact(
                 contact_id=new_id("c", now),
                 customer_id=request.customer_id,
@@ -73,11 +77,12 @@ class ContactService:
             if request.continues is not None:
                 contact = _continued(contact, log.contact(request.continues))
             log.add_contact(contact)
-            view = self._decide_and_show(log, contact, features, now, language)
+            person = replace(person, contacts=(contact, *person.contacts)[:RECENT_CONTACTS])
+            view = self._decide_and_show(log, Heard(contact), person, features, now, language)
         self._hub.changed(contact.contact_id)
         return view
 
-    def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> ContactView:
+    def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> Json:
         """Record what was heard and decide anew; ContactClosed once the contact has ended."""
         contact, features, now = self._before(contact_id)
         with self._services.database.transaction(contact.customer_id) as log:
@@ -86,17 +91,15 @@ class ContactService:
                 contact = replace(contact, sentiment=event.sentiment)
                 log.set_contact(contact)
             _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
-            view = self._decide_and_show(log, contact, features, now, language)
+            view = self._decide_anew(log, contact, features, now, language)
         self._hub.changed(contact_id)
         return view
 
-    def pick_up(self, contact_id: str, agent_id: str, language: str) -> ContactView:
+    def pick_up(self, contact_id: str, agent_id: str, language: str) -> Json:
         """Give a waiting contact to an agent; ContactTaken when another one was quicker."""
         return self.hand_off(contact_id, HandOff(agent_id=agent_id), language, only_if_waiting=True)
 
-    def hand_off(
-        self, contact_id: str, request: HandOff, language: str, *, only_if_waiting: bool = False
-    ) -> ContactView:
+    def hand_off(self, contact_id: str, request: HandOff, language: str, *, only_if_waiting: bool = False) -> Json:
         """Give the contact, with its whole context, to an agent, perhaps on another channel."""
         contact, features, now = self._before(contact_id)
         with self._services.database.transaction(contact.customer_id) as log:
@@ -106,11 +109,11 @@ class ContactService:
             contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
-            view = self._decide_and_show(log, contact, features, now, language)
+            view = self._decide_anew(log, contact, features, now, language)
         self._hub.changed(contact_id)
         return view
 
-    def close(self, contact_id: str, request: CloseContact, language: str) -> ContactView:
+    def close(self, contact_id: str, request: CloseContact, language: str) -> Json:
         """End the contact; closing it again changes nothing."""
         contact = self.contact(contact_id)
         now = self._services.clock()
@@ -120,7 +123,7 @@ class ContactService:
                 contact = replace(contact, closed_at=now, csat=request.csat)
                 log.set_contact(contact)
                 _note(log, contact, ContactEventType.CLOSED, now, text=request.summary)
-            view = contact_view(log, contact, self._services.catalogue.current(log), language)
+            view = stored_view(log, contact, self._services.catalogue.current(log), language)
         self._hub.changed(contact_id)
         return view
 
@@ -142,7 +145,14 @@ class ContactService:
                     raise IdempotencyKeyReused
                 return OutcomeReceipt.model_validate(earlier[1]), False
             contact = log.contact(record["contact_id"])
-            self._check_offer(log, contact, record, request, features, now)
+            catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
+            check_was_made(request.offer_id, record, catalogue)
+            if request.answer is Answer.ACCEPTED:
+                heard, person = as_it_stands(log, contact)
+                made = request.decision_id, now
+                situation = situation_in(log, heard, person, features, (catalogue, policy), made)
+                check_is_allowed(request.offer_id, situation, catalogue, policy)
+                count_acceptance(log, catalogue.offer(request.offer_id), now)
             outcome = Outcome(
                 outcome_id=new_id("o", now),
                 contact_id=contact.contact_id,
@@ -153,7 +163,7 @@ class ContactService:
             receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
             log.add_outcome(outcome, idempotency_key, digest, receipt.model_dump(mode="json"))
             if contact.closed_at is None:
-                self._decide(log, contact, features, now)
+                self._decide(log, *as_it_stands(log, contact), features, now)
         self._hub.changed(contact.contact_id)
         return receipt, True
 
@@ -177,10 +187,10 @@ class ContactService:
         with self._services.database.read() as log:
             return log.contact(contact_id)
 
-    def view(self, contact_id: str, language: str) -> ContactView:
+    def view(self, contact_id: str, language: str) -> Json:
         """Return the contact with its customer and latest decision."""
         with self._services.database.read() as log:
-            return contact_view(log, log.contact(contact_id), self._services.catalogue.current(log), language)
+            return stored_view(log, log.contact(contact_id), self._services.catalogue.current(log), language)
 
     def waiting(self, limit: int = 50) -> list[WaitingContact]:
         """Return the contacts nobody has picked up yet, longest waiting first."""
@@ -196,61 +206,41 @@ class ContactService:
         contact = self.contact(contact_id)
         return contact, FeaturesRead(self._services.features, contact.customer_id), self._services.clock()
 
-    def _decide_and_show(
+    def _decide_anew(
         self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime, language: str
-    ) -> ContactView:
-        record = self._decide(log, contact, features, now)
-        with stage("view"):
-            return contact_view(log, contact, self._services.catalogue.current(log), language, record)
-
-    def _decide(self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime) -> dict[str, Any]:
-        """Decide for the contact as it now stands and return the record that was stored."""
-        catalogue = self._services.catalogue.current(log)
+    ) -> Json:
+        """Decide for a contact that was read before something was added to it, and return its view."""
         with stage("gather"):
-            situation = gather(log, contact, new_id("d", now), now, features, self._services.policy)
+            heard, person = as_it_stands(log, contact)
+        return self._decide_and_show(log, heard, person, features, now, language)
+
+    def _decide_and_show(
+        self, log: EventLog, heard: Heard, person: Person, features: FeaturesRead, now: datetime, language: str
+    ) -> Json:
+        record = self._decide(log, heard, person, features, now)
+        with stage("view"):
+            return contact_view(heard, person, record, self._services.catalogue.current(log), language)
+
+    def _decide(
+        self, log: EventLog, heard: Heard, person: Person, features: FeaturesRead, now: datetime
+    ) -> dict[str, Any]:
+        """Decide for the contact as it now stands and return the record that was stored."""
+        catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
+        with stage("gather"):
+            made = new_id("d", now), now
+            situation = situation_in(log, heard, person, features, (catalogue, policy), made)
         with stage("decide"):
-            decision = decide(situation, catalogue, self._services.champion.bundle, self._services.policy)
+            decision = decide(situation, catalogue, self._services.champion.bundle, policy)
         with stage("record"):
-            sequence = log.next_sequence(contact.contact_id)
+            sequence = log.next_sequence(heard.contact.contact_id)
             record = make_record(decision, situation, catalogue, sequence)
             log.add_decision(record, sequence)
         return record
-
-    def _check_offer(
-        self,
-        log: EventLog,
-        contact: Contact,
-        record: dict[str, Any],
-        request: AnswerRequest,
-        features: FeaturesRead,
-        now: datetime,
-    ) -> None:
-        catalogue: Catalogue = self._services.catalogue.current(log)
-        if request.offer_id not in {offer["offer_id"] for offer in record["offers"]}:
-            catalogue.offer(request.offer_id)
-            raise OfferNotAllowed(request.offer_id, "not_offered")
-        if request.answer is not Answer.ACCEPTED:
-            return
-        situation = gather(log, contact, request.decision_id, now, features, self._services.policy)
-        _, held_back = permit(situation, catalogue, self._services.policy)
-        code = next((one.code for one in held_back if one.offer_id == request.offer_id), None)
-        if code is not None and code not in CONTACT_POLICY_CODES:
-            raise OfferNotAllowed(request.offer_id, code)
-
-
-OLDEST = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
 
 def new_id(prefix: str, now: datetime) -> str:
     """Return an identifier that sorts by time and cannot be guessed: prefix, milliseconds, 64 random bits."""
     return f"{prefix}-{int(now.timestamp() * 1000):011x}-{secrets.token_hex(8)}"
-
-
-def _make_known(log: EventLog, customer_id: str, now: datetime) -> None:
-    try:
-        log.customer(customer_id)
-    except CustomerNotFound:
-        log.add_customer(Customer(customer_id, kind=CustomerKind.PROSPECT), now)
 
 
 def _continued(contact: Contact, earlier: Contact) -> Contact:

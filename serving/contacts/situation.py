@@ -1,16 +1,22 @@
 """Gathers everything known about a customer in a contact from the event log and the feature store."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
+from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType, Intent
-from recsys.domain.customer import AttributeValue
+from recsys.domain.customer import AttributeValue, Customer, CustomerKind
 from recsys.domain.decision import Situation
-from recsys.domain.errors import FeaturesUnavailable
+from recsys.domain.errors import CustomerNotFound, FeaturesUnavailable
+from recsys.domain.interaction import Interaction
+from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
 from recsys.storage.event_log import EventLog
 from serving.timing import stage
 from serving.wiring import FeaturesInService
+
+OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
+RECENT_CONTACTS = 8
 
 
 class FeaturesRead:
@@ -28,29 +34,100 @@ class FeaturesRead:
             self.degraded_reasons = ("features_unavailable",)
 
 
-def gather(
-    log: EventLog, contact: Contact, decision_id: str, now: datetime, features: FeaturesRead, policy: Policy
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What the event log knows of a customer, read once a transaction; `contacts` are the latest, newest first."""
+
+    customer: Customer
+    history: tuple[Interaction, ...] = ()
+    answers: tuple[PastAnswer, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    open_complaint_since: datetime | None = None
+
+
+def look_up(log: EventLog, customer_id: str) -> Person:
+    """Return what is known of the customer; raises `CustomerNotFound`."""
+    return Person(
+        customer=log.customer(customer_id),
+        history=log.history(customer_id),
+        answers=log.answers(customer_id, OLDEST),
+        contacts=log.contacts_of(customer_id, RECENT_CONTACTS),
+        open_complaint_since=log.open_complaint_since(customer_id),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A contact as it stands, and everything that happened in it."""
+
+    contact: Contact
+    events: tuple[ContactEvent, ...] = ()
+
+
+def as_it_stands(log: EventLog, contact: Contact) -> tuple[Heard, Person]:
+    """Return what happened in the contact so far, and what is known of its customer."""
+    return Heard(contact, log.contact_events(contact.contact_id)), look_up(log, contact.customer_id)
+
+
+def made_known(log: EventLog, customer_id: str, now: datetime) -> Person:
+    """Return what is known of the customer, who becomes a prospect when nobody has heard of them."""
+    try:
+        return look_up(log, customer_id)
+    except CustomerNotFound:
+        prospect = Customer(customer_id, kind=CustomerKind.PROSPECT)
+        log.add_customer(prospect, now)
+        return Person(prospect)
+
+
+def situation_in(
+    log: EventLog,
+    heard: Heard,
+    person: Person,
+    features: FeaturesRead,
+    rules: tuple[Catalogue, Policy],
+    made: tuple[str, datetime],
 ) -> Situation:
-    """Return the situation of this contact as it stands inside the open transaction."""
+    """Return the situation of this contact inside the open transaction, for the decision `made` (its id, now)."""
+    catalogue, policy = rules
+    decision_id, now = made
+    since = now - timedelta(days=policy.answers_needed_days)
+    capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
     return Situation(
         decision_id=decision_id,
         made_at=now,
-        customer=log.customer(contact.customer_id),
-        contact=contact,
-        intents=heard_intents(contact, log.contact_events(contact.contact_id)),
-        history=log.history(contact.customer_id),
-        answers=log.answers(contact.customer_id, now - timedelta(days=policy.answers_needed_days)),
-        open_complaint_since=log.open_complaint_since(contact.customer_id),
+        customer=person.customer,
+        contact=heard.contact,
+        intents=heard_intents(heard),
+        history=person.history,
+        answers=tuple(past for past in person.answers if past.answered_at >= since),
+        open_complaint_since=person.open_complaint_since,
+        offered_elsewhere=_offered_elsewhere(log, heard.contact, person, now - timedelta(hours=policy.elsewhere_hours)),
+        acceptances=log.acceptances(capped, now.date()) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
         degraded_reasons=features.degraded_reasons,
     )
 
 
-def heard_intents(contact: Contact, events: Sequence[ContactEvent]) -> tuple[Intent, ...]:
+def _offered_elsewhere(log: EventLog, contact: Contact, person: Person, since: datetime) -> frozenset[str]:
+    """Return what stands on the lists of this customer's other live contacts, which other agents hold."""
+    others = [
+        one.contact_id
+        for one in person.contacts
+        if one.closed_at is None
+        and one.agent_id not in (None, contact.agent_id)
+        and one.opened_at >= since
+        and one.contact_id not in (contact.contact_id, contact.continues)
+    ]
+    records = [log.latest_decision(contact_id) for contact_id in others]
+    return frozenset(offer["offer_id"] for record in records if record for offer in record["offers"])
+
+
+def heard_intents(heard: Heard) -> tuple[Intent, ...]:
     """Return the intents of this contact: its reason first, then each one heard, the latest of a name counting."""
-    heard = {contact.reason: Intent(contact.reason)} if contact.reason else {}
-    for event in events:
+    reason = heard.contact.reason
+    found = {reason: Intent(reason)} if reason else {}
+    for event in heard.events:
         if event.type is ContactEventType.INTENT and event.intent:
-            heard[event.intent] = Intent(event.intent, event.confidence)
-    return tuple(heard.values())
+            found[event.intent] = Intent(event.intent, event.confidence)
+    return tuple(found.values())

@@ -1,109 +1,112 @@
-"""Turns what the event log holds into the bodies that the API answers."""
+"""Turns what the event log holds into the bodies that the API answers, as plain values for `orjson.dumps`."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
+
+import orjson
 
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent
 from recsys.domain.interaction import held_offers
 from recsys.ranking.explanation import offer_title
 from recsys.storage.event_log import EventLog
-from serving.contacts.schemas import (
-    ContactBody,
-    ContactEventBody,
-    ContactView,
-    CustomerBody,
-    HeldProductBody,
-    PastAnswerBody,
-)
-from serving.decisions.record import render
+from serving.contacts.schemas import ContactBody, ContactView
+from serving.contacts.situation import Heard, Person, look_up
+from serving.decisions.record import Record
+from serving.decisions.rendering import render
 
-OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 RECENT_ANSWERS = 10
-RECENT_CONTACTS = 8
+
+Json = dict[str, Any]
 
 
-def contact_view(
-    log: EventLog, contact: Contact, catalogue: Catalogue, language: str, record: Mapping[str, Any] | None = None
-) -> ContactView:
-    """Return the contact with its customer, events and latest decision, whose `record` may be at hand already."""
-    customer = customer_body(log, contact.customer_id, catalogue, language)
-    latest = record or log.latest_decision(contact.contact_id)
-    decision = render(latest, language, catalogue, spoken=customer.language) if latest else None
-    events = [_event_body(event) for event in log.contact_events(contact.contact_id)]
-    return ContactView(contact=contact_body(contact), customer=customer, decision=decision, events=events)
+def contact_view(heard: Heard, person: Person, record: Record | None, catalogue: Catalogue, language: str) -> Json:
+    """Return the contact with its customer, events and latest decision, of the shape of `ContactView`."""
+    return {
+        "contact": contact_json(heard.contact),
+        "customer": customer_json(person, catalogue, language),
+        "decision": render(record, language, catalogue, spoken=person.customer.language) if record else None,
+        "events": [_event(event) for event in heard.events],
+    }
+
+
+def stored_view(log: EventLog, contact: Contact, catalogue: Catalogue, language: str) -> Json:
+    """Return the same of a contact as the event log has it."""
+    heard = Heard(contact, log.contact_events(contact.contact_id))
+    person, record = look_up(log, contact.customer_id), log.latest_decision(contact.contact_id)
+    return contact_view(heard, person, record, catalogue, language)
+
+
+def as_object(view: Json) -> ContactView:
+    """Return a contact's view as an object, for pages."""
+    return ContactView.model_validate_json(orjson.dumps(view))
 
 
 def contact_body(contact: Contact) -> ContactBody:
+    """Return the contact as an object, for lists."""
+    return ContactBody(**contact_json(contact))
+
+
+def contact_json(contact: Contact) -> Json:
     """Return the contact as the API shows it."""
-    status: Literal["waiting", "live", "closed"] = (
-        "closed" if contact.closed_at else ("live" if contact.agent_id else "waiting")
-    )
-    return ContactBody(
-        contact_id=contact.contact_id,
-        customer_id=contact.customer_id,
-        status=status,
-        channel=contact.channel,
-        direction=contact.direction,
-        reason=contact.reason,
-        sentiment=contact.sentiment,
-        agent_id=contact.agent_id,
-        opened_at=contact.opened_at,
-        closed_at=contact.closed_at,
-        csat=contact.csat,
-        continues=contact.continues,
-    )
+    return {
+        "contact_id": contact.contact_id,
+        "customer_id": contact.customer_id,
+        "status": "closed" if contact.closed_at else ("live" if contact.agent_id else "waiting"),
+        "channel": str(contact.channel),
+        "direction": str(contact.direction),
+        "reason": contact.reason,
+        "sentiment": contact.sentiment,
+        "agent_id": contact.agent_id,
+        "opened_at": contact.opened_at,
+        "closed_at": contact.closed_at,
+        "csat": contact.csat,
+        "continues": contact.continues,
+    }
 
 
-def customer_body(log: EventLog, customer_id: str, catalogue: Catalogue, language: str) -> CustomerBody:
-    """Return the single customer view; CustomerNotFound when there is no such customer."""
-    customer = log.customer(customer_id)
-    held = held_offers(log.history(customer_id))
-    answers = log.answers(customer_id, OLDEST)
-    return CustomerBody(
-        customer_id=customer.customer_id,
-        kind=customer.kind,
-        name=customer.name,
-        language=customer.language,
-        segment=customer.segment,
-        risk_level=customer.risk_level,
-        vulnerable=customer.vulnerable,
-        arrears=customer.arrears,
-        do_not_contact=customer.do_not_contact,
-        attributes=dict(customer.attributes),
-        consents={
-            "marketing": customer.consents.marketing,
-            "profiling": customer.consents.profiling,
-            "partner": customer.consents.partner,
-        },
-        products=[
-            HeldProductBody(offer_id=one, title=offer_title(one, catalogue, language))
-            for one in sorted(held)
+def customer_json(person: Person, catalogue: Catalogue, language: str) -> Json:
+    """Return the single customer view."""
+    customer = person.customer
+    return {
+        "customer_id": customer.customer_id,
+        "kind": customer.kind,
+        "name": customer.name,
+        "language": customer.language,
+        "segment": customer.segment,
+        "risk_level": customer.risk_level,
+        "vulnerable": customer.vulnerable,
+        "arrears": customer.arrears,
+        "do_not_contact": customer.do_not_contact,
+        "attributes": customer.attributes,
+        "consents": asdict(customer.consents),
+        "products": [
+            {"offer_id": one, "title": offer_title(one, catalogue, language)}
+            for one in sorted(held_offers(person.history))
             if catalogue.is_sale(one)
         ],
-        answers=[
-            PastAnswerBody(
-                offer_id=past.offer_id,
-                title=offer_title(past.offer_id, catalogue, language),
-                answer=past.answer,
-                answered_at=past.answered_at,
-            )
-            for past in reversed(answers[-RECENT_ANSWERS:])
+        "answers": [
+            {
+                "offer_id": past.offer_id,
+                "title": offer_title(past.offer_id, catalogue, language),
+                "answer": past.answer,
+                "answered_at": past.answered_at,
+            }
+            for past in reversed(person.answers[-RECENT_ANSWERS:])
         ],
-        contacts=[contact_body(one) for one in log.contacts_of(customer_id, RECENT_CONTACTS)],
-        open_complaint_since=log.open_complaint_since(customer_id),
-    )
+        "contacts": [contact_json(one) for one in person.contacts],
+        "open_complaint_since": person.open_complaint_since,
+    }
 
 
-def _event_body(event: ContactEvent) -> ContactEventBody:
-    return ContactEventBody(
-        sequence=event.sequence,
-        type=event.type,
-        occurred_at=event.occurred_at,
-        intent=event.intent,
-        confidence=event.confidence,
-        sentiment=event.sentiment,
-        text=event.text,
-        agent_id=event.agent_id,
-    )
+def _event(event: ContactEvent) -> Json:
+    return {
+        "sequence": event.sequence,
+        "type": event.type,
+        "occurred_at": event.occurred_at,
+        "intent": event.intent,
+        "confidence": event.confidence,
+        "sentiment": event.sentiment,
+        "text": event.text,
+        "agent_id": event.agent_id,
+    }

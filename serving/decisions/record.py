@@ -1,37 +1,53 @@
 """The stored record of a decision: everything needed to show it, explain it and make it again."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from recsys.catalogue import Catalogue
+from recsys.domain.contact import Contact, Direction, Intent
+from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.decision import Decision, RankedOffer, Situation
-from recsys.ranking.explanation import offer_title, say_held_back, say_reason
-from serving.decisions.schemas import DecisionBody
+from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.domain.outcome import Answer, PastAnswer
+from recsys.engine import NO_MODEL
+from recsys.ranking.explanation import say_reason
 
+FORMAT = 2
 LANGUAGES = ("en", "zh")
+Record = Mapping[str, Any]
 
 
 def make_record(decision: Decision, situation: Situation, catalogue: Catalogue, sequence: int) -> dict[str, Any]:
-    """Return the record as plain JSON values: what was known, what was decided, what could be said."""
-    record = {
+    """Return the record: what was known, what was decided, what could be said. `to_json` writes it down."""
+    return {
+        "format": FORMAT,
         "decision_id": decision.decision_id,
         "contact_id": decision.contact_id,
         "customer_id": decision.customer_id,
         "sequence": sequence,
-        "made_at": decision.made_at,
+        "made_at": decision.made_at.isoformat(),
         "offers": [_offer_record(ranked, catalogue) for ranked in decision.offers],
-        "held_back": [{"offer_id": one.offer_id, "code": one.code, "facts": one.facts} for one in decision.held_back],
+        "held_back": decision.held_back,
+        "unknown": decision.unknown,
+        "signals": decision.signals,
+        "explored_position": decision.explored_position,
         "model_version": decision.model_version,
+        "propensity_version": decision.propensity_version,
         "catalogue_version": decision.catalogue_version,
         "policy_version": decision.policy_version,
         "degraded_reasons": decision.degraded_reasons,
         "feature_age_seconds": decision.feature_age_seconds,
         "inputs": _inputs(situation),
     }
-    plain: dict[str, Any] = orjson.loads(orjson.dumps(record, option=orjson.OPT_SERIALIZE_NUMPY))
-    return plain
+
+
+def to_json(record: Record) -> str:
+    """Return the record as it is stored: the same record always gives the same text."""
+    return orjson.dumps(record).decode()
 
 
 def _offer_record(ranked: RankedOffer, catalogue: Catalogue) -> dict[str, Any]:
@@ -43,13 +59,14 @@ def _offer_record(ranked: RankedOffer, catalogue: Catalogue) -> dict[str, Any]:
         "family": offer.family,
         "title": {language: offer.title(language) for language in LANGUAGES},
         "talk_track": {language: offer.talk_track(language) for language in LANGUAGES},
-        "disclosure": offer.disclosure,
+        "disclosure": {language: offer.disclosure(language) for language in LANGUAGES},
         "terms": ranked.terms,
         "relevance": ranked.relevance,
         "propensity": ranked.propensity,
         "net_value": ranked.net_value,
         "priority": ranked.priority,
         "selection_probability": ranked.selection_probability,
+        "signals": ranked.signals,
         "reasons": [
             {
                 "code": reason.code,
@@ -74,7 +91,7 @@ def _inputs(situation: Situation) -> dict[str, Any]:
             "arrears": customer.arrears,
             "do_not_contact": customer.do_not_contact,
             "attributes": customer.attributes,
-            "consents": customer.consents,
+            "consents": asdict(customer.consents),
         },
         "contact": {
             "channel": contact.channel,
@@ -82,47 +99,48 @@ def _inputs(situation: Situation) -> dict[str, Any]:
             "reason": contact.reason,
             "sentiment": contact.sentiment,
             "agent_id": contact.agent_id,
+            "opened_at": contact.opened_at,
         },
-        "intents": situation.intents,
+        "intents": [{"name": intent.name, "confidence": intent.confidence} for intent in situation.intents],
         "history": [
             [event.offer_id, event.kind, event.occurred_at, event.weight, event.channel] for event in situation.history
         ],
-        "answers": [[past.offer_id, past.answer, past.answered_at] for past in situation.answers],
+        "answers": [[past.offer_id, past.answer, past.answered_at, past.channel] for past in situation.answers],
         "open_complaint_since": situation.open_complaint_since,
+        "offered_elsewhere": sorted(situation.offered_elsewhere),
+        "acceptances": situation.acceptances,
         "features": situation.features,
     }
 
 
-def render(record: Mapping[str, Any], language: str, catalogue: Catalogue, spoken: str | None = None) -> DecisionBody:
-    """Return the record as the API shows it.
+def situation_of(record: Record) -> Situation:
+    """Return the situation that the record's decision was made in, as the engine is asked.
 
-    `language` is the agent's, `spoken` the customer's (what to say; default the agent's); `catalogue`
-    gives the titles of what is held back.
+    The customer's name is not in it: records hold none.
     """
-    told = "zh" if language.startswith("zh") else "en"
-    said = told if spoken is None else ("zh" if spoken.startswith("zh") else "en")
-    return DecisionBody.model_validate(
-        {
-            **{name: record[name] for name in _COPIED},
-            "offers": [_offer(one, told, said) for one in record["offers"]],
-            "held_back": [_held_back(one, told, catalogue) for one in record["held_back"]],
-            "no_offer": not record["offers"],
-            "degraded": bool(record["degraded_reasons"]),
-        }
+    inputs, customer_id = record["inputs"], record["customer_id"]
+    person, consents = {**inputs["customer"]}, Consents(**inputs["customer"]["consents"])
+    person |= {"kind": CustomerKind(person["kind"]), "consents": consents}
+    contact = {**inputs["contact"], "opened_at": datetime.fromisoformat(inputs["contact"]["opened_at"])}
+    since = inputs["open_complaint_since"]
+    return Situation(
+        decision_id=record["decision_id"],
+        made_at=datetime.fromisoformat(record["made_at"]),
+        customer=Customer(customer_id, **person),
+        contact=Contact(record["contact_id"], customer_id, **contact | {"direction": Direction(contact["direction"])}),
+        intents=tuple(Intent(**intent) for intent in inputs["intents"]),
+        history=tuple(
+            Interaction(customer_id, offer_id, datetime.fromisoformat(at), InteractionKind(kind), channel, weight)
+            for offer_id, kind, at, weight, channel in inputs["history"]
+        ),
+        answers=tuple(
+            PastAnswer(offer_id, Answer(answer), datetime.fromisoformat(at), channel)
+            for offer_id, answer, at, channel in inputs["answers"]
+        ),
+        open_complaint_since=None if since is None else datetime.fromisoformat(since),
+        offered_elsewhere=frozenset(inputs["offered_elsewhere"]),
+        acceptances={offer_id: (today, ever) for offer_id, (today, ever) in inputs["acceptances"].items()},
+        features=inputs["features"],
+        feature_age_seconds=record["feature_age_seconds"],
+        degraded_reasons=tuple(reason for reason in record["degraded_reasons"] if reason != NO_MODEL),
     )
-
-
-_COPIED = (
-    "decision_id", "contact_id", "customer_id", "sequence", "made_at", "model_version", "catalogue_version",
-    "policy_version", "degraded_reasons", "feature_age_seconds",
-)  # fmt: skip
-
-
-def _offer(one: Mapping[str, Any], told: str, said: str) -> dict[str, Any]:
-    reasons = [{**reason, "text": reason["text"][told]} for reason in one["reasons"]]
-    return {**one, "title": one["title"][told], "talk_track": one["talk_track"][said], "reasons": reasons}
-
-
-def _held_back(one: Mapping[str, Any], told: str, catalogue: Catalogue) -> dict[str, Any]:
-    title = offer_title(one["offer_id"], catalogue, told)
-    return {**one, "title": title, "text": say_held_back(one["code"], one["facts"], told)}

@@ -1,11 +1,10 @@
 """/v1/decisions: the stored record of a decision, and why it is as it is."""
 
-from typing import Any
+from fastapi import APIRouter, Depends, Response
 
-from fastapi import APIRouter, Depends
-
-from serving.decisions.record import render
-from serving.decisions.schemas import DecisionBody
+from serving.answers import json_response
+from serving.decisions.rendering import render
+from serving.decisions.schemas import DecisionBody, RecordBody
 from serving.dependencies import Language, Role, ServicesOf, allow
 
 router = APIRouter(
@@ -13,15 +12,19 @@ router = APIRouter(
 )
 
 
-@router.get("/{decision_id}")
-def show_decision(decision_id: str, services: ServicesOf) -> dict[str, Any]:
-    """Return the record exactly as it was stored, inputs included."""
+@router.get("/{decision_id}", response_model=RecordBody)
+def show_decision(decision_id: str, services: ServicesOf, language: Language) -> Response:
+    """Return the decision with what it was made of; `nbo decisions show --json` gives it as it is stored."""
     with services.database.read() as log:
-        return log.decision(decision_id)
+        record, catalogue = log.decision(decision_id), services.catalogue.current(log)
+    return json_response(
+        {**render(record, language, catalogue), "signals": record["signals"], "inputs": record["inputs"]}
+    )
 
 
-@router.get("/{decision_id}/explanation")
-def explain_decision(decision_id: str, services: ServicesOf, language: Language) -> DecisionBody:
+@router.get("/{decision_id}/explanation", response_model=DecisionBody)
+def explain_decision(decision_id: str, services: ServicesOf, language: Language) -> Response:
     """Return why each shown offer ranks where it does, and why each other one is held back."""
     with services.database.read() as log:
-        return render(log.decision(decision_id), language, services.catalogue.current(log))
+        record, catalogue = log.decision(decision_id), services.catalogue.current(log)
+    return json_response(render(record, language, catalogue))

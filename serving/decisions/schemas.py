@@ -1,6 +1,7 @@
 """The bodies of a decision as the HTTP API and the consoles show it, said in one language."""
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +38,7 @@ class OfferBody(Body):
     net_value: float
     priority: float
     selection_probability: float
+    signals: dict[str, float | None] = {}
     reasons: list[ReasonBody]
 
 
@@ -60,9 +62,18 @@ class DecisionBody(Body):
     offers: list[OfferBody]
     held_back: list[HeldBackBody]
     no_offer: bool
+    explored_position: int | None = None
     model_version: str
+    propensity_version: str = "declared"
     catalogue_version: str
     policy_version: str
     degraded: bool
     degraded_reasons: list[str]
     feature_age_seconds: float | None
+
+
+class RecordBody(DecisionBody):
+    """A decision with what it was made of: everything known, and what the propensity was judged by."""
+
+    signals: dict[str, float | None]
+    inputs: dict[str, Any]

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import anyio.to_thread
+import orjson
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from serving.decisions.record import render
-from serving.decisions.schemas import DecisionBody
+from serving.decisions.rendering import render
 from serving.dependencies import Language, LiveHubOf, Role, ServicesOf, allow
 from serving.live.stream import follow
 from serving.wiring import Services
@@ -40,12 +40,12 @@ async def stream(
             yield ServerSentEvent(comment="still here")
             continue
         decisions = await anyio.to_thread.run_sync(_decisions, services, contact_id, last_event_id, language)
-        for decision in decisions:
-            last_event_id = decision.sequence
-            yield ServerSentEvent(data=decision, event="decision", id=str(decision.sequence))
+        for last_event_id, decision in decisions:
+            yield ServerSentEvent(raw_data=decision, event="decision", id=str(last_event_id))
 
 
-def _decisions(services: Services, contact_id: str, after: int, language: str) -> list[DecisionBody]:
+def _decisions(services: Services, contact_id: str, after: int, language: str) -> list[tuple[int, str]]:
+    """Return the sequence number and the JSON of each decision after `after`."""
     with services.database.read() as log:
-        catalogue = services.catalogue.current(log)
-        return [render(record, language, catalogue) for record in log.decisions_of(contact_id, after)]
+        catalogue, records = services.catalogue.current(log), log.decisions_of(contact_id, after)
+    return [(one["sequence"], orjson.dumps(render(one, language, catalogue)).decode()) for one in records]

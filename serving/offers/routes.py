@@ -8,10 +8,10 @@ from fastapi import APIRouter, Body, Depends
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid, RuleError
 from recsys.rules import ValueType, parse_rule
-from serving.catalogue_in_service import vocabulary
 from serving.decisions.schemas import Body as AnswerBody
 from serving.dependencies import Role, ServicesOf, allow
 from serving.errors import offer_problem
+from serving.in_force import vocabulary
 
 router = APIRouter(prefix="/v1/offers", tags=["offers"], dependencies=[Depends(allow(Role.MARKETER, Role.SERVICE))])
 
@@ -70,7 +70,7 @@ def save_offers(body: JsonObject, services: ServicesOf) -> CatalogueBody:
         offers |= {offer.offer_id: offer for offer in parse_offers(offers_of(body), known)}
         catalogue = build_catalogue(tuple(offers.values()), known)
         saved = [offer_to_dict(offer) for offer in catalogue.offers]
-        log.save_catalogue(catalogue.version, saved, services.clock())
+        log.save_catalogue(catalogue.version, saved, catalogue.rule_types, services.clock())
     return CatalogueBody(catalogue_version=catalogue.version, offers=saved)
 
 

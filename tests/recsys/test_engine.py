@@ -16,7 +16,7 @@ from recsys.domain.policy import Policy
 from recsys.engine import decide
 from recsys.interactions.matrix import build_matrix
 from recsys.interactions.side_features import FeatureSpace, SideFeatures
-from recsys.models.bundle import save_bundle
+from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
 from tests.builders import FakeModel, a_catalogue, a_contact, a_customer, a_situation, an_interaction, an_offer
 
@@ -27,11 +27,12 @@ CATALOGUE = a_catalogue(
     an_offer("fund", family="fund", margin=100.0),
     an_offer("fix", kind=OfferKind.SERVICE, family="service", intents=frozenset({"card_declined", "complaint"})),
 )
+ALWAYS_BEST = Policy(exploration_share=0.0)
 REFUSES_PROFILING = a_customer(consents=Consents(profiling=False))
 
 
 def shown(situation: object, model: FakeModel | None, policy: Policy | None = None) -> list[str]:
-    decision = decide(situation, CATALOGUE, model, policy or Policy())  # type: ignore[arg-type]
+    decision = decide(situation, CATALOGUE, model, policy or ALWAYS_BEST)  # type: ignore[arg-type]
     return [offer.offer_id for offer in decision.offers]
 
 
@@ -102,9 +103,9 @@ def test_the_model_is_told_the_facts_of_customer_and_offers() -> None:
 def test_without_a_history_the_reason_says_where_the_relevance_comes_from(uses_facts: bool, code: str) -> None:
     model = FakeModel({"fund": 2.0})
     model.uses_facts = uses_facts
-    decision = decide(a_situation(), CATALOGUE, model, Policy())
+    decision = decide(a_situation(), CATALOGUE, model, ALWAYS_BEST)
     assert code in [reason.code for reason in decision.offers[0].reasons]
-    refuser = decide(a_situation(customer=REFUSES_PROFILING), CATALOGUE, model, Policy())
+    refuser = decide(a_situation(customer=REFUSES_PROFILING), CATALOGUE, model, ALWAYS_BEST)
     assert "popular" in [reason.code for reason in refuser.offers[0].reasons]
 
 
@@ -126,7 +127,7 @@ def test_an_offer_that_training_did_not_know_is_ranked_by_its_facts(tmp_path: Pa
     bundle = save_bundle(tmp_path / "b", model, world, np.random.default_rng(0), side_features=side)
     new = a_catalogue(an_offer("student_loan", family="loan"), an_offer("gold_fund", family="fund"))
     for held, expected in (("car_loan", "student_loan"), ("bond", "gold_fund")):
-        decision = decide(a_situation(history=(an_interaction(held),)), new, bundle, Policy())
+        decision = decide(a_situation(history=(an_interaction(held),)), new, bundle, ALWAYS_BEST)
         assert decision.offers[0].offer_id == expected
         assert decision.offers[0].relevance > decision.offers[1].relevance
 
@@ -135,7 +136,7 @@ def test_who_refuses_profiling_gets_the_same_list_whatever_is_known() -> None:
     model = FakeModel({"fund": 3.0}, popularity={"loan": 1.0})
     nothing = a_situation(customer=REFUSES_PROFILING)
     much = replace(nothing, history=(an_interaction("elsewhere"),), features={"declined_count_90d": 4})
-    assert decide(nothing, CATALOGUE, model, Policy()).offers == decide(much, CATALOGUE, model, Policy()).offers
+    assert decide(nothing, CATALOGUE, model, ALWAYS_BEST).offers == decide(much, CATALOGUE, model, ALWAYS_BEST).offers
     assert shown(nothing, model)[0] == "loan"
 
 
@@ -146,31 +147,31 @@ def test_without_a_model_the_decision_is_made_and_says_so() -> None:
 
 
 def test_an_empty_catalogue_gives_no_offer() -> None:
-    assert decide(a_situation(), a_catalogue(), FakeModel(), Policy()).has_no_offer
+    assert decide(a_situation(), a_catalogue(), FakeModel(), ALWAYS_BEST).has_no_offer
 
 
 def test_nothing_worth_offering_gives_no_offer() -> None:
     catalogue = a_catalogue(an_offer(margin=1.0, handling_seconds=600))
-    decision = decide(a_situation(), catalogue, FakeModel(), Policy())
+    decision = decide(a_situation(), catalogue, FakeModel(), ALWAYS_BEST)
     assert decision.has_no_offer
-    assert [one.code for one in decision.held_back] == ["below_threshold"]
+    assert list(decision.held_back) == ["below_threshold"]
 
 
 def test_terms_are_computed_for_the_person() -> None:
     situation = a_situation(customer=a_customer(attributes={"age": 30.0}))
-    decision = decide(situation, a_catalogue(*CATALOGUE.offers[:1]), FakeModel(), Policy())
+    decision = decide(situation, a_catalogue(*CATALOGUE.offers[:1]), FakeModel(), ALWAYS_BEST)
     assert decision.offers[0].terms == {"limit": 30000.0}
 
 
 def test_every_offer_is_either_shown_or_held_back_with_a_code() -> None:
     decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
-    named = [offer.offer_id for offer in decision.offers] + [one.offer_id for one in decision.held_back]
+    named = [offer.offer_id for offer in decision.offers] + [one for ids in decision.held_back.values() for one in ids]
     assert sorted(named) == sorted(offer.offer_id for offer in CATALOGUE.offers)
 
 
 def test_evidence_moves_the_propensity_away_from_its_start() -> None:
     catalogue = a_catalogue(an_offer("card", starting_propensity=0.1))
-    start = decide(a_situation(), catalogue, FakeModel(), Policy()).offers[0].propensity
+    start = decide(a_situation(), catalogue, FakeModel(), ALWAYS_BEST).offers[0].propensity
     learned = (
         decide(a_situation(), catalogue, FakeModel(answer_counts={"card": (80, 180)}), Policy()).offers[0].propensity
     )

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from recsys.domain.errors import BundleRefused
-from recsys.models.bundle import Bundle, load_bundle
+from recsys.models.bundle import Bundle
+from recsys.models.bundle_files import load_bundle
 from recsys.models.sealed_files import MANIFEST, canonical_json
 from serving.champion import ChampionInService
 from tests.recsys.models.bundles import a_bundle, edit_arrays, reseal

@@ -7,7 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from recsys.interactions.matrix import build_matrix
-from recsys.models.bundle import save_bundle
+from recsys.models.bundle_files import save_bundle
 from recsys.models.popularity import Popularity
 from training.gates import Gate, Verdict
 from training.registry import Findings, Registry

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recsys.models.bundle import load_bundle
+from recsys.models.bundle_files import load_bundle
 from tests.training.events import one_taste, two_tastes
 from training.config import TrainingConfig
 from training.gates import Verdict

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from recsys.interactions.matrix import build_matrix
-from recsys.models.bundle import save_bundle
+from recsys.models.bundle_files import save_bundle
 from recsys.models.popularity import Popularity
 from training.gates import Gate, Verdict, approver_to_come, judge_approver, refusals
 from training.promotion import NOT_JUDGED_YET, Rivals, judge_bundle, judge_card, judge_exposure, judge_rivals

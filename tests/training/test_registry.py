@@ -11,7 +11,7 @@ import pytest
 
 from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion, NotPromotable
 from recsys.interactions.matrix import build_matrix
-from recsys.models.bundle import load_bundle, save_bundle
+from recsys.models.bundle_files import load_bundle, save_bundle
 from recsys.models.popularity import Popularity
 from training.gates import Gate, Verdict
 from training.registry import Findings, Registry

@@ -39,7 +39,7 @@ def floor_app() -> FastAPI:
     def fixed(body: dict[str, str], request: Request) -> Response:
         request.app.state.redis.hgetall(f"bench:{body['customer_id']}")
         with request.app.state.database.transaction(body["customer_id"]) as log:
-            log.save_catalogue(secrets.token_hex(8), [], system_clock())
+            log.save_catalogue(secrets.token_hex(8), [], {}, system_clock())
         return Response(answer, status_code=201, media_type="application/json")
 
     app.add_middleware(JsonGuard)

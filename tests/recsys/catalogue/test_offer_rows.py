@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
@@ -50,9 +51,19 @@ offers = st.builds(
     starting_propensity=st.floats(0, 1, exclude_min=True, exclude_max=True),
     talk_track_en=sentences,
     talk_track_zh=sentences,
-    disclosure=sentences,
+    disclosure_en=sentences,
+    disclosure_zh=sentences,
     intents=st.frozensets(names),
-)
+    lever=st.floats(0, 100),
+    total_cap=st.none() | st.integers(1, 10**9),
+    daily_cap=st.none() | st.integers(1, 10**9),
+).flatmap(lambda offer: st.builds(replace, st.just(offer), term_bounds=bounds_of(offer)))
+
+
+def bounds_of(offer: Offer) -> st.SearchStrategy[dict[str, tuple[float, float]]]:
+    numeric = sorted(name for name, rule in offer.terms.items() if "'" not in rule)
+    pairs = st.tuples(amounts, amounts).map(lambda pair: (min(pair), max(pair)))
+    return st.dictionaries(st.sampled_from(numeric), pairs) if numeric else st.just({})
 
 
 @settings(deadline=None)
@@ -100,6 +111,12 @@ def test_one_title_is_enough() -> None:
         ("valid_from", "soon", "must be a time"),
         ("valid_from", 20260101, "must be a time"),
         ("valid_from", "0001-01-01T00:00:00+08:00", "must be a time between"),
+        ("lever", -1, "must be a number from 0 to 100"),
+        ("total_cap", 0, "must be a number from 1"),
+        ("daily_cap", 2.5, "must be a whole number"),
+        ("term_bounds", {"rate": [3]}, "must map the name of each term to its lowest and highest value"),
+        ("term_bounds", {"rate": [3, 2]}, "has a lowest value above the highest"),
+        ("term_bounds", '{"rate": [2, 3]', "must be a JSON object"),
         ("terms", "rate: 3", "must be a JSON object"),
         ("terms", "[" * 100_000, "must be a JSON object"),
         ("terms", ["3"], "must map the name"),
@@ -153,3 +170,15 @@ def test_the_good_rows_can_be_kept() -> None:
 
 def test_blank_columns_of_any_name_are_ignored() -> None:
     assert parse_offers([a_row(**{"": "", "notes": " ", "old": math.nan})], VOCABULARY)
+
+
+def test_one_disclosure_is_read_in_both_languages() -> None:
+    (offer,) = parse_offers([a_row(disclosure="APR 9 %")], VOCABULARY)
+    assert (offer.disclosure("en"), offer.disclosure("zh")) == ("APR 9 %", "APR 9 %")
+    (both,) = parse_offers([a_row(disclosure_en="APR 9 %", disclosure_zh="年利率9%")], VOCABULARY)
+    assert both.disclosure("zh-CN") == "年利率9%"
+
+
+def test_only_a_number_that_the_offer_has_can_be_bounded() -> None:
+    assert problems_of(a_row(terms={"rate": "3.5"}, term_bounds={"limit": [1, 2]}))[0][1] == "term_bounds.limit"
+    assert problems_of(a_row(terms={"rate": "'free'"}, term_bounds={"rate": [1, 2]}))[0][1] == "terms.rate"

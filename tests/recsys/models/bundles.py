@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.models.bundle import FILES, Bundle, TrainingFacts, load_bundle, save_bundle
+from recsys.models.bundle import Bundle, TrainingFacts
+from recsys.models.bundle_files import FILES, load_bundle, save_bundle
 from recsys.models.families import FAMILIES, create_model
 from recsys.models.sealed_files import MANIFEST, seal, write_arrays
 from tests.recsys.models.worlds import a_market, facts_of

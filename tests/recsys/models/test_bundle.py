@@ -9,7 +9,7 @@ import pytest
 
 from recsys.interactions.matrix import build_matrix
 from recsys.interactions.side_features import About
-from recsys.models.bundle import FILES, save_bundle
+from recsys.models.bundle_files import FILES, save_bundle
 from recsys.models.families import create_model
 from recsys.models.sealed_files import MANIFEST
 from tests.recsys.models.bundles import a_bundle, build_bundle, every_model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recsys.domain.errors import BundleRefused
-from recsys.models.bundle import FILES, load_bundle
+from recsys.models.bundle_files import FILES, load_bundle
 from recsys.models.families import FAMILIES
 from recsys.models.sealed_files import MANIFEST, canonical_json
 from tests.recsys.models.bundles import a_bundle, edit_arrays, every_model, reseal

@@ -135,8 +135,8 @@ def test_the_offers_of_the_catalogue_in_force_go_out(known_contact: Database, tm
         "fund", margin=12.5, channels=frozenset({"phone", "app"}), valid_to=ends, intents=frozenset({"投资"})
     )
     with known_contact.transaction() as log:
-        log.save_catalogue("v1", [offer_to_dict(an_offer("old"))], NOW)
-        log.save_catalogue("v2", [offer_to_dict(fund), offer_to_dict(an_offer("card", family="卡"))], NOW)
+        log.save_catalogue("v1", [offer_to_dict(an_offer("old"))], {}, NOW)
+        log.save_catalogue("v2", [offer_to_dict(fund), offer_to_dict(an_offer("card", family="卡"))], {}, NOW)
     assert export_events(known_contact, tmp_path)["offers"] == 2
     card, exported = pq.ParquetFile(tmp_path / "offers.parquet").read().to_pylist()
     assert (card["offer_id"], card["family"], card["margin"], card["channels"]) == ("card", "卡", None, [])

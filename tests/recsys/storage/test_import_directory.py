@@ -43,7 +43,7 @@ def test_every_kind_of_file_goes_in(importer: Importer) -> None:
     assert customer.consents == Consents(marketing=True)
     assert (contact.sentiment, contact.csat, contact.closed_at) == (-0.5, 2, contact.opened_at)
     assert catalogue is not None
-    assert [(offer["offer_id"], offer["title_en"]) for offer in catalogue[1]] == [
+    assert [(offer["offer_id"], offer["title_en"]) for offer in catalogue.offers] == [
         ("card", "Gold card"),
         ("loan", "loan"),
     ]
@@ -105,7 +105,7 @@ def test_offers_merge_with_those_that_are_there(importer: Importer) -> None:
     with importer.database.read() as log:
         catalogue = log.latest_catalogue()
     assert catalogue is not None
-    assert {offer["offer_id"]: offer["title_en"] for offer in catalogue[1]} == {
+    assert {offer["offer_id"]: offer["title_en"] for offer in catalogue.offers} == {
         "card": "Gold card",
         "fund": "Fund",
         "loan": "Home loan",
@@ -185,7 +185,7 @@ def test_replace_makes_the_files_the_whole_truth_but_keeps_what_is_live(importer
         assert log.customer("c1").attributes == {}
         catalogue = log.latest_catalogue()
     assert catalogue is not None
-    assert [offer["offer_id"] for offer in catalogue[1]] == ["card", "fund"]
+    assert [offer["offer_id"] for offer in catalogue.offers] == ["card", "fund"]
     kept = {"customers": 2, "contacts": 1, "decisions": 1, "outcomes": 1, "interactions": 2}
     assert {name: counts[name] for name in kept} == kept
 

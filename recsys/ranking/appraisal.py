@@ -1,0 +1,157 @@
+"""Appraisal: what is known in a contact, what each offer is worth now, and which are looked at closely."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.catalogue import Catalogue
+from recsys.domain.decision import Situation
+from recsys.domain.facts import customer_facts
+from recsys.domain.policy import Policy
+from recsys.interactions.side_features import NOTHING_KNOWN, About
+from recsys.interactions.weights import history_weights
+from recsys.ranking.arbitration import best_first, net_value, priority
+from recsys.ranking.eligibility import Permission, has_open_complaint, is_profiled, is_upset
+from recsys.ranking.intents import Matches, match_intents
+from recsys.ranking.propensity import base_log_odds, declared_contributions, probability, total_log_odds
+from recsys.ranking.reasons import PropensityModel, TrainedParts
+from recsys.ranking.signals import OfferSignals, Signal, shared_signals
+
+INTENT_EVIDENCE = 0.5
+Floats = NDArray[np.float64]
+Columns = NDArray[np.intp]
+
+
+class RelevanceModel(Protocol):
+    """What the engine asks of a loaded model version (`recsys.models.bundle.Bundle` is one)."""
+
+    @property
+    def version(self) -> str: ...
+    def score(self, history: Mapping[str, float], offer_ids: Sequence[str], about: About) -> NDArray[np.float32]: ...
+    def popularity(self, offer_ids: Sequence[str]) -> NDArray[np.float32]: ...
+    def contributions(self, history: Mapping[str, float], offer_id: str, about: About) -> list[tuple[str, float]]: ...
+    def evidence(self, offer_ids: Sequence[str]) -> Floats: ...
+    @property
+    def uses_facts(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The model versions that judge; without a trained propensity the policy's declared weights stand in."""
+
+    relevance: RelevanceModel | None
+    propensity: PropensityModel | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ranking may know: the situation without what was refused, the needs heard, history and facts.
+
+    `history` is None for a customer who refuses profiling: nothing personal may shape the ranking.
+    """
+
+    situation: Situation
+    matches: Matches
+    history: Mapping[str, float] | None
+    about: About
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One decision to make: what is known, what may be offered, and what judges it."""
+
+    known: Known
+    permission: Permission
+    catalogue: Catalogue
+    models: Models
+    policy: Policy
+
+    @property
+    def is_upset(self) -> bool:
+        """Whether service must come before sales."""
+        return is_upset(self.known.situation, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """What each of the m offers is worth now, and the shortlist that was looked at closely.
+
+    `is_open` tells which have a place in this contact. `declared` is what adds to the log-odds by the
+    policy's weights, `trained` the same by a trained model.
+    """
+
+    is_open: NDArray[np.bool_]
+    relevance: NDArray[np.float32]
+    signals: OfferSignals
+    shared: Mapping[str, Signal]
+    propensity: Floats
+    net_value: Floats
+    priority: Floats
+    shortlist: Columns
+    declared: Mapping[str, float | Floats]
+    trained: TrainedParts | None
+
+    def is_worthwhile(self, policy: Policy) -> NDArray[np.bool_]:
+        """Return (m,) which offers clear the thresholds of priority and propensity."""
+        return (self.priority > policy.minimum_priority) & (self.propensity >= policy.minimum_propensity)
+
+
+def take_in(situation: Situation, permission: Permission, catalogue: Catalogue, policy: Policy) -> Known:
+    """Return what may shape the ranking: history as evidence (this contact's intents included) and facts."""
+    matches = match_intents(situation.intents, catalogue.table)
+    if not is_profiled(situation, policy):
+        return Known(replace(situation, features={}), matches, None, NOTHING_KNOWN)
+    weights = history_weights(situation.history, situation.made_at)
+    for column in np.flatnonzero(matches.found & permission.allowed).tolist():
+        offer_id = catalogue.table.offer_ids[column]
+        weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
+    return Known(situation, matches, weights, About(customer_facts(situation.customer), catalogue.facts))
+
+
+def is_called_for(case: Case) -> NDArray[np.bool_]:
+    """Return (m,) which offers have a place in this contact: a service action needs a cause, a sale does not."""
+    table = case.catalogue.table
+    called_for = table.is_sale | case.known.matches.found
+    if has_open_complaint(case.known.situation, case.policy) and "complaint" in table.of_intent:
+        called_for[table.of_intent["complaint"]] = True
+    return called_for
+
+
+def appraise(case: Case) -> Appraisal:
+    """Return what each offer is worth, and the shortlist.
+
+    The declared weights pick the shortlist: the best by priority, and as many of those that still have few
+    answers. A trained model then looks at the shortlist only, so that its cost does not grow with the catalogue.
+    """
+    table, known, policy, model = case.catalogue.table, case.known, case.policy, case.models.relevance
+    relevance = score_offers(model, known, table.offer_ids)
+    evidence = model.evidence(table.offer_ids) if model else np.zeros((len(table), 2))
+    base = base_log_odds(table, evidence, policy)
+    declared = declared_contributions(base, relevance, known.matches, known.situation, policy)
+    chance, value = probability(total_log_odds(declared, table.is_sale)), net_value(table, policy)
+    worth = priority(chance, value, case.is_upset, table, policy)
+    is_open = case.permission.allowed & is_called_for(case)
+    ordered = best_first(np.flatnonzero(is_open), worth, case.is_upset, table)
+    exploring = ordered[evidence[ordered, 1] < policy.exploring_below_answers][: policy.shortlist_length]
+    shortlist = np.unique(np.concatenate([ordered[: policy.shortlist_length], exploring]))
+    signals = OfferSignals(base, relevance, known.matches, table)
+    if known.history is not None:
+        signals.add_past_answers(known.situation, table)
+    shared, trained = shared_signals(known.situation, known.history is not None), None
+    if case.models.propensity is not None and len(shortlist):
+        trained = TrainedParts.of(case.models.propensity, signals, shared, shortlist)
+        chance[shortlist] = probability(case.models.propensity.log_odds(trained.signals))
+        worth = priority(chance, value, case.is_upset, table, policy)
+    return Appraisal(is_open, relevance, signals, shared, chance, value, worth, shortlist, declared, trained)
+
+
+def score_offers(model: RelevanceModel | None, known: Known, offer_ids: tuple[str, ...]) -> NDArray[np.float32]:
+    """Return the standardised relevance of each offer, shape (len(offer_ids),)."""
+    if model is None or not offer_ids:
+        return np.zeros(len(offer_ids), dtype=np.float32)
+    if known.history is None:
+        return model.popularity(offer_ids)
+    return model.score(known.history, offer_ids, known.about)

@@ -1,0 +1,47 @@
+"""Exploration: a declared share of lists shows an offer that ranks lower, with the chance of every place known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recsys.catalogue.offer_table import OfferTable
+from recsys.domain.chance import uniform
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """The list as shown: columns, the chance that each stands where it does, and where exploration stepped in."""
+
+    columns: tuple[int, ...]
+    probabilities: tuple[float, ...]
+    explored_position: int | None = None
+    made_room: int | None = None
+    """The column that exploration took off the list."""
+
+
+def explore(best: Sequence[int], others: Sequence[int], table: OfferTable, share: float, unit: str) -> Slate:
+    """Return the list of `best` columns, one of its sales perhaps exchanged for one of `others`.
+
+    With the chance `share` one place that holds a sale, each alike, goes to one of `others`, each alike,
+    among those whose family stands nowhere else on the list. So the best offer of such a place is shown with
+    1 − share / places and each of its n alternatives with share / (places · n): every offer that could be
+    shown has a known chance, as off-policy evaluation needs. Service actions stay. The draw follows from
+    `unit` alone (a contact keeps its list while it lasts, as far as the same offers are in question).
+    """
+    places = [place for place, column in enumerate(best) if table.is_sale[column]]
+    alternatives = {place: _fitting(best, place, others, table) for place in places}
+    chance = share / len(places) if places else 0.0
+    probabilities = [1 - chance if alternatives.get(place) else 1.0 for place in range(len(best))]
+    if not places or uniform("explore", unit) >= share:
+        return Slate(tuple(best), tuple(probabilities))
+    place = places[int(uniform("explore-place", unit) * len(places))]
+    if not alternatives[place]:
+        return Slate(tuple(best), tuple(probabilities))
+    chosen = min(alternatives[place], key=lambda column: uniform("explore-offer", f"{unit}|{table.offer_ids[column]}"))
+    shown = [*best[:place], chosen, *best[place + 1 :]]
+    probabilities[place] = chance / len(alternatives[place])
+    return Slate(tuple(shown), tuple(probabilities), place + 1, best[place])
+
+
+def _fitting(best: Sequence[int], place: int, others: Sequence[int], table: OfferTable) -> list[int]:
+    taken = {int(table.family[column]) for other, column in enumerate(best) if other != place}
+    return [column for column in others if int(table.family[column]) not in taken]

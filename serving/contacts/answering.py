@@ -1,0 +1,40 @@
+"""What must hold before an answer is recorded: the offer was made, is still allowed, and is not used up."""
+
+from datetime import datetime
+
+from recsys.catalogue import Catalogue
+from recsys.domain.decision import Situation
+from recsys.domain.errors import OfferNotAllowed
+from recsys.domain.offer import Offer
+from recsys.domain.policy import Policy
+from recsys.ranking.contact_policy import CONTACT_POLICY_CODES
+from recsys.ranking.eligibility import permit
+from recsys.storage.event_log import EventLog
+from serving.decisions.record import Record
+
+
+def check_was_made(offer_id: str, record: Record, catalogue: Catalogue) -> None:
+    """Raise OfferNotAllowed, or OfferNotFound, for an answer to what the decision did not offer."""
+    if offer_id not in {offer["offer_id"] for offer in record["offers"]}:
+        catalogue.offer(offer_id)
+        raise OfferNotAllowed(offer_id, "not_offered")
+
+
+def check_is_allowed(offer_id: str, situation: Situation, catalogue: Catalogue, policy: Policy) -> None:
+    """Raise OfferNotAllowed unless permission allows the acceptance now.
+
+    Contact policy is not asked: it says what may be offered, not what may be accepted once it was.
+    """
+    column = catalogue.table.column.get(offer_id)
+    code = "not_on_sale" if column is None else permit(situation, catalogue, policy).code(column)
+    if code is not None and code not in CONTACT_POLICY_CODES:
+        raise OfferNotAllowed(offer_id, code)
+
+
+def count_acceptance(log: EventLog, offer: Offer, now: datetime) -> None:
+    """Count an acceptance; OfferNotAllowed, which takes everything back, where somebody else took the last one."""
+    today, ever = log.count_acceptance(offer.offer_id, now.date())
+    if offer.total_cap is not None and ever > offer.total_cap:
+        raise OfferNotAllowed(offer.offer_id, "sold_out")
+    if offer.daily_cap is not None and today > offer.daily_cap:
+        raise OfferNotAllowed(offer.offer_id, "sold_out_today")

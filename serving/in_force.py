@@ -1,0 +1,63 @@
+"""The catalogue and the policy that decisions use: compiled once per version and never behind the event log."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from recsys.catalogue import Catalogue, build_catalogue, parse_offers
+from recsys.domain.policy import Policy
+from recsys.rules import BUILT_IN, ValueType
+from recsys.storage.catalogue_log import SavedCatalogue
+from recsys.storage.event_log import EventLog
+
+
+class CatalogueInService:
+    """Holds the compiled catalogue; every read compares its version with the event log's."""
+
+    def __init__(self) -> None:
+        self._version: str | None = None
+        self._catalogue: Catalogue | None = None
+
+    def current(self, log: EventLog) -> Catalogue:
+        """Return the latest saved catalogue (an empty one before the first is saved)."""
+        version, _ = log.versions_in_force()
+        catalogue = self._catalogue
+        if catalogue is None or version != self._version:
+            saved = log.latest_catalogue()
+            catalogue = compiled(saved, vocabulary(log)) if saved else build_catalogue((), vocabulary(log))
+            self._version, self._catalogue = (saved.version if saved else None), catalogue
+        return catalogue
+
+
+class PolicyInService:
+    """Holds the decision policy; every read compares its version with the event log's."""
+
+    def __init__(self) -> None:
+        self._policy = Policy()
+
+    @property
+    def latest(self) -> Policy:
+        """The policy of the latest decision here, for pages that say what its numbers are."""
+        return self._policy
+
+    def current(self, log: EventLog) -> Policy:
+        """Return the latest saved policy (the default one before the first is saved)."""
+        _, version = log.versions_in_force()
+        policy = self._policy
+        if version is not None and version != policy.version:
+            policy = log.policy_of(version) or policy
+            self._policy = policy
+        return policy
+
+
+def compiled(saved: SavedCatalogue, known: Mapping[str, ValueType]) -> Catalogue:
+    """Return a saved catalogue, its rules read with the types they were saved with (`known` where none were kept).
+
+    It keeps the version it was saved under, by which decisions name it.
+    """
+    types = known if saved.types is None else {name: ValueType(kind) for name, kind in saved.types.items()}
+    return replace(build_catalogue(parse_offers(saved.offers, types), types), version=saved.version)
+
+
+def vocabulary(log: EventLog) -> dict[str, ValueType]:
+    """Return every name a rule may use: the built-in ones and the customers' attributes."""
+    return {**{name: ValueType(kind) for name, kind in log.attribute_types().items()}, **BUILT_IN}
