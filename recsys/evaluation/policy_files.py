@@ -172,7 +172,7 @@ def _arrow_table(path: Path, content: bytes, places: Sequence[str], width: int) 
 
     try:
         table = arrow_csv.read_csv(
-            pa.BufferReader(content),
+            pa.BufferReader(content + b"\n"),  # a header alone must have an end
             arrow_csv.ReadOptions(use_threads=False, autogenerate_column_names=True),
             arrow_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=keep),
             arrow_csv.ConvertOptions(column_types=dict.fromkeys(places, pa.string()), include_columns=list(places)),

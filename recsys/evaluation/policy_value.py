@@ -22,7 +22,7 @@ LEAST_EFFECTIVE_SIZE = 100
 LEAST_EFFECTIVE_SHARE = 0.01
 MOST_STANDARD_ERRORS = 3.0
 _LEVEL = 0.95
-_GRID = 30
+_GRID = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def _least_error(
     The bias is estimated by the mean of (ŵ − w)(r − q), as in the model selection of Su et al. (2020). The last
     parameter is infinite, which is DR itself; of equals the last wins.
     """
-    candidates = []
+    candidates: list[tuple[float, int, TunedEstimate]] = []
     for parameter in parameters.tolist():
         changed = change(weights, parameter)
         value = _estimate(float(model.scores(changed).mean()), model.influence(changed), groups)
