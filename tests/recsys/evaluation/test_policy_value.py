@@ -106,6 +106,15 @@ def test_standard_errors_are_as_large_as_the_estimates_scatter(
     assert said == pytest.approx(np.std([one.estimate for one in estimates]), rel=0.12)
 
 
+@pytest.mark.parametrize("estimator", ["switch_dr", "shrunk_dr"])
+def test_where_all_actions_earn_alike_shrinking_does_not_hide_the_error_of_the_fitted_means(estimator: str) -> None:
+    rng = np.random.default_rng(9)
+    logs = [a_simulated_log(rng) for _ in range(300)]
+    values = [evaluate_policy(replace(log, rewards=(rng.random(400) < 0.3).astype(float))) for log in logs]
+    estimates = [ESTIMATORS[estimator](value) for value in values]
+    assert np.mean([one.low <= 0.3 <= one.high for one in estimates]) > 0.85
+
+
 def test_healthy_logs_are_hardly_ever_refused(values_of_many_logs: list[PolicyValue]) -> None:
     assert np.mean([bool(value.reasons) for value in values_of_many_logs]) < 0.01
 
@@ -171,6 +180,11 @@ def test_a_verdict_is_refused_when_the_target_wants_what_was_never_tried() -> No
     value = evaluate_policy(log)
     assert value.reasons[0] == "The target gives 2.000% of its choices to actions the log never took: c."
     assert value.unsupported_mass == pytest.approx(0.02)
+
+
+def test_an_action_that_neither_policy_takes_is_not_missed() -> None:
+    log = a_log(np.tile([0.5, 0.5, 0.0], (300, 1)), [0, 1] * 150, [1, 0] * 150, [0.5] * 300)
+    assert evaluate_policy(log).reasons == ()
 
 
 def test_a_target_that_shares_nothing_with_the_log_gets_figures_that_say_so() -> None:
