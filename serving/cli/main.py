@@ -13,6 +13,7 @@ from serving.cli import (
     demo_commands,
     features_commands,
     import_commands,
+    policy_commands,
     record_commands,
     serve_commands,
     traffic_commands,
@@ -42,6 +43,7 @@ def build() -> typer.Typer:
     app.command("backtest")(backtest_commands.backtest)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)
+    app.add_typer(_group("policy", "Decision policies.", {"evaluate": policy_commands.evaluate}))
     app.add_typer(_group("decisions", "Stored decisions.", {"show": record_commands.show_decision}))
     app.add_typer(_group("customer", "One customer.", {"show": record_commands.show_customer}))
     app.add_typer(_group("bench", "Measurements.", {
