@@ -1,6 +1,6 @@
 """A decision, start to finish: what may be offered to this customer now, what fits best, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -83,32 +83,46 @@ def name_held_back(case: Case, appraisal: Appraisal, slate: Slate) -> dict[str, 
         codes[slate.made_room] = NUMBER["made_room"]
     codes[shown] = NUMBER["allowed"]
     stopping = np.flatnonzero(np.bincount(codes, minlength=1)[1:]) + 1
-    return {CODES[number]: tuple(table.ids[codes == number]) for number in stopping.tolist()}
+    return {CODES[number]: tuple(table.ids[codes == number].tolist()) for number in stopping.tolist()}
 
 
 def present(case: Case, appraisal: Appraisal, slate: Slate) -> tuple[RankedOffer, ...]:
     """Return the offers as they stand on the list, with the terms computed for this person and the reasons."""
     listed = []
-    for position, (column, chance) in enumerate(zip(slate.columns, slate.probabilities, strict=True), start=1):
-        reasons = explain(case, appraisal, column)
-        if position == slate.explored_position:
+    shares = relevance_shares(case, slate)
+    for place, column in enumerate(slate.columns):
+        reasons = explain(case, appraisal, column, shares[place])
+        if place + 1 == slate.explored_position:
             reasons = (*reasons, Reason("explored", 0.0))
         offer_id = case.catalogue.table.offer_ids[column]
         listed.append(
             RankedOffer(
                 offer_id=offer_id,
-                position=position,
+                position=place + 1,
                 relevance=float(appraisal.relevance[column]),
                 propensity=float(appraisal.propensity[column]),
                 net_value=float(appraisal.net_value[column]),
                 priority=float(appraisal.priority[column]),
-                selection_probability=chance,
+                selection_probability=slate.probabilities[place],
                 terms=terms_of(offer_id, case.catalogue, case.permission.facts),
                 reasons=reasons,
                 signals=appraisal.signals.of(column),
             )
         )
     return tuple(listed)
+
+
+def relevance_shares(case: Case, slate: Slate) -> list[list[tuple[str, float]]]:
+    """Return, for each offer on the list, what each product that the customer holds adds to its relevance."""
+    known, model, table = case.known, case.models.relevance, case.catalogue.table
+    offer_ids = [table.offer_ids[column] for column in slate.columns]
+    if model is None or not known.history:
+        return [[] for _ in offer_ids]
+    named = set(filter(case.catalogue.is_sale, held_offers(known.situation.history)))
+    return [
+        [(one, share) for one, share in shares if one in named and one != offer_id]
+        for offer_id, shares in zip(offer_ids, model.contributions(known.history, offer_ids, known.about), strict=True)
+    ]
 
 
 def terms_of(offer_id: str, catalogue: Catalogue, facts: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
@@ -123,26 +137,18 @@ def terms_of(offer_id: str, catalogue: Catalogue, facts: Mapping[str, AttributeV
     return terms
 
 
-def explain(case: Case, appraisal: Appraisal, column: int) -> tuple[Reason, ...]:
+def explain(case: Case, appraisal: Appraisal, column: int, shares: Sequence[tuple[str, float]]) -> tuple[Reason, ...]:
     """Return the offer's reasons, whose contributions add up to the log-odds of its propensity.
 
-    The relevance is taken apart further, into what each product that the customer holds contributes.
+    The relevance is taken apart further, into its `shares` by product.
     """
-    known, catalogue, model = case.known, case.catalogue, case.models.relevance
-    if appraisal.trained is None:
+    known, model, trained = case.known, case.models.relevance, appraisal.trained
+    if trained is None:
         weight = case.policy.relevance_weight
-        parts = declared_parts(appraisal.declared, column, bool(catalogue.table.is_sale[column]))
+        parts = declared_parts(appraisal.declared, column, bool(case.catalogue.table.is_sale[column]))
     else:
-        weight = appraisal.trained.model.relevance_weight
-        parts = appraisal.trained.by_code(column)
-    reasons = to_reasons(parts, column, known.situation, known.matches)
-    by_facts = model is not None and model.uses_facts and bool(known.about.customer)
-    if model is None or not known.history:
-        return split_relevance(reasons, (), weight, "suits_profile" if by_facts else "popular")
-    offer_id, held = catalogue.table.offer_ids[column], held_offers(known.situation.history)
-    shares = [
-        (one, share)
-        for one, share in model.contributions(known.history, offer_id, known.about)
-        if one in held and one != offer_id and catalogue.is_sale(one)
-    ]
-    return split_relevance(reasons, shares, weight, "suits_profile" if by_facts else "relevance")
+        weight, parts = trained.model.relevance_weight, trained.by_code(column)
+    rest = "relevance" if known.history else "popular"
+    if model is not None and model.uses_facts and known.about.customer:
+        rest = "suits_profile"
+    return split_relevance(to_reasons(parts, column, known.situation, known.matches), shares, weight, rest)

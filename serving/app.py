@@ -16,6 +16,7 @@ from serving.live_hub import LiveHub
 from serving.models.routes import router as models
 from serving.offers.routes import router as offers
 from serving.outcomes.routes import router as outcomes
+from serving.policy.routes import router as policy
 from serving.settings import Settings
 from serving.wiring import build_services
 
@@ -34,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.services.close()
 
     app = FastAPI(title="Next best offer", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    for router in (live, contacts, outcomes, decisions, customers, offers, models, health.router):
+    for router in (live, contacts, outcomes, decisions, customers, offers, policy, models, health.router):
         app.include_router(router)
     consoles.mount(app)
 

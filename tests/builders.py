@@ -90,8 +90,8 @@ class FakeModel:
         return np.array([self.answer_counts.get(offer_id, (0, 0)) for offer_id in offer_ids], float).reshape(-1, 2)
 
     def contributions(
-        self, history: Mapping[str, float], offer_id: str, about: About = NOTHING_KNOWN
-    ) -> list[tuple[str, float]]:
-        """Return half of the score as the share of each history offer."""
-        score = self._scores.get(offer_id, 0.0)
-        return [(known, score / 2 / len(history)) for known in history]
+        self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
+    ) -> list[list[tuple[str, float]]]:
+        """Return half of each score as the share of each history offer."""
+        scores = [self._scores.get(offer_id, 0.0) for offer_id in offer_ids]
+        return [[(known, score / 2 / len(history)) for known in history] for score in scores]

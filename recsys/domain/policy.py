@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 from recsys.domain.errors import PolicyInvalid
@@ -62,7 +63,7 @@ class Policy:
     @property
     def version(self) -> str:
         """Name of exactly these numbers: "p-" and 12 hex digits of their SHA-256."""
-        return "p-" + hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return _version(self)
 
     @property
     def answers_needed_days(self) -> int:
@@ -72,6 +73,11 @@ class Policy:
             self.declined_cool_off_days, self.declined_cool_off_most_days, self.later_cool_off_days,
             self.service_done_days,
         )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _version(policy: Policy) -> str:
+    return "p-" + hashlib.sha256(json.dumps(asdict(policy), sort_keys=True).encode()).hexdigest()[:12]
 
 
 _SHARES = ("minimum_propensity", "exploration_share")

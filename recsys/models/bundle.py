@@ -125,17 +125,22 @@ class Bundle:
         return self._ask(offer_ids).evidence
 
     def contributions(
-        self, history: Mapping[str, float], offer_id: str, about: About = NOTHING_KNOWN
-    ) -> list[tuple[str, float]]:
-        """Return history offer → its additive share of the score of `offer_id`, the largest first.
+        self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
+    ) -> list[list[tuple[str, float]]]:
+        """Return, for each of `offer_ids`, history offer → its additive share of the score, the largest first.
 
-        The rest of the score comes from the offer itself and the customer's facts; empty where popularity
+        The rest of a score comes from the offer itself and the customer's facts; empty where popularity
         answers or training did not know the offer.
         """
-        row, column = self._row(history), self._columns.get(offer_id)
-        if row.nnz == 0 or column is None:
+        row, customer = self._row(history), self._customer(about)
+        if row.nnz == 0:
+            return [[] for _ in offer_ids]
+        return [self._shares(row, self._columns.get(offer_id), customer) for offer_id in offer_ids]
+
+    def _shares(self, row: csr_matrix, column: int | None, customer: csr_matrix | None) -> list[tuple[str, float]]:
+        if column is None:
             return []
-        shares = self.model.contributions(row, column, self._customer(about)).shares
+        shares = self.model.contributions(row, column, customer).shares
         standardised = [(self.offer_ids[place], share / self.scale.deviation) for place, share in shares.items()]
         return sorted(standardised, key=lambda entry: (-abs(entry[1]), entry[0]))
 

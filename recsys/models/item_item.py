@@ -1,5 +1,6 @@
 """Nearest neighbours between offers: who took this also took that."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any, ClassVar, Self
 
@@ -74,16 +75,37 @@ class ItemItem(RelevanceModel):
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
     ) -> NDArray[np.float32]:
         """See `RelevanceModel.score`."""
-        scores = (histories @ self.similarity).toarray().astype(np.float32, copy=False)[:, columns]
+        one = histories.shape[0] == 1
+        scores = self._score_one(histories) if one else (histories @ self.similarity).toarray()
+        scores = scores.astype(np.float32, copy=False)[:, columns]
         popularity = self.popularity[columns]
         return fill_unknown(scores + TIE_BREAK * popularity, is_empty(histories), popularity)
+
+    def _score_one(self, history: csr_matrix) -> NDArray[np.float32]:
+        """Return (1, offers) what the sparse product gives, several times as fast for a live decision."""
+        starts, similar, offers = self.similarity.indptr, self.similarity.data, self.similarity.indices
+        scores = np.zeros((1, len(self.popularity)), dtype=np.float32)
+        for offer, weight in zip(history.indices.tolist(), history.data, strict=True):
+            start, end = starts[offer], starts[offer + 1]
+            scores[0, offers[start:end]] += weight * similar[start:end]
+        return scores
+
+    def _similarity_to(self, column: int, offers: Iterable[int]) -> NDArray[np.float32]:
+        """Return how similar each of `offers` is to that of `column`; rows are sorted, so that it is looked up."""
+        starts, similar, columns = self.similarity.indptr, self.similarity.data, self.similarity.indices
+        found = []
+        for offer in offers:
+            end = starts[offer + 1]
+            place = starts[offer] + np.searchsorted(columns[starts[offer] : end], column)
+            found.append(similar[place] if place < end and columns[place] == column else 0.0)
+        return np.array(found, dtype=np.float32)
 
     def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
         """See `RelevanceModel.contributions`: weight × similarity for every history offer."""
         popularity = float(self.popularity[column])
         if history.nnz == 0:
             return Contributions(popularity, {})
-        similar = self.similarity[history.indices, column].toarray().ravel()
+        similar = self._similarity_to(column, history.indices.tolist())
         return Contributions(float(TIE_BREAK) * popularity, shares_of(history, history.data * similar))
 
     def parameters(self) -> dict[str, Any]:
@@ -110,6 +132,7 @@ class ItemItem(RelevanceModel):
         parts = (arrays["similarity"], arrays["neighbour"], arrays["row_start"])
         model.similarity = csr_matrix(parts, shape=(size, size))
         model.similarity.check_format(full_check=True)
+        model.similarity.sort_indices()
         model.popularity = popularity
         return model
 

@@ -102,7 +102,8 @@ def _apply_rules(catalogue: Catalogue, facts: Mapping[str, AttributeValue], code
             if verdict is None:
                 lacking[number] = ", ".join(rule.unknown(facts))
     codes[open_] = verdicts[numbers]
-    return {column: lacking[n] for column, n in zip(open_.tolist(), numbers.tolist(), strict=True) if n in lacking}
+    unsure = open_[np.isin(numbers, list(lacking))] if lacking else open_[:0]
+    return {column: lacking[int(table.rule[column])] for column in unsure.tolist()}
 
 
 def _apply_volume_caps(situation: Situation, catalogue: Catalogue, codes: NDArray[np.int8]) -> None:

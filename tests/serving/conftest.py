@@ -44,4 +44,5 @@ def empty_api(tmp_path: Path, redis_url: str) -> Iterator[TestClient]:
 def api(empty_api: TestClient) -> TestClient:
     """A client of a service with a small catalogue."""
     assert empty_api.post("/v1/offers", json={"offers": OFFERS}).status_code == 201
+    assert empty_api.post("/v1/policy", json={"exploration_share": 0}).status_code == 201
     return empty_api

@@ -44,7 +44,7 @@ def test_a_history_with_nothing_known_gets_the_popularity_answer(
 ) -> None:
     bundle = a_bundle(tmp_path / "b", name)
     assert np.array_equal(bundle.score(history, bundle.offer_ids), bundle.popularity(bundle.offer_ids))
-    assert bundle.contributions(history, bundle.offer_ids[0]) == []
+    assert bundle.contributions(history, bundle.offer_ids[:1]) == [[]]
 
 
 @pytest.mark.parametrize("name", ["als", "item_item"])
@@ -52,7 +52,7 @@ def test_contributions_explain_the_score_up_to_one_constant(name: str, tmp_path:
     bundle = a_bundle(tmp_path / "b", name)
     constants = []
     for history in ({"产品01": 1.0}, {"产品01": 1.0, "产品05": 0.5, "产品09": 0.2}):
-        shares = bundle.contributions(history, "产品03")
+        (shares,) = bundle.contributions(history, ["产品03"])
         constants.append(bundle.score(history, ["产品03"])[0] - sum(share for _, share in shares))
         assert [abs(share) for _, share in shares] == sorted((abs(share) for _, share in shares), reverse=True)
     assert constants[0] == pytest.approx(constants[1], abs=1e-4)

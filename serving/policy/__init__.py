@@ -1,0 +1,1 @@
+"""The decision policy: read, and changed number by number."""

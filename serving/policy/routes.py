@@ -1,0 +1,41 @@
+"""/v1/policy: the numbers that permission and arbitration use, in force and changed."""
+
+from dataclasses import asdict
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from fastapi import Body as FromBody
+
+from recsys.domain.policy import Policy, parse_policy
+from serving.decisions.schemas import Body
+from serving.dependencies import Role, ServicesOf, allow
+
+router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(allow(Role.APPROVER, Role.SERVICE))])
+
+
+class PolicyBody(Body):
+    """The policy in force; `numbers` are described in docs/decisions-policy.md."""
+
+    policy_version: str
+    numbers: dict[str, bool | int | float]
+
+
+@router.get("")
+def show_policy(services: ServicesOf) -> PolicyBody:
+    """Return the policy in force."""
+    with services.database.read() as log:
+        return _body(services.policy.current(log))
+
+
+@router.post("", status_code=HTTPStatus.CREATED)
+def change_policy(numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf) -> PolicyBody:
+    """Put a policy in force that differs from the present one in these numbers; the next decision uses it."""
+    with services.database.transaction() as log:
+        policy = parse_policy(numbers, services.policy.current(log))
+        log.save_policy(policy, services.clock())
+    return _body(policy)
+
+
+def _body(policy: Policy) -> PolicyBody:
+    return PolicyBody(policy_version=policy.version, numbers=asdict(policy))
