@@ -11,6 +11,7 @@ from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
+from serving.archive import Archive
 from serving.champion import ChampionInService
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
@@ -83,6 +84,7 @@ class Services:
     catalogue: CatalogueInService
     champion: ChampionInService
     features: FeaturesInService
+    archive: Archive
     policy: PolicyInService = field(default_factory=PolicyInService)
     clock: Clock = system_clock
 
@@ -125,4 +127,5 @@ def build_services(settings: Settings) -> Services:
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings),
+        archive=Archive(settings),
     )

@@ -3,7 +3,7 @@
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid SettingsInvalid
-├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
+├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
 
@@ -131,6 +131,10 @@ class IdempotencyKeyReused(Conflict):
 
 class NotPromotable(Conflict):
     """A model version that a promotion gate refuses; the message names gate and figure."""
+
+
+class NotReplayable(Conflict):
+    """A decision cannot be made again: the message names what it was made with and is gone."""
 
 
 class StoreUnavailable(Unavailable):

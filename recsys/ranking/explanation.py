@@ -57,6 +57,25 @@ HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
 }
 
 
+CHANGE_TEXTS: dict[str, tuple[str, str]] = {
+    "asked_about": ("if asked about {value}", "如果客户问到“{value}”"),
+    "marketing_consent": ("with consent to marketing", "如果客户同意营销"),
+    "partner_consent": ("with consent to partners' offers", "如果客户同意合作方产品"),
+    "complaint_settled": ("once the complaint is settled", "投诉解决之后"),
+    "channel": ("on the channel {value}", "如果通过渠道{value}"),
+    "from": ("from {value} on", "自{value}起"),
+}
+
+
+def say_counterfactual(kind: str, value: str, position: int, language: str) -> str:
+    """Return what the change would do to the offer as one plain sentence in `language`."""
+    named = {"asked_about": intent_name(value, language), "from": value[:10]}.get(kind, value.replace("_", " "))
+    change = _pick(CHANGE_TEXTS[kind], language).format(value=named)
+    if language.startswith("zh"):
+        return f"{change}，将排在第{position}位"
+    return f"Would be {'first' if position == 1 else f'number {position}'} {change}"
+
+
 def say_reason(reason: Reason, catalogue: Catalogue, language: str) -> str:
     """Return the reason as one plain sentence in `language` ("zh…", or English)."""
     facts = dict(reason.facts)

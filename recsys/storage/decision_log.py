@@ -1,6 +1,6 @@
 """Decisions as they were made and what customers answered, in the event log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
@@ -29,6 +29,7 @@ _INTERACTION_OF = {Answer.ACCEPTED: InteractionKind.ACCEPTED, Answer.DECLINED: I
 _outcome = select(*(outcomes.c[name] for name in _OUTCOME_FIELDS))
 
 _DECISION = select(decisions.c.record).where(decisions.c.decision_id == bindparam("decision_id"))
+_ALL = select(decisions.c.record).order_by(decisions.c.decision_id)
 _OF_CONTACT = (
     select(decisions.c.record)
     .where(decisions.c.contact_id == bindparam("contact_id"), decisions.c.sequence > bindparam("after_sequence"))
@@ -88,6 +89,15 @@ class DecisionLog(BoundLog):
         if text is None:
             raise DecisionNotFound(decision_id)
         return text
+
+    def decision_texts(self, batch: int = 500) -> Iterator[str]:
+        """Yield the text of every record in the order of their ids, without holding them all."""
+        for rows in self.batches(_ALL, batch):
+            yield from (text for (text,) in rows)
+
+    def decisions_count(self) -> int:
+        """Return how many decisions there are."""
+        return self._connection.execute(select(func.count()).select_from(decisions)).scalar_one()
 
     def add_decision(self, record: Mapping[str, Any], sequence: int) -> None:
         """Store a decision's record; `made_at` in it is ISO 8601 text with a zone."""

@@ -15,6 +15,7 @@ from serving.cli import (
     import_commands,
     policy_commands,
     record_commands,
+    replay_commands,
     serve_commands,
     traffic_commands,
     train_commands,
@@ -44,7 +45,10 @@ def build() -> typer.Typer:
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)
     app.add_typer(_group("policy", "Decision policies.", {"evaluate": policy_commands.evaluate}))
-    app.add_typer(_group("decisions", "Stored decisions.", {"show": record_commands.show_decision}))
+    app.add_typer(_group("decisions", "Stored decisions.", {
+        "show": record_commands.show_decision,
+        "replay": replay_commands.replay,
+    }))  # fmt: skip
     app.add_typer(_group("customer", "One customer.", {"show": record_commands.show_customer}))
     app.add_typer(_group("bench", "Measurements.", {
         "decide": bench_commands.decide,

@@ -11,6 +11,7 @@ from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, Direction, Intent
 from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.decision import Decision, RankedOffer, Situation
+from recsys.domain.errors import NotReplayable
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.engine import NO_MODEL
@@ -116,8 +117,10 @@ def _inputs(situation: Situation) -> dict[str, Any]:
 def situation_of(record: Record) -> Situation:
     """Return the situation that the record's decision was made in, as the engine is asked.
 
-    The customer's name is not in it: records hold none.
+    The customer's name is not in it: records hold none. Raises `NotReplayable` for a record of another format.
     """
+    if record.get("format") != FORMAT:
+        raise NotReplayable("The decision was made by another version of this program, which has to replay it.")
     inputs, customer_id = record["inputs"], record["customer_id"]
     person, consents = {**inputs["customer"]}, Consents(**inputs["customer"]["consents"])
     person |= {"kind": CustomerKind(person["kind"]), "consents": consents}

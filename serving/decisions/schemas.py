@@ -77,3 +77,41 @@ class RecordBody(DecisionBody):
 
     signals: dict[str, float | None]
     inputs: dict[str, Any]
+
+
+class CounterfactualBody(Body):
+    """What would have lifted an offer to this position, tried out by deciding again."""
+
+    offer_id: str
+    title: str
+    change: str
+    value: str
+    position: int
+    text: str
+
+
+class ExplanationBody(DecisionBody):
+    """Why and why not, and what would have been otherwise; `not_tried` says why nothing could be tried out."""
+
+    counterfactuals: list[CounterfactualBody]
+    not_tried: str | None = None
+
+
+class DifferenceBody(Body):
+    """One place where the replay says something else than the record."""
+
+    path: str
+    stored: Any
+    replayed: Any
+
+
+class ReplayBody(Body):
+    """The decision made once more from its record: identical means to the last byte."""
+
+    decision_id: str
+    identical: bool
+    differences: list[DifferenceBody]
+    model_version: str
+    propensity_version: str
+    catalogue_version: str
+    policy_version: str
