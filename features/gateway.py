@@ -66,7 +66,7 @@ class FeatureGateway:
         _close(self._store)
 
     def read_online(self, customer_id: str) -> OnlineFeatures:
-        """Return the features of one customer; empty for one the store does not know.
+        """Return what the events say of one customer; empty for one the store does not know.
 
         Raises FeaturesUnavailable when Redis does not answer in time, has just failed repeatedly, or
         nothing was applied yet.
@@ -78,7 +78,6 @@ class FeatureGateway:
         age = None
         for name, column in zip(answer.metadata.feature_names.val, answer.results, strict=True):
             values[name] = _plain(column.values[0])
-            # The profile changes with imports only; the age that matters is that of what the events say.
             if name in INTERACTION_FEATURES and column.event_timestamps[0].seconds:
                 age = max(now.timestamp() - column.event_timestamps[0].ToNanoseconds() / 1e9, 0.0)
         values.pop("customer_id", None)
@@ -99,7 +98,7 @@ class FeatureGateway:
     def history(self, customer_ids: Sequence[str], moments: Sequence[datetime]) -> "pd.DataFrame":
         """Return the features each customer had at the moment beside them, one row a pair, in the given order.
 
-        Columns: customer_id, event_timestamp, then the names `read_online` gives; unknown values are null.
+        Columns: customer_id, event_timestamp, the profile, then the names `read_online` gives; unknown is null.
         Raises InvalidInput when nothing was applied or exported yet.
         """
         import pandas as pd
@@ -109,7 +108,7 @@ class FeatureGateway:
         times = pd.to_datetime(pd.Series(list(moments), dtype=object), utc=True).astype("datetime64[us, UTC]")
         asked = pd.DataFrame({"customer_id": list(customer_ids), "event_timestamp": times, "row": range(len(times))})
         try:
-            service = self._store.get_feature_service("decision")
+            service = self._store.get_feature_service("customer_history")
         except FeastObjectNotFoundException:
             raise InvalidInput(_NOT_APPLIED) from None
         frame = self._store.get_historical_features(asked, service).to_df()

@@ -1,6 +1,6 @@
 """Contacts and what happened during them, in the event log."""
 
-from dataclasses import astuple, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -94,9 +94,9 @@ class ContactLog(BoundLog):
         rows = self._connection.execute(_EVENTS, {"contact_id": contact_id})
         return tuple(ContactEvent(row[0], row[1], ContactEventType(row[2]), *row[3:]) for row in rows)
 
-    def add_contact(self, contact: Contact) -> None:
-        """Add a contact that is not there yet; its customer must be."""
-        self._connection.execute(_ADD_CONTACT, _row(_CONTACT_FIELDS, contact))
+    def add_contact(self, contact: Contact, last_sequence: int = 0) -> None:
+        """Add a contact that is not there yet, its numbers up to `last_sequence` taken; its customer must be there."""
+        self._connection.execute(_ADD_CONTACT, _row(_CONTACT_FIELDS, contact) | {"last_sequence": last_sequence})
 
     def set_contact(self, contact: Contact) -> None:
         """Save the contact's present state; raises `ContactNotFound`."""
@@ -133,4 +133,4 @@ def _to_contact(row: Any) -> Contact:
 
 
 def _row(names: tuple[str, ...], value: Contact | ContactEvent) -> dict[str, Any]:
-    return dict(zip(names, astuple(value), strict=True))
+    return {name: getattr(value, name) for name in names}

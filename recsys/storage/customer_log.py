@@ -26,11 +26,16 @@ _CUSTOMER_FIELDS = (
 )
 _ID: BindParameter[str] = bindparam("customer_id")
 
-_CUSTOMER = select(*(customers.c[name] for name in _CUSTOMER_FIELDS), customers.c.attributes).where(
-    customers.c.customer_id == _ID
-)
-_CONSENTS = (
-    select(consents.c.purpose, consents.c.granted).where(consents.c.customer_id == _ID).order_by(consents.c.consent_id)
+_CUSTOMER = (
+    select(
+        *(customers.c[name] for name in _CUSTOMER_FIELDS),
+        customers.c.attributes,
+        consents.c.purpose,
+        consents.c.granted,
+    )
+    .outerjoin(consents, consents.c.customer_id == customers.c.customer_id)
+    .where(customers.c.customer_id == _ID)
+    .order_by(consents.c.consent_id)
 )
 _HISTORY = (
     select(
@@ -67,10 +72,11 @@ class CustomerLog(BoundLog):
 
     def customer(self, customer_id: str) -> Customer:
         """Return the customer with the consents in force; raises `CustomerNotFound`."""
-        row = self._connection.execute(_CUSTOMER, {"customer_id": customer_id}).first()
-        if row is None:
+        rows = self._connection.execute(_CUSTOMER, {"customer_id": customer_id}).all()
+        if not rows:
             raise CustomerNotFound(customer_id)
-        _, kind, name, language, segment, risk_level, vulnerable, arrears, do_not_contact, attributes = row
+        _, kind, name, language, segment, risk_level, vulnerable, arrears, do_not_contact, attributes, *_ = rows[0]
+        in_force = {purpose: granted for *_, purpose, granted in rows if purpose in Consents.__slots__}
         return Customer(
             customer_id,
             CustomerKind(kind),
@@ -82,7 +88,7 @@ class CustomerLog(BoundLog):
             arrears,
             do_not_contact,
             orjson.loads(attributes),
-            self._consents(customer_id),
+            Consents(**in_force),
         )
 
     def history(self, customer_id: str) -> tuple[Interaction, ...]:
@@ -122,11 +128,3 @@ class CustomerLog(BoundLog):
         if types:
             rows = [{"name": name, "type": type_} for name, type_ in types.items()]
             self._connection.execute(insert(attribute_types), rows)
-
-    def _consents(self, customer_id: str) -> Consents:
-        in_force = {
-            purpose: granted
-            for purpose, granted in self._connection.execute(_CONSENTS, {"customer_id": customer_id})
-            if purpose in Consents.__slots__
-        }
-        return Consents(**in_force)

@@ -48,6 +48,9 @@ from serving.live_hub import LiveHub
 from serving.timing import stage
 from serving.wiring import Services
 
+FIRST = 1
+"""The number of a contact's first decision."""
+
 
 class ContactService:
     """What can be done with contacts; the HTTP API and the agent console both speak through it."""
@@ -76,11 +79,13 @@ class ContactService:
             )
             if request.continues is not None:
                 contact = _continued(contact, log.contact(request.continues))
-            log.add_contact(contact)
+            log.add_contact(contact, last_sequence=FIRST)
             person = replace(person, contacts=(contact, *person.contacts)[:RECENT_CONTACTS])
-            view = self._decide_and_show(log, Heard(contact), person, features, now, language)
-        self._hub.changed(contact.contact_id)
-        return view
+            record = self._decide(log, Heard(contact), person, features, now, FIRST)
+            with stage("view"):
+                catalogue = self._services.catalogue.current(log)
+                view = contact_view(Heard(contact), person, record, catalogue, language)
+        return view  # nobody can follow the contact yet, so nobody is told
 
     def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> Json:
         """Record what was heard and decide anew; ContactClosed once the contact has ended."""
@@ -209,22 +214,26 @@ class ContactService:
     def _decide_anew(
         self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime, language: str
     ) -> Json:
-        """Decide for a contact that was read before something was added to it, and return its view."""
+        """Decide for a contact to which something was added, and return its view."""
         with stage("gather"):
             heard, person = as_it_stands(log, contact)
-        return self._decide_and_show(log, heard, person, features, now, language)
-
-    def _decide_and_show(
-        self, log: EventLog, heard: Heard, person: Person, features: FeaturesRead, now: datetime, language: str
-    ) -> Json:
         record = self._decide(log, heard, person, features, now)
         with stage("view"):
             return contact_view(heard, person, record, self._services.catalogue.current(log), language)
 
     def _decide(
-        self, log: EventLog, heard: Heard, person: Person, features: FeaturesRead, now: datetime
+        self,
+        log: EventLog,
+        heard: Heard,
+        person: Person,
+        features: FeaturesRead,
+        now: datetime,
+        sequence: int | None = None,
     ) -> dict[str, Any]:
-        """Decide for the contact as it now stands and return the record that was stored."""
+        """Decide for the contact as it now stands and return the record that was stored.
+
+        `sequence` is the decision's number in its contact where that is already taken; else the next one is.
+        """
         catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
         with stage("gather"):
             made = new_id("d", now), now
@@ -232,7 +241,7 @@ class ContactService:
         with stage("decide"):
             decision = decide(situation, catalogue, self._services.champion.bundle, policy)
         with stage("record"):
-            sequence = log.next_sequence(heard.contact.contact_id)
+            sequence = sequence or log.next_sequence(heard.contact.contact_id)
             record = make_record(decision, situation, catalogue, sequence)
             log.add_decision(record, sequence)
         return record

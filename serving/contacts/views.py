@@ -1,6 +1,5 @@
 """Turns what the event log holds into the bodies that the API answers, as plain values for `orjson.dumps`."""
 
-from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -12,7 +11,7 @@ from recsys.ranking.explanation import offer_title
 from recsys.storage.event_log import EventLog
 from serving.contacts.schemas import ContactBody, ContactView
 from serving.contacts.situation import Heard, Person, look_up
-from serving.decisions.record import Record
+from serving.decisions.record import Record, consents_json
 from serving.decisions.rendering import render
 
 RECENT_ANSWERS = 10
@@ -79,7 +78,7 @@ def customer_json(person: Person, catalogue: Catalogue, language: str) -> Json:
         "arrears": customer.arrears,
         "do_not_contact": customer.do_not_contact,
         "attributes": customer.attributes,
-        "consents": asdict(customer.consents),
+        "consents": consents_json(customer.consents),
         "products": [
             {"offer_id": one, "title": offer_title(one, catalogue, language)}
             for one in sorted(held_offers(person.history))

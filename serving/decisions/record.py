@@ -1,7 +1,6 @@
 """The stored record of a decision: everything needed to show it, explain it and make it again."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -92,7 +91,7 @@ def _inputs(situation: Situation) -> dict[str, Any]:
             "arrears": customer.arrears,
             "do_not_contact": customer.do_not_contact,
             "attributes": customer.attributes,
-            "consents": asdict(customer.consents),
+            "consents": consents_json(customer.consents),
         },
         "contact": {
             "channel": contact.channel,
@@ -112,6 +111,11 @@ def _inputs(situation: Situation) -> dict[str, Any]:
         "acceptances": situation.acceptances,
         "features": situation.features,
     }
+
+
+def consents_json(consents: Consents) -> dict[str, bool | None]:
+    """Return the consents in force by purpose."""
+    return {purpose: getattr(consents, purpose) for purpose in Consents.__slots__}
 
 
 def situation_of(record: Record) -> Situation:
