@@ -10,6 +10,7 @@ from recsys.domain.errors import NboError
 from serving.cli import (
     backtest_commands,
     bench_commands,
+    decision_policy_commands,
     demo_commands,
     features_commands,
     import_commands,
@@ -44,7 +45,11 @@ def build() -> typer.Typer:
     app.command("backtest")(backtest_commands.backtest)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)
-    app.add_typer(_group("policy", "Decision policies.", {"evaluate": policy_commands.evaluate}))
+    app.add_typer(_group("policy", "Decision policies.", {
+        "show": decision_policy_commands.show,
+        "change": decision_policy_commands.change,
+        "evaluate": policy_commands.evaluate,
+    }))  # fmt: skip
     app.add_typer(_group("decisions", "Stored decisions.", {
         "show": record_commands.show_decision,
         "replay": replay_commands.replay,
