@@ -72,14 +72,14 @@ def build_table(offers: Sequence[Offer], eligibility: Mapping[str, Rule | None])
     families = _places((offer.family, column[offer.offer_id]) for offer in offers if offer.family)
     numbers = {family: number for number, family in enumerate(families)}
     own = (numbers[o.family] if o.family else len(numbers) + column[o.offer_id] for o in offers)
-    anywhere = np.array([not offer.channels for offer in offers], dtype=bool)
+    anywhere = _flags(not offer.channels for offer in offers)
     channels = {channel for offer in offers for channel in offer.channels}
     return OfferTable(
         offer_ids=tuple(column),
         column=column,
-        is_sale=np.array([offer.is_sale for offer in offers], dtype=bool),
-        is_partner=np.array([offer.kind is OfferKind.PARTNER for offer in offers], dtype=bool),
-        is_repeatable=np.array([offer.repeatable for offer in offers], dtype=bool),
+        is_sale=_flags(offer.is_sale for offer in offers),
+        is_partner=_flags(offer.kind is OfferKind.PARTNER for offer in offers),
+        is_repeatable=_flags(offer.repeatable for offer in offers),
         risk_level=np.array([offer.risk_level for offer in offers], dtype=np.int64),
         margin=np.array([np.nan if offer.margin is None else offer.margin for offer in offers], dtype=np.float64),
         handling_seconds=_floats(offer.handling_seconds for offer in offers),
@@ -97,12 +97,13 @@ def build_table(offers: Sequence[Offer], eligibility: Mapping[str, Rule | None])
             for intent in {*offer.intents, offer.family, offer.offer_id} - {""}
         ),
         capped=tuple(column[o.offer_id] for o in offers if o.total_cap is not None or o.daily_cap is not None),
-        _on_channel={
-            channel: anywhere | np.array([channel in offer.channels for offer in offers], dtype=bool)
-            for channel in channels
-        },
+        _on_channel={one: anywhere | _flags(one in offer.channels for offer in offers) for one in channels},
         _on_any_channel=anywhere,
     )
+
+
+def _flags(values: Iterable[bool]) -> Flags:
+    return np.fromiter(values, np.bool_)
 
 
 def _floats(values: Iterable[float]) -> Floats:

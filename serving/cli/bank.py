@@ -1,5 +1,6 @@
 """From an import directory to a promoted model: what `nbo demo` and the benchmark do before they serve."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,16 +10,23 @@ if TYPE_CHECKING:
     from serving.settings import Settings
 
 
-def build_bank(settings: "Settings", directory: Path, redis_url: str, seed: int, progress: Progress) -> dict[str, Any]:
-    """Import `directory`, fill the feature store, compare all models and promote the best; returns a summary.
+def build_bank(
+    settings: "Settings",
+    directory: Path,
+    redis_url: str,
+    seed: int,
+    progress: Progress,
+    families: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """Import `directory`, fill the feature store, compare models (all, or `families`) and promote the best.
 
-    Every step can be repeated: what an interrupted run has done already is found done.
+    Returns a summary. Every step can be repeated: what an interrupted run has done already is found done.
     """
     from serving.cli.import_commands import import_files
     from serving.cli.model_options import FAMILIES
     from serving.cli.train_commands import TrainingRequest, run_training
 
-    asked = TrainingRequest(FAMILIES, seed, promote_if_better=True)
+    asked = TrainingRequest(tuple(families or FAMILIES), seed, promote_if_better=True)
     return {
         "imported": import_files(settings, directory, progress),
         "features": fill_features(settings, redis_url, progress),

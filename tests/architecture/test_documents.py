@@ -1,10 +1,14 @@
 """What the documents say of the code is what the code says."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.core import TyperCommand
 
+from recsys.domain.policy import Policy
+from recsys.ranking.eligibility import CODES
+from recsys.ranking.explanation import CHANGE_TEXTS, HELD_BACK_TEXTS, REASON_TEXTS
 from tests.architecture.command_reference import commands
 from tests.architecture.modules import ROOT
 from tests.architecture.render import GENERATED, rendered
@@ -27,3 +31,15 @@ def test_every_decision_record_says_context_decision_and_consequences() -> None:
     for record in records:
         text = record.read_text(encoding="utf-8")
         assert all(f"## {part}\n" in text for part in ("Status", "Context", "Decision", "Consequences")), record.name
+
+
+def test_every_number_of_the_policy_and_every_code_is_explained() -> None:
+    text = (ROOT / "docs" / "decisioning.md").read_text(encoding="utf-8")
+    names = [field.name for field in fields(Policy)] + list(CODES[1:])
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_code_and_reason_is_said_in_both_languages() -> None:
+    assert set(HELD_BACK_TEXTS) == set(CODES[1:])
+    for texts in (HELD_BACK_TEXTS, REASON_TEXTS, CHANGE_TEXTS):
+        assert all(english and chinese and english != chinese for english, chinese in texts.values())

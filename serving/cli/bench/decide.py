@@ -23,6 +23,7 @@ from serving.settings import Settings
 
 PATH = "/v1/contacts"
 FAMILIES = ("card", "loan", "mortgage", "saving", "fund", "insurance", "travel", "telecom")
+MODELS = ("popularity", "item_item")
 SEGMENTS = ("mass", "affluent", "private", "youth")
 
 
@@ -50,7 +51,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
     settings = Settings(home=folder, database_url=None, mlflow_tracking_uri=None, offline_path=None)
     write_bank(folder / "import", plan, rng)
     with embedded_redis(folder) as redis_url:
-        build_bank(settings, folder / "import", redis_url, plan.seed, progress)
+        build_bank(settings, folder / "import", redis_url, plan.seed, progress, MODELS)
         environment = {"NBO_REDIS_URL": redis_url, "OPENBLAS_NUM_THREADS": "1"}
         for name in ("NBO_DATABASE_URL", "NBO_MLFLOW_TRACKING_URI", "NBO_OFFLINE_PATH"):
             os.environ.pop(name, None)
