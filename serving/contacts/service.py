@@ -7,10 +7,11 @@ stale), streams are woken after it.
 
 import hashlib
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType
 from recsys.domain.errors import (
     ContactClosed,
@@ -81,11 +82,8 @@ class ContactService:
                 contact = _continued(contact, log.contact(request.continues))
             log.add_contact(contact, last_sequence=FIRST)
             person = replace(person, contacts=(contact, *person.contacts)[:RECENT_CONTACTS])
-            record = self._decide(log, Heard(contact), person, features, now, FIRST)
-            with stage("view"):
-                catalogue = self._services.catalogue.current(log)
-                view = contact_view(Heard(contact), person, record, catalogue, language)
-        return view  # nobody can follow the contact yet, so nobody is told
+            decided = self._decide(log, (Heard(contact), person), features, now, FIRST)
+        return decided.view(language)  # nobody can follow the contact yet, so nobody is told
 
     def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> Json:
         """Record what was heard and decide anew; ContactClosed once the contact has ended."""
@@ -96,9 +94,9 @@ class ContactService:
                 contact = replace(contact, sentiment=event.sentiment)
                 log.set_contact(contact)
             _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
-            view = self._decide_anew(log, contact, features, now, language)
+            decided = self._decide(log, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
-        return view
+        return decided.view(language)
 
     def pick_up(self, contact_id: str, agent_id: str, language: str) -> Json:
         """Give a waiting contact to an agent; ContactTaken when another one was quicker."""
@@ -114,9 +112,9 @@ class ContactService:
             contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
-            view = self._decide_anew(log, contact, features, now, language)
+            decided = self._decide(log, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
-        return view
+        return decided.view(language)
 
     def close(self, contact_id: str, request: CloseContact, language: str) -> Json:
         """End the contact; closing it again changes nothing."""
@@ -168,7 +166,7 @@ class ContactService:
             receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
             log.add_outcome(outcome, idempotency_key, digest, receipt.model_dump(mode="json"))
             if contact.closed_at is None:
-                self._decide(log, *as_it_stands(log, contact), features, now)
+                self._decide(log, as_it_stands(log, contact), features, now)
         self._hub.changed(contact.contact_id)
         return receipt, True
 
@@ -211,29 +209,19 @@ class ContactService:
         contact = self.contact(contact_id)
         return contact, FeaturesRead(self._services.features, contact.customer_id), self._services.clock()
 
-    def _decide_anew(
-        self, log: EventLog, contact: Contact, features: FeaturesRead, now: datetime, language: str
-    ) -> Json:
-        """Decide for a contact to which something was added, and return its view."""
-        with stage("gather"):
-            heard, person = as_it_stands(log, contact)
-        record = self._decide(log, heard, person, features, now)
-        with stage("view"):
-            return contact_view(heard, person, record, self._services.catalogue.current(log), language)
-
     def _decide(
         self,
         log: EventLog,
-        heard: Heard,
-        person: Person,
+        known: tuple[Heard, Person],
         features: FeaturesRead,
         now: datetime,
         sequence: int | None = None,
-    ) -> dict[str, Any]:
-        """Decide for the contact as it now stands and return the record that was stored.
+    ) -> "Decided":
+        """Decide for the contact as it now stands and store the record.
 
         `sequence` is the decision's number in its contact where that is already taken; else the next one is.
         """
+        heard, person = known
         catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
         with stage("gather"):
             made = new_id("d", now), now
@@ -244,7 +232,22 @@ class ContactService:
             sequence = sequence or log.next_sequence(heard.contact.contact_id)
             record = make_record(decision, situation, catalogue, sequence)
             log.add_decision(record, sequence)
-        return record
+        return Decided(heard, person, record, catalogue)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A contact with the decision that was just made for it."""
+
+    heard: Heard
+    person: Person
+    record: dict[str, Any]
+    catalogue: Catalogue
+
+    def view(self, language: str) -> Json:
+        """Return the contact as the API shows it; asked for after the transaction, which others wait for."""
+        with stage("view"):
+            return contact_view(self.heard, self.person, self.record, self.catalogue, language)
 
 
 def new_id(prefix: str, now: datetime) -> str:

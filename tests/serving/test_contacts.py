@@ -162,3 +162,55 @@ def test_a_catalogue_change_works_on_the_next_decision(api: TestClient) -> None:
     after = open_contact(api)["decision"]
     assert held_back(after)["card"] == "not_on_sale"
     assert before["catalogue_version"] != after["catalogue_version"]
+
+
+def test_the_last_one_of_a_limited_offer_is_sold_once(api: TestClient) -> None:
+    limited = {"offer_id": "card", "title_en": "Card", "family": "card", "total_cap": 1}
+    assert api.post("/v1/offers", json=limited).status_code == 201
+    first = open_contact(api, customer_id="c1", reason="card")["decision"]
+    second = open_contact(api, customer_id="c2", reason="card")["decision"]
+    assert answer(api, first, "card", "accepted", key="k1").status_code == 201
+    assert answer(api, second, "card", "accepted", key="k2").json()["code"] == "sold_out"
+    assert held_back(open_contact(api, customer_id="c3")["decision"])["card"] == "sold_out"
+
+
+def test_what_lies_on_another_agents_table_is_not_offered_twice(api: TestClient) -> None:
+    first = open_contact(api, agent_id="a1")
+    on_the_table = offered(first["decision"])
+    assert {held_back(open_contact(api, agent_id="a2")["decision"])[one] for one in on_the_table} == {
+        "offered_elsewhere"
+    }
+    assert offered(open_contact(api, agent_id="a1")["decision"]) == on_the_table
+    api.post(f"/v1/contacts/{first['contact']['contact_id']}/close", json={})
+    again = held_back(open_contact(api, agent_id="a3", customer_id="c9")["decision"])
+    assert "offered_elsewhere" not in again.values()
+
+
+def test_what_must_be_said_is_said_in_the_customers_language(api: TestClient) -> None:
+    both = {
+        "offer_id": "loan",
+        "title_en": "Loan",
+        "family": "loan",
+        "disclosure_en": "APR 9 %",
+        "disclosure_zh": "年利率9%",
+    }
+    assert api.post("/v1/offers", json=both).status_code == 201
+    for language, said in (("zh", "年利率9%"), ("en", "APR 9 %")):
+        opened = api.post(
+            "/v1/contacts",
+            params={"lang": language},
+            json={"customer_id": f"new-{language}", "channel": "phone", "reason": "loan"},
+        )
+        assert opened.json()["decision"]["offers"][0]["disclosure"] == said
+
+
+def test_terms_stay_within_their_bounds(api: TestClient) -> None:
+    bounded = {
+        "offer_id": "loan",
+        "title_en": "Loan",
+        "family": "loan",
+        "terms": {"limit": "held_count * 10"},
+        "term_bounds": {"limit": [500, 900]},
+    }
+    assert api.post("/v1/offers", json=bounded).status_code == 201
+    assert open_contact(api, reason="loan")["decision"]["offers"][0]["terms"] == {"limit": 500.0}
