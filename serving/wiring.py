@@ -3,6 +3,7 @@
 import gc
 import threading
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from features.gateway import FeatureGateway
     from training.registry import Registry
 
+OPEN_AGAIN_SECONDS = (0.5, 2.0, 10.0)
 logger = structlog.get_logger()
 
 
@@ -29,7 +31,9 @@ class FeaturesInService:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._gateway: FeatureGateway | None = None
-        self._opener = threading.Thread(target=self._open, name="features", daemon=True)
+        self._has_tried = threading.Event()
+        self._closing = threading.Event()
+        self._opener = threading.Thread(target=self._keep_trying, name="features", daemon=True)
 
     def can_be_read(self) -> bool:
         """Return whether a read of the online store works now (of somebody who does not exist)."""
@@ -51,21 +55,32 @@ class FeaturesInService:
         self._opener.start()
 
     def wait(self) -> None:
-        """Return when it is open or could not be opened."""
-        self._opener.join()
+        """Return when it is open or could not be opened at first."""
+        self._has_tried.wait()
 
     def close(self) -> None:
         """Give its connections back."""
+        self._closing.set()
         if self._gateway is not None:
             self._gateway.close()
 
-    def _open(self) -> None:
+    def _keep_trying(self) -> None:
+        for pause in chain(OPEN_AGAIN_SECONDS, repeat(OPEN_AGAIN_SECONDS[-1])):
+            if self._closing.is_set() or self._open():
+                break
+            self._has_tried.set()
+            self._closing.wait(pause)
+        self._has_tried.set()
+
+    def _open(self) -> bool:
+        """Return whether it is open now."""
         try:
             from features.gateway import FeatureGateway
 
             self._gateway = FeatureGateway(self._settings)
         except Exception as error:  # decisions go on without features, and say so
             logger.warning("features_unavailable", error=type(error).__name__, reason=str(error)[:300])
+        return self._gateway is not None
 
 
 def registry_of(settings: Settings) -> "Registry":
