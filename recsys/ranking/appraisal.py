@@ -137,8 +137,10 @@ def appraise(case: Case) -> Appraisal:
     worth = priority(chance, value, case.is_upset, table, policy)
     is_open = case.permission.allowed & is_called_for(case)
     ordered = best_first(np.flatnonzero(is_open), worth, case.is_upset, table)
-    exploring = ordered[evidence[ordered, 1] < policy.exploring_below_answers][: policy.shortlist_length]
-    shortlist = np.unique(np.concatenate([ordered[: policy.shortlist_length], exploring]))
+    exploring = ordered[evidence[ordered, 1] < policy.exploring_below_answers]
+    is_listed = np.zeros(len(table), dtype=bool)
+    is_listed[ordered[: policy.shortlist_length]] = is_listed[exploring[: policy.shortlist_length]] = True
+    shortlist = np.flatnonzero(is_listed)
     signals = OfferSignals(base, relevance, known.matches, table)
     if known.history is not None:
         signals.add_past_answers(known.situation, table)

@@ -94,7 +94,7 @@ def _apply_rules(catalogue: Catalogue, facts: Mapping[str, AttributeValue], code
     numbers = table.rule[open_]
     verdicts = np.zeros(len(table.rules), dtype=np.int8)
     lacking: dict[int, str] = {}
-    for number in np.unique(numbers).tolist():
+    for number in np.flatnonzero(np.bincount(numbers)).tolist():
         rule = table.rules[number]
         verdict = rule.evaluate(facts)
         if verdict is not True:

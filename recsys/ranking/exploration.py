@@ -1,6 +1,6 @@
 """Exploration: a declared share of lists shows an offer that ranks lower, with the chance of every place known."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from recsys.catalogue.offer_table import OfferTable
@@ -28,20 +28,23 @@ def explore(best: Sequence[int], others: Sequence[int], table: OfferTable, share
     `unit` alone (a contact keeps its list while it lasts, as far as the same offers are in question).
     """
     places = [place for place, column in enumerate(best) if table.is_sale[column]]
-    alternatives = {place: _fitting(best, place, others, table) for place in places}
     chance = share / len(places) if places else 0.0
-    probabilities = [1 - chance if alternatives.get(place) else 1.0 for place in range(len(best))]
+    probabilities = [1.0] * len(best)
+    for place in places:
+        if any(_fitting(best, place, others, table)):
+            probabilities[place] = 1 - chance
     if not places or uniform("explore", unit) >= share:
         return Slate(tuple(best), tuple(probabilities))
     place = places[int(uniform("explore-place", unit) * len(places))]
-    if not alternatives[place]:
+    alternatives = [column for column, fits in zip(others, _fitting(best, place, others, table), strict=True) if fits]
+    if not alternatives:
         return Slate(tuple(best), tuple(probabilities))
-    chosen = min(alternatives[place], key=lambda column: uniform("explore-offer", f"{unit}|{table.offer_ids[column]}"))
-    shown = [*best[:place], chosen, *best[place + 1 :]]
-    probabilities[place] = chance / len(alternatives[place])
-    return Slate(tuple(shown), tuple(probabilities), place + 1, best[place])
+    chosen = min(alternatives, key=lambda column: uniform("explore-offer", f"{unit}|{table.offer_ids[column]}"))
+    probabilities[place] = chance / len(alternatives)
+    return Slate((*best[:place], chosen, *best[place + 1 :]), tuple(probabilities), place + 1, best[place])
 
 
-def _fitting(best: Sequence[int], place: int, others: Sequence[int], table: OfferTable) -> list[int]:
+def _fitting(best: Sequence[int], place: int, others: Sequence[int], table: OfferTable) -> Iterator[bool]:
+    """Yield, for each of `others`, whether it may stand there: its family has no other place on the list."""
     taken = {int(table.family[column]) for other, column in enumerate(best) if other != place}
-    return [column for column in others if int(table.family[column]) not in taken]
+    return (int(table.family[column]) not in taken for column in others)
