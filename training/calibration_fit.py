@@ -9,7 +9,10 @@ from recsys.models.calibration import FAMILIES, Calibration, log_parts
 from training.logistic import fit_logistic
 
 _RIDGE = 1.0
-"""Pulls slopes towards 1, worth about one answer: a slice without an accepted offer still gives finite numbers."""
+"""Pulls slopes towards 1 and shifts towards 0, by one standard deviation of 1: finite where all answers agree."""
+
+RECALIBRATIONS = ("shift", "platt", "beta")
+"""What is fitted on a few hundred answers; steps would be fitted to chance."""
 
 WINDOWS = (250, 500, 1_000, 2_000)
 """How many of the latest matured answers a recalibration may use."""
@@ -19,9 +22,10 @@ def fit_calibration(family: str, log_odds: NDArray[np.float64], answers: NDArray
     """Return the calibration of `family` for raw log-odds (n,) and answers (n,) of 0 and 1, in any order."""
     if family == "isotonic":
         return _isotonic(log_odds, answers)
-    parts = log_parts(log_odds)
     if family == "shift":
-        return Calibration(family, np.array([1.0, 1.0, _shift(log_odds, answers)]))
+        shift = fit_logistic(np.empty((len(answers), 0)), answers, log_odds, _RIDGE).intercept
+        return Calibration(family, np.array([1.0, 1.0, shift]))
+    parts = log_parts(log_odds)
     columns = parts.sum(axis=1, keepdims=True) if family == "platt" else parts
     fitted = fit_logistic(columns, answers, ridge=_RIDGE, centre=1.0, lowest=0.0)
     slopes = fitted.coefficients.repeat(2) if family == "platt" else fitted.coefficients
@@ -37,31 +41,29 @@ def choose_calibration(log_odds: NDArray[np.float64], answers: NDArray[np.float6
     losses = {}
     for family in FAMILIES:
         calibration = fit_calibration(family, log_odds[:cut], answers[:cut])
-        losses[family] = log_loss(calibration.apply(log_odds[cut:]), answers[cut:])
+        losses[family] = float(row_losses(calibration.apply(log_odds[cut:]), answers[cut:]).mean())
     return min(losses, key=lambda family: losses[family]), losses
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """Calibrating anew before every batch of rows, on the last `window` answers that came before it."""
+    """Calibrating anew before every `batch` of rows, on the last `window` answers that came before it."""
 
     family: str
     window: int
-    batch: int = 100
+    batch: int
 
-    def run(
-        self, log_odds: NDArray[np.float64], answers: NDArray[np.float64], start: int
-    ) -> NDArray[np.float64]:
-        """Return the calibrated log-odds (n − start,) of the rows from `start` on, in time order.
+    def run(self, log_odds: NDArray[np.float64], answers: NDArray[np.float64], start: int) -> NDArray[np.float64]:
+        """Return the calibrated log-odds (n − start,) of the rows from `start` ≥ 1 on, in time order.
 
         No row is calibrated with its own answer, its batch's or a later one (prequential: Dawid 1984).
         """
-        calibrated = np.empty(len(log_odds) - start)
+        calibrated = log_odds[start:].copy()
         for first in range(start, len(log_odds), self.batch):
             past = slice(max(0, first - self.window), first)
             calibration = fit_calibration(self.family, log_odds[past], answers[past])
-            rows = slice(first, first + self.batch)
-            calibrated[first - start : first - start + self.batch] = calibration.apply(log_odds[rows])
+            batch = slice(first - start, first - start + self.batch)
+            calibrated[batch] = calibration.apply(calibrated[batch])
         return calibrated
 
 
@@ -69,31 +71,15 @@ def choose_recalibration(
     log_odds: NDArray[np.float64], answers: NDArray[np.float64], start: int, batch: int
 ) -> tuple[Recalibration, dict[str, float]]:
     """Return the family and window with the least prequential log-loss on the rows from `start` on; and all losses."""
-    losses: dict[str, float] = {}
-    tried = {}
-    for family in FAMILIES:
-        for window in WINDOWS:
-            one = Recalibration(family, window, batch)
-            tried[f"{family}, last {window}"] = one
-            losses[f"{family}, last {window}"] = log_loss(one.run(log_odds, answers, start), answers[start:])
-    return tried[min(losses, key=lambda name: losses[name])], losses
+    tried = [Recalibration(family, window, batch) for family in RECALIBRATIONS for window in WINDOWS]
+    losses = [float(row_losses(one.run(log_odds, answers, start), answers[start:]).mean()) for one in tried]
+    named = {f"{one.family}, last {one.window}": loss for one, loss in zip(tried, losses, strict=True)}
+    return tried[int(np.argmin(losses))], named
 
 
-def log_loss(log_odds: NDArray[np.float64], answers: NDArray[np.float64]) -> float:
-    """Return the mean −ln P(answer) of log-odds (n,)."""
-    return float((np.logaddexp(0.0, log_odds) - answers * log_odds).mean())
-
-
-def _shift(log_odds: NDArray[np.float64], answers: NDArray[np.float64]) -> float:
-    """Return the shift that gives as many acceptances as there are, with half an answer of each kind more."""
-    from scipy.optimize import brentq
-    from scipy.special import expit
-
-    n = len(answers)
-    rate = (answers.sum() + 0.5) / (n + 1)
-    middle = float(np.log(rate / (1 - rate)))
-    low, high = middle - float(log_odds.max()) - 1, middle - float(log_odds.min()) + 1
-    return float(brentq(lambda shift: expit(log_odds + shift).mean() - rate, low, high))
+def row_losses(log_odds: NDArray[np.float64], answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return −ln P(answer) (n,) of log-odds (n,)."""
+    return np.asarray(np.logaddexp(0.0, log_odds) - answers * log_odds)
 
 
 def _isotonic(log_odds: NDArray[np.float64], answers: NDArray[np.float64]) -> Calibration:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from recsys.domain.errors import ImportInvalid
 
+_MOST_STEPS, _TINY = 100, 1e-10
+
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
@@ -28,31 +30,49 @@ def fit_logistic(
     centre: float = 0.0,
     lowest: float | None = None,
 ) -> Logistic:
-    """Return the maximum of Σ ln P(answer) − ½·`ridge`·‖coefficients − `centre`‖², by L-BFGS-B; no NaN allowed.
+    """Return the maximum of Σ ln P(answer) − ½·`ridge`·‖coefficients − `centre`‖² over rows (n, columns) without NaN.
 
-    The log-odds of a row are offset + coefficients·row + intercept; no coefficient is below `lowest`, the intercept
-    is free (ESL 2nd ed., eq. 4.20 and 4.31).
+    The log-odds of a row are offset + coefficients·row + intercept; the intercept is drawn to 0 by the same `ridge`, so
+    that it is finite where all `answers` (n,) of 0 and 1 agree. A coefficient below `lowest` is set to it, the farthest first, and the others are fitted again. Raises
+    ImportInvalid when it does not converge.
     """
-    from scipy.optimize import minimize
-
-    columns = np.column_stack([table, np.ones(len(answers))])
     base = np.zeros(len(answers)) if offset is None else offset
+    fitted = _newton(np.column_stack([table, np.ones(len(answers))]), answers, base, ridge, centre)
+    if lowest is None or not (fitted.coefficients < lowest).any():
+        return fitted
+    place = int(np.argmin(fitted.coefficients))
+    others = np.delete(table, place, axis=1)
+    rest = fit_logistic(others, answers, base + lowest * table[:, place], ridge, centre, lowest)
+    return Logistic(np.insert(rest.coefficients, place, lowest), rest.intercept)
 
-    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        log_odds = base + columns @ weights
-        away = weights[:-1] - centre
-        surplus = probability(log_odds) - answers
-        gradient = columns.T @ surplus
-        gradient[:-1] += ridge * away
-        value = np.logaddexp(0.0, log_odds).sum() - answers @ log_odds + 0.5 * ridge * away @ away
-        return float(value), gradient
 
-    start = np.append(np.full(table.shape[1], max(centre, lowest or centre)), 0.0)
-    bounds = [(lowest, None)] * table.shape[1] + [(None, None)]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 2_000})
-    if not np.isfinite(found.x).all():
-        raise ImportInvalid("A logistic regression did not converge: a signal has values beyond all measure.")
-    return Logistic(found.x[:-1], float(found.x[-1]))
+def _newton(
+    columns: NDArray[np.float64], answers: NDArray[np.float64], base: NDArray[np.float64], ridge: float, centre: float
+) -> Logistic:
+    """Return the optimum by Newton's method with halved steps (ESL 2nd ed., section 4.4.1); the intercept is last."""
+    target = np.append(np.full(columns.shape[1] - 1, centre), 0.0)
+    weights = target.copy()
+
+    def loss(at: NDArray[np.float64]) -> float:
+        log_odds = base + columns @ at
+        return float(np.logaddexp(0.0, log_odds).sum() - answers @ log_odds + 0.5 * ridge * ((at - target) ** 2).sum())
+
+    now = loss(weights)
+    for _ in range(_MOST_STEPS):
+        chances = probability(base + columns @ weights)
+        gradient = columns.T @ (chances - answers) + ridge * (weights - target)
+        curvature = (columns * (chances * (1 - chances))[:, None]).T @ columns + (ridge + _TINY) * np.eye(len(weights))
+        step = np.linalg.solve(curvature, gradient)
+        while not (then := loss(weights - step)) <= now and np.abs(step).max() > _TINY:
+            step = step / 2
+        if not then <= now:
+            break
+        weights, now, gain = weights - step, then, now - then
+        if gain <= _TINY * max(1.0, abs(now)):
+            return Logistic(weights[:-1], float(weights[-1]))
+    if not np.isfinite(now):
+        raise ImportInvalid("A logistic regression does not converge: a signal has values beyond all measure.")
+    return Logistic(weights[:-1], float(weights[-1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,10 @@ class LogisticBaseline:
         spread = np.where(known, table - means, 0.0)
         deviations = np.sqrt((spread**2).sum(axis=0) / counts)
         deviations = np.where(deviations > 0, deviations, 1.0)
-        return cls(means, deviations, fit_logistic(spread / deviations, answers, ridge=ridge))
+        rate = np.clip(answers.mean(), 1e-6, 1 - 1e-6)
+        offset = np.full(len(answers), np.log(rate / (1 - rate)))
+        fitted = fit_logistic(spread / deviations, answers, offset, ridge)
+        return cls(means, deviations, Logistic(fitted.coefficients, fitted.intercept + float(offset[0])))
 
     def log_odds(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the log-odds (n,) of rows (n, signals)."""

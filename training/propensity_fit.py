@@ -33,7 +33,7 @@ class FitOptions:
 
     leaves: int = 4
     learning_rate: float = 0.05
-    least_rows_in_leaf: int = 50
+    least_rows_in_leaf: int = 20
     l2: float = 10.0
     most_rounds: int = 400
     patience: int = 40
