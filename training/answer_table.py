@@ -1,4 +1,4 @@
-"""Any table of answers in time order, as the propensity model reads it: text as indicators, an offer's own rate first."""
+"""Any table of answers in time order as the propensity model reads it: text as indicators, the base rate so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from recsys.domain.offer import Offer
 from recsys.domain.policy import Policy
 from recsys.interactions.file_queries import open_duckdb
 
+_NEW_OFFER = Offer("new", "", "")
 MOST_LEVELS = 50
 """Values of a text column that get an indicator, the most frequent first."""
 
@@ -55,7 +56,7 @@ def running_rate(answers: NDArray[np.float64], half_life: float) -> NDArray[np.f
     The mean of the Beta prior that every new offer starts from, moved by the answers before, each counting half as
     much `half_life` answers later: the base rate as it was known then, and so no row's own answer is in it.
     """
-    evidence, prior = Policy().starting_evidence, Offer.__dataclass_fields__["starting_propensity"].default
+    evidence, prior = Policy().starting_evidence, _NEW_OFFER.starting_propensity
     kept = 0.5 ** (1.0 / half_life)
     accepted = answered = 0.0
     rates = np.empty(len(answers) + 1)
@@ -81,19 +82,19 @@ def tells_the_time(table: NDArray[np.float64], beyond: float) -> NDArray[np.bool
 
 
 def _read(path: Path) -> dict[str, NDArray[np.object_]]:
-    """Return every column as text, None where it is empty: what a reader guesses, such as yes for true, is not asked."""
+    """Return every column as text, None where it is empty: a reader would guess that yes means true."""
     import duckdb
 
     with open_duckdb() as connection:
         try:
-            is_parquet = path.suffix == ".parquet"
-            found = connection.read_parquet(str(path)) if is_parquet else connection.read_csv(str(path), all_varchar=True)
+            if path.suffix == ".parquet":
+                found = connection.read_parquet(str(path))
+            else:
+                found = connection.read_csv(str(path), all_varchar=True)
             data = found.project("COLUMNS(*)::VARCHAR").fetchnumpy()
         except (duckdb.Error, OSError) as error:
             raise ImportInvalid(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from error
-    return {
-        name: np.where(np.ma.getmaskarray(values), None, np.ma.getdata(values)) for name, values in data.items()
-    }
+    return {name: np.ma.filled(np.ma.asarray(values, dtype=object), None) for name, values in data.items()}
 
 
 def _encode(name: str, texts: NDArray[np.object_], known: int) -> dict[str, NDArray[np.float64]]:

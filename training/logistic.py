@@ -33,8 +33,8 @@ def fit_logistic(
     """Return the maximum of Σ ln P(answer) − ½·`ridge`·‖coefficients − `centre`‖² over rows (n, columns) without NaN.
 
     The log-odds of a row are offset + coefficients·row + intercept; the intercept is drawn to 0 by the same `ridge`, so
-    that it is finite where all `answers` (n,) of 0 and 1 agree. A coefficient below `lowest` is set to it, the farthest first, and the others are fitted again. Raises
-    ImportInvalid when it does not converge.
+    that it is finite where all `answers` (n,) of 0 and 1 agree. A coefficient below `lowest` is set to it, the farthest
+    first, and the others are fitted again. Raises ImportInvalid when it does not converge.
     """
     base = np.zeros(len(answers)) if offset is None else offset
     fitted = _newton(np.column_stack([table, np.ones(len(answers))]), answers, base, ridge, centre)

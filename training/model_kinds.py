@@ -23,15 +23,19 @@ class ModelVersion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelKind:
-    """A registered model: its `name`, what its versions begin with, and `load`, which raises BundleRefused."""
+    """A registered model: its `name`, what its versions begin with, and `load`, which raises BundleRefused.
+
+    `canaries` says what its canary is made of.
+    """
 
     name: str
     prefix: str
+    canaries: str
     load: Callable[[Path], ModelVersion]
 
 
-RELEVANCE = ModelKind(RELEVANCE_NAME, "m-", load_bundle)
-PROPENSITY = ModelKind(PROPENSITY_NAME, "q-", load_propensity_model)
+RELEVANCE = ModelKind(RELEVANCE_NAME, "m-", "histories", load_bundle)
+PROPENSITY = ModelKind(PROPENSITY_NAME, "q-", "rows", load_propensity_model)
 
 
 def kind_of(version: str) -> ModelKind:

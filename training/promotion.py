@@ -124,7 +124,7 @@ def judge_bundle(directory: Path, kind: ModelKind = RELEVANCE) -> Gate:
         made = kind.load(directory)
     except BundleRefused as error:
         return Gate(name, Verdict.REFUSED, str(error))
-    return Gate(name, Verdict.PASSED, f"all green, {made.manifest['canaries']} canary {'histories' if kind is RELEVANCE else 'rows'}")
+    return Gate(name, Verdict.PASSED, f"all green, {made.manifest['canaries']} canary {kind.canaries}")
 
 
 def judge_calibration(forecasts: Forecasts, rng: np.random.Generator) -> Gate:

@@ -83,7 +83,8 @@ def backtest_propensity(request: BacktestRequest, progress: Progress) -> dict[st
     return {
         "rows": {"fitted": split.rounds, "rounds chosen on": split.calibration - split.rounds,
                  "calibrated on": split.test - split.calibration, "test": len(answers)},
-        "accepted": {"train": round(float(known.answers[: split.test].mean()), 6), "test": round(float(answers.mean()), 6)},
+        "accepted": {"train": round(float(known.answers[: split.test].mean()), 6),
+                     "test": round(float(answers.mean()), 6)},
         "left_out_as_telling_the_time": [name for name, is_out in zip(known.names, is_time, strict=True) if is_out],
         "rounds": rounds,
         "recalibration": {"family": chosen.family, "window": chosen.window, "batch": chosen.batch,

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -43,13 +43,14 @@ class AnsweredRows:
     def select(self, rows: NDArray[Any]) -> "AnsweredRows":
         """Return these rows only, in the same order; `rows` is a mask or rising places."""
         places = np.arange(len(self))[rows]
-        columns = (self.table, self.answers, self.declared, self.customers)
-        return AnsweredRows(
-            self.signals,
-            *(column[places] for column in columns),
-            tuple(self.moments[place] for place in places),
-            self.in_evaluation[places],
-            self.left_out,
+        return replace(
+            self,
+            table=self.table[places],
+            answers=self.answers[places],
+            declared=self.declared[places],
+            customers=self.customers[places],
+            moments=tuple(self.moments[place] for place in places),
+            in_evaluation=self.in_evaluation[places],
         )
 
     def window(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Fits the propensity model: relevance's coefficient, boosted trees on the other signals, and the calibration."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -105,14 +105,10 @@ def fit_raw(
 
 
 def _calibrated(raw: PropensityParts, calibration: Calibration) -> PropensityParts:
-    from dataclasses import replace
-
     return replace(raw, calibration=calibration, parameters={**raw.parameters, "calibration": calibration.family})
 
 
-def _relevance_weight(
-    base: NDArray[np.float64], relevance: NDArray[np.float64], answers: NDArray[np.float64]
-) -> float:
+def _relevance_weight(base: NDArray[np.float64], relevance: NDArray[np.float64], answers: NDArray[np.float64]) -> float:
     """Return the coefficient of relevance beside the offers' own rates; the intercept is left to the trees."""
     fitted = fit_logistic(relevance[:, None], answers, offset=base, ridge=1.0, lowest=0.0)
     return float(fitted.coefficients[0])

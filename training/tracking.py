@@ -42,7 +42,8 @@ class RunRecord:
 def open_tracking(tracking_uri: str, name: str = RELEVANCE_NAME) -> Any:
     """Return the MLflow client of a tracking server or SQLite file, creating the file's tables when they are missing.
 
-    So are the experiment and the registered model `name`. Safe when several processes start at once: the first one creates, the others wait.
+    The experiment and the registered model `name` are created, too. Safe when several processes start at once: the
+    first one creates, the others wait.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)

@@ -65,7 +65,7 @@ class Forecasts:
         return float(np.quantile(drawn, level))
 
     def _auc(self, counts: NDArray[np.float64]) -> float:
-        """Return P(an accepted row is above another), ties half (Mann, Whitney 1947); .5 where there is only one kind."""
+        """Return P(an accepted row is above another), ties half (Mann, Whitney 1947); .5 where all are of a kind."""
         accepted = np.bincount(self.places, counts * self.answers)
         others = np.bincount(self.places, counts * (1 - self.answers))
         pairs = accepted.sum() * others.sum()

@@ -33,7 +33,7 @@ class Calibration:
     def apply(self, log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated log-odds (n,) of `log_odds` (n,)."""
         if self.family == "isotonic":
-            return np.interp(log_odds, self.numbers[0], self.numbers[1])
+            return np.asarray(np.interp(log_odds, self.numbers[0], self.numbers[1]))
         slopes, shift = self.numbers[:2], self.numbers[2]
         return np.asarray(log_parts(log_odds) @ slopes + shift)
 

@@ -50,7 +50,7 @@ class PropensityModel:
         linear: NDArray[np.float64] = self._linear(known).sum(axis=1)
         if len(known) == 0:
             return linear
-        return linear + self.booster.predict(known[:, len(LINEAR) :], raw_score=True, num_threads=1)
+        return np.asarray(linear + self.booster.predict(known[:, len(LINEAR) :], raw_score=True, num_threads=1))
 
     def contributions(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (n, signals + 2) what each signal adds, then "calibration", then "rest"; rows sum to `log_odds`.

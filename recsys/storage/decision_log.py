@@ -128,8 +128,8 @@ class DecisionLog(BoundLog):
         Nobody who refuses profiling now is among them; who refused when the decision was made, the record says.
         """
         for batch in self.batches(_ANSWERED_OFFERS.params(until=until), _BATCH):
-            for record, offer_id, answer, recorded_at in batch:
-                yield AnsweredOffer(_object(record), offer_id, Answer(answer), recorded_at)
+            for row in batch:
+                yield AnsweredOffer(_object(row.record), row.offer_id, Answer(row.answer), row.recorded_at)
 
     def answer_totals(self) -> dict[str, dict[Answer, int]]:
         """Return how often each offer was given each answer, over all time; what was not pitched is no answer."""

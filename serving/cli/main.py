@@ -13,6 +13,7 @@ from serving.cli import (
     demo_commands,
     features_commands,
     import_commands,
+    propensity_commands,
     record_commands,
     serve_commands,
     traffic_commands,
@@ -39,6 +40,7 @@ def build() -> typer.Typer:
         "promote": train_commands.promote,
         "rollback": train_commands.rollback,
     }))  # fmt: skip
+    app.add_typer(_group("propensity", "The chance of acceptance.", {"backtest": propensity_commands.backtest}))
     app.command("backtest")(backtest_commands.backtest)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)

@@ -33,7 +33,7 @@ def list_models(services: ServicesOf) -> dict[str, Any]:
 @router.post("/{version}/promote", dependencies=[Depends(allow(Role.APPROVER))])
 def promote(version: str, services: ServicesOf, request: Promotion | None = None) -> dict[str, Any]:
     """Make a version the champion; every worker serves it within seconds."""
-    registry = registry_of(services.settings)
+    registry = registry_of(services.settings, version)
     registry.promote(version, (request.approver if request else None) or "api")
     return {"champion": registry.champion()}
 
