@@ -105,8 +105,7 @@ class Services:
     def _settle(self) -> None:
         """Follow the propensity champion; once everything is loaded, take it out of the garbage collector's rounds.
 
-        One after the other, because LightGBM, Feast and MLflow import the same libraries, which threads must not do
-        at once.
+        One after the other: LightGBM, Feast and MLflow import the same libraries, which threads must not do at once.
         Feast and MLflow leave a million objects behind; walking them stops every request for a quarter of a second.
         """
         self.features.wait()

@@ -11,6 +11,7 @@ from training.logistic import fit_logistic
 _RIDGE = 1.0
 """Pulls slopes towards 1 and shifts towards 0, by one standard deviation of 1: finite where all answers agree."""
 
+LEAST_FOR_STEPS = 1_000
 RECALIBRATIONS = ("shift", "platt", "beta")
 """What is fitted on a few hundred answers; steps would be fitted to chance."""
 
@@ -33,16 +34,24 @@ def fit_calibration(family: str, log_odds: NDArray[np.float64], answers: NDArray
 
 
 def choose_calibration(log_odds: NDArray[np.float64], answers: NDArray[np.float64]) -> tuple[str, dict[str, float]]:
-    """Return the family with the least log-loss on the last third, fitted on the two thirds before; and all losses.
+    """Return the family to use, by log-loss on the last third, fitted on the two thirds before; and all losses.
 
-    Rows are in time order. Where two do equally well, the stiffer one is taken.
+    Rows are in time order. Of the families no worse than the best by more than a standard error of the paired
+    difference, the stiffest is taken (the one-standard-error rule: ESL 2nd ed., section 7.10). Steps need
+    `LEAST_FOR_STEPS` rows (Niculescu-Mizil, Caruana 2005, section 5).
     """
     cut = len(answers) * 2 // 3
-    losses = {}
-    for family in FAMILIES:
-        calibration = fit_calibration(family, log_odds[:cut], answers[:cut])
-        losses[family] = float(row_losses(calibration.apply(log_odds[cut:]), answers[cut:]).mean())
-    return min(losses, key=lambda family: losses[family]), losses
+    families = FAMILIES if len(answers) >= LEAST_FOR_STEPS else RECALIBRATIONS
+    fitted = {family: fit_calibration(family, log_odds[:cut], answers[:cut]) for family in families}
+    losses = {family: row_losses(one.apply(log_odds[cut:]), answers[cut:]) for family, one in fitted.items()}
+    means = {family: float(loss.mean()) for family, loss in losses.items()}
+    best = losses[min(means, key=lambda family: means[family])]
+    chosen = next(family for family, loss in losses.items() if _is_no_worse(loss - best))
+    return chosen, means
+
+
+def _is_no_worse(surplus: NDArray[np.float64]) -> bool:
+    return float(surplus.mean()) <= float(surplus.std()) / len(surplus) ** 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,8 @@ def open_tracking(tracking_uri: str, name: str = RELEVANCE_NAME) -> Any:
     The experiment and the registered model `name` are created, too. Safe when several processes start at once: the
     first one creates, the others wait.
     """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    for setting, value in _QUIET.items():
+        os.environ.setdefault(setting, value)
     from mlflow.tracking import MlflowClient
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""`nbo train --propensity` and `nbo propensity`: the chance of acceptance, trained on answers and held against files."""
+"""`nbo train --propensity` and `nbo propensity`: the chance of acceptance, trained on answers, tried on files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from training.registry import Registry
 
 VersionArgument = Annotated[
-    str, typer.Argument(metavar="V", help="A version (m-…, q-…) or the number of an m-…, see `models list`.")
+    str, typer.Argument(metavar="V", help="A version, or the number of an m-…, see `models list`.")
 ]
 
 
@@ -178,9 +178,7 @@ def promote(
 
 
 def rollback(
-    propensity: Annotated[
-        bool, typer.Option("--propensity", help="The propensity model instead of relevance.")
-    ] = False,
+    propensity: Annotated[bool, typer.Option("--propensity", help="That of the propensity model.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the previous champion the champion again."""

@@ -39,8 +39,8 @@ def promote(version: str, services: ServicesOf, request: Promotion | None = None
 
 
 @router.post("/rollback", dependencies=[Depends(allow(Role.APPROVER))])
-def roll_back(services: ServicesOf) -> dict[str, Any]:
-    """Return to the champion before this one."""
-    registry = registry_of(services.settings)
+def roll_back(services: ServicesOf, propensity: bool = False) -> dict[str, Any]:
+    """Return to the champion before this one; `propensity` says which model's."""
+    registry = registry_of(services.settings, "q-" if propensity else "")
     registry.rollback()
     return {"champion": registry.champion()}
