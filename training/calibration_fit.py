@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.models.calibration import FAMILIES, Calibration, log_parts
+from recsys.models.calibration import FAMILIES, Calibration, identity, log_parts
 from training.logistic import fit_logistic
 
 _RIDGE = 1.0
@@ -21,6 +21,8 @@ WINDOWS = (250, 500, 1_000, 2_000)
 
 def fit_calibration(family: str, log_odds: NDArray[np.float64], answers: NDArray[np.float64]) -> Calibration:
     """Return the calibration of `family` for raw log-odds (n,) and answers (n,) of 0 and 1, in any order."""
+    if family == "identity":
+        return identity()
     if family == "isotonic":
         return _isotonic(log_odds, answers)
     if family == "shift":
@@ -41,7 +43,7 @@ def choose_calibration(log_odds: NDArray[np.float64], answers: NDArray[np.float6
     `LEAST_FOR_STEPS` rows (Niculescu-Mizil, Caruana 2005, section 5).
     """
     cut = len(answers) * 2 // 3
-    families = FAMILIES if len(answers) >= LEAST_FOR_STEPS else RECALIBRATIONS
+    families = FAMILIES if len(answers) >= LEAST_FOR_STEPS else FAMILIES[:-1]
     fitted = {family: fit_calibration(family, log_odds[:cut], answers[:cut]) for family in families}
     losses = {family: row_losses(one.apply(log_odds[cut:]), answers[cut:]) for family, one in fitted.items()}
     means = {family: float(loss.mean()) for family, loss in losses.items()}

@@ -130,7 +130,7 @@ def judge_bundle(directory: Path, kind: ModelKind = RELEVANCE) -> Gate:
 def judge_calibration(forecasts: Forecasts, rng: np.random.Generator) -> Gate:
     """Refuse a model whose calibration error is above `CALIBRATION_BOUND` and cannot be chance.
 
-    Chance is what a model that is exactly right would stay below in 95 % of as many answers.
+    Chance is what a model that is exactly right would stay below in 99 of 100 such tests.
     """
     error, by_chance = forecasts.metrics()["ECE"], forecasts.chance_error(rng)
     said = (

@@ -59,6 +59,13 @@ def backtest_propensity(request: BacktestRequest, progress: Progress) -> dict[st
     Nothing of the test part is used but the answers before each batch, for calibrating that batch. Raises
     ImportInvalid when the file cannot be read, or has too few answers of a kind.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):  # threads only wait for each other on tables this narrow
+        return _backtest(request, progress)
+
+
+def _backtest(request: BacktestRequest, progress: Progress) -> dict[str, Any]:
     known = read_answer_table(request.path, request.answer, request.yes, request.without, request.train_share)
     split = _split(known, request)
     progress("back-test", 0, 3)

@@ -66,9 +66,16 @@ def train_propensity(
 
     The same answers and seed give the same version. Raises ImportInvalid when there are too few answers.
     """
+    from threadpoolctl import threadpool_limits
+
     progress("read answers", 0, 1)
     rows = read_answers(answered)
     progress("read answers", 1, 1)
+    with threadpool_limits(limits=1):  # threads only wait for each other on tables this narrow
+        return _train(config, rows, progress)
+
+
+def _train(config: PropensityConfig, rows: AnsweredRows, progress: Progress) -> PropensityResult:
     registry = Registry(config.tracking_uri, PROPENSITY)
     serving = registry.champion()
     with tempfile.TemporaryDirectory() as folder:

@@ -52,7 +52,7 @@ class Forecasts:
         said, came = (np.bincount(self.bins, v, BINS)[held] / rows[held] for v in (self.probabilities, self.answers))
         return said, came, rows[held].astype(np.float64)
 
-    def chance_error(self, rng: np.random.Generator, level: float = 0.95, draws: int = RESAMPLES) -> float:
+    def chance_error(self, rng: np.random.Generator, level: float = 0.99, draws: int = RESAMPLES) -> float:
         """Return the calibration error that answers drawn with exactly these probabilities stay below, at `level`.
 
         Even perfect probabilities show an error, the larger the fewer the rows (Bröcker, Smith 2007).

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FAMILIES = ("shift", "platt", "beta", "isotonic")
+FAMILIES = ("identity", "shift", "platt", "beta", "isotonic")
 """From the stiffest to the most flexible."""
 
 
@@ -13,9 +13,10 @@ FAMILIES = ("shift", "platt", "beta", "isotonic")
 class Calibration:
     """A non-decreasing map of log-odds, as plain numbers.
 
-    "shift", "platt" and "beta" have `numbers` (3,): a, b ≥ 0 and c of a·ln p − b·ln(1 − p) + c (Kull, Silva Filho,
-    Flach 2017, eq. 6). With a = b that is Platt's a·log-odds + c (Platt 1999), with a = b = 1 a shift. "isotonic" has
-    `numbers` (2, k): log-odds in rising order and what they become, straight between them and level outside.
+    All but "isotonic" have `numbers` (3,): a, b ≥ 0 and c of a·ln p − b·ln(1 − p) + c (Kull, Silva Filho, Flach 2017,
+    eq. 6). With a = b that is Platt's a·log-odds + c (Platt 1999), with a = b = 1 a shift, by 0 the identity.
+    "isotonic" has `numbers` (2, k): log-odds in rising order and what they become, straight between them and level
+    outside.
     """
 
     family: str
@@ -45,7 +46,7 @@ def log_parts(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def identity() -> Calibration:
     """Return the calibration that changes nothing."""
-    return Calibration("shift", np.array([1.0, 1.0, 0.0]))
+    return Calibration("identity", np.array([1.0, 1.0, 0.0]))
 
 
 def _check_steps(numbers: NDArray[np.float64]) -> None:

@@ -66,7 +66,7 @@ def record(database: Database, given: Sequence[Given]) -> None:
 
 
 def a_logistic_world(count: int, seed: int = 0, customers: int = 400) -> list[Given]:
-    """Answers that follow base + .8 · relevance + .9 · intent_match − .5 · times_declined; what is declared does not."""
+    """Answers that follow base + .8 · relevance + .9 · intent_match − .5 · times_declined; the declared do not."""
     rng = np.random.default_rng(seed)
     world = []
     for number in range(count):
