@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsys.models.calibration import Calibration, identity
 from recsys.models.propensity_folder import PropensityParts, unsealed_model
 from recsys.models.propensity_model import LINEAR
+from recsys.models.tree_text import saved_text
 from training.calibration_fit import choose_calibration, fit_calibration
 from training.logistic import fit_logistic
 
@@ -94,7 +95,7 @@ def fit_raw(
     booster = _grow(rows, parameters, rounds)
     return PropensityParts(
         signals=tuple(signals),
-        trees=booster.model_to_string(num_iteration=-1),
+        trees=saved_text(booster),
         tree_count=booster.num_trees(),
         relevance_weight=weight,
         unknown_base=unknown_base,
