@@ -110,15 +110,14 @@ def _check_tree(tree: Mapping[str, str], signals: int) -> None:
         if any(tree[name] for name in (*_PER_NODE, "leaf_weight")):
             raise ValueError("a tree of one leaf has nodes")
         return
-    for names, count in ((_PER_NODE, leaves - 1), (_PER_LEAF, leaves)):
-        for name in names:
-            _numbers(tree, name, count)
+    for name in (*_PER_NODE, *_PER_LEAF):
+        _numbers(tree, name, leaves if name in _PER_LEAF else leaves - 1)
     if not all(0 <= column < signals for column in _integers(tree, "split_feature", leaves - 1)):
         raise ValueError("a tree asks for a signal that is not there")
     if not set(_integers(tree, "decision_type", leaves - 1)) <= _DECISIONS:
         raise ValueError("a tree decides in another way")
-    for name, count in (("leaf_count", leaves), ("internal_count", leaves - 1)):
-        _integers(tree, name, count)
+    _integers(tree, "leaf_count", leaves)
+    _integers(tree, "internal_count", leaves - 1)
     _check_shape(*(_integers(tree, name, leaves - 1) for name in ("left_child", "right_child")))
 
 

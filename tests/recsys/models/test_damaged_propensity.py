@@ -32,6 +32,7 @@ def sound(fitted: tuple[Path, str], tmp_path: Path) -> tuple[Path, str]:
 @pytest.fixture
 def _no_parser(sound: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on, LightGBM may parse nothing any more."""
+
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("LightGBM was asked to parse what is damaged")
 
