@@ -65,7 +65,7 @@ def record(database: Database, given: Sequence[Given]) -> None:
             log.add_outcome(outcome, f"key-{number}", "", {})
 
 
-def a_logistic_world(count: int, seed: int = 0, customers: int = 400) -> list[Given]:
+def a_logistic_world(count: int, seed: int = 0, customers: int = 400, hours: float = 0.0) -> list[Given]:
     """Answers that follow base + .8 · relevance + .9 · intent_match − .5 · times_declined; the declared do not."""
     rng = np.random.default_rng(seed)
     world = []
@@ -79,5 +79,7 @@ def a_logistic_world(count: int, seed: int = 0, customers: int = 400) -> list[Gi
         declared = 1 / (1 + np.exp(-(base + 0.3 * relevance + 1.0)))
         answer = Answer.ACCEPTED if accepts else (Answer.LATER if rng.random() < 0.3 else Answer.DECLINED)
         customer = f"客户{int(rng.integers(customers)):04d}"
-        world.append(Given(customer, number / 10, signals, answer, float(declared), offer=f"o{int(rng.integers(3))}"))
+        world.append(
+            Given(customer, hours + number / 10, signals, answer, float(declared), offer=f"o{int(rng.integers(3))}")
+        )
     return world
