@@ -53,7 +53,7 @@ def choose_calibration(log_odds: NDArray[np.float64], answers: NDArray[np.float6
 
 
 def _is_no_worse(surplus: NDArray[np.float64]) -> bool:
-    return float(surplus.mean()) <= float(surplus.std()) / len(surplus) ** 0.5
+    return bool(surplus.mean() <= surplus.std() / len(surplus) ** 0.5)
 
 
 @dataclass(frozen=True, slots=True)

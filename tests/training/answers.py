@@ -74,7 +74,12 @@ def a_logistic_world(count: int, seed: int = 0, customers: int = 400, hours: flo
         intent, declined = float(rng.random() < 0.4), float(rng.integers(0, 3))
         truth = base + 0.8 * relevance + 0.9 * intent - 0.5 * declined
         accepts = rng.random() < 1 / (1 + np.exp(-truth))
-        signals = {"base_log_odds": base, "relevance": relevance, "intent_match": intent, "times_declined": declined}
+        signals: dict[str, float | None] = {
+            "base_log_odds": base,
+            "relevance": relevance,
+            "intent_match": intent,
+            "times_declined": declined,
+        }
         signals |= {"noise": float(rng.normal()), "age": float(rng.integers(18, 80)) if rng.random() < 0.9 else None}
         declared = 1 / (1 + np.exp(-(base + 0.3 * relevance + 1.0)))
         answer = Answer.ACCEPTED if accepts else (Answer.LATER if rng.random() < 0.3 else Answer.DECLINED)

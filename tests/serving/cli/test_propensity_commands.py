@@ -65,9 +65,9 @@ def test_answers_that_are_too_young_do_not_count_and_too_few_are_said() -> None:
     assert "500 are needed, 30 of each kind" in str(failed)
 
 
-def a_table(directory: Path, rows: int = 2_000) -> Path:
+def a_table(directory: Path, rows: int = 4_000) -> Path:
     rng = np.random.default_rng(0)
-    drift = np.linspace(-2.5, 0.0, rows)
+    drift = np.linspace(-3.0, 2.0, rows)
     job, age = rng.choice(["clerk", "cook"], rows), rng.integers(18, 80, rows)
     chance = 1 / (1 + np.exp(-(drift + 1.0 * (job == "cook"))))
     said = np.where(rng.random(rows) < chance, "yes", "no")
@@ -81,7 +81,7 @@ def test_a_table_that_drifts_is_followed_and_what_tells_the_time_is_left_out(tmp
     found = answer("propensity", "backtest", a_table(tmp_path))
     assert found["left_out_as_telling_the_time"] == ["season=spring", "season=summer"]  # fall comes up later only
     assert found["bounds"]["calibration_error_halved"]
-    assert found["rows"]["test"] == 660
+    assert found["rows"]["test"] == 1_320
     assert "logistic regression, recalibrated" in nbo("propensity", "backtest", a_table(tmp_path)).stdout
 
 
