@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recsys.domain.errors import StoreUnavailable
+from recsys.engine import DECLARED
 from serving.answers import json_response
 from serving.dependencies import ServicesOf
 
@@ -74,6 +75,7 @@ def readyz(services: ServicesOf) -> Response:
         "mode": "degraded" if missing else "normal",
         "degraded_reasons": missing,
         "model_version": bundle.version if bundle else None,
+        "propensity_version": services.propensity.model.version if services.propensity.model else DECLARED,
         "catalogue_version": catalogue.version,
         "policy_version": policy.version,
         "offers": len(catalogue.offers),

@@ -13,7 +13,7 @@ from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
 from serving.archive import Archive
-from serving.champion import ChampionInService
+from serving.champion import ChampionInService, PropensityInService
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
 
@@ -83,11 +83,12 @@ class FeaturesInService:
         return self._gateway is not None
 
 
-def registry_of(settings: Settings) -> "Registry":
-    """Open the model registry of these settings; takes seconds the first time (MLflow's import)."""
+def registry_of(settings: Settings, version: str = "") -> "Registry":
+    """Open the model registry that `version` is named in, else relevance's; takes seconds the first time (MLflow)."""
+    from training.model_kinds import kind_of
     from training.registry import Registry
 
-    return Registry(settings.tracking_uri)
+    return Registry(settings.tracking_uri, kind_of(version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,14 @@ class Services:
     database: Database
     catalogue: CatalogueInService
     champion: ChampionInService
+    propensity: PropensityInService
     features: FeaturesInService
     archive: Archive
     policy: PolicyInService = field(default_factory=PolicyInService)
     clock: Clock = system_clock
 
     def start(self) -> None:
-        """Begin following the champion and opening the feature store."""
+        """Begin following the champions and opening the feature store."""
         self.champion.start()
         self.features.start()
         threading.Thread(target=self._settle, name="settle", daemon=True).start()
@@ -112,17 +114,21 @@ class Services:
     def close(self) -> None:
         """Stop the threads and close what is open."""
         self.champion.stop()
+        self.propensity.stop()
         gc.unfreeze()
         self.features.close()
         self.database.close()
 
     def _settle(self) -> None:
-        """Once everything is loaded, take it out of the garbage collector's rounds.
+        """Follow the propensity champion; once everything is loaded, take it out of the garbage collector's rounds.
 
+        One after the other: LightGBM, Feast and MLflow import the same libraries, which threads must not do at once.
         Feast and MLflow leave a million objects behind; walking them stops every request for a quarter of a second.
         """
         self.features.wait()
         self.champion.wait()
+        self.propensity.start()
+        self.propensity.wait()
         if not self.champion.is_stopped:
             gc.collect()
             gc.freeze()
@@ -141,6 +147,7 @@ def build_services(settings: Settings) -> Services:
         database=database,
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
+        propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings),
         archive=Archive(settings),
     )

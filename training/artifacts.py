@@ -1,7 +1,9 @@
 """What a training run leaves to look at beside the bundle: the model card and the pictures."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from training.card_text import card_text
 from training.comparison import Candidate, Comparison
@@ -19,11 +21,17 @@ PLOTS = "plots"
 
 def write_card(account: Account, gates: list[Gate], directory: Path) -> list[Gate]:
     """Write the card as Markdown and JSON and return all gates, the one about the card among them."""
-    missing = missing_sections(model_card(account, gates))
-    judged = [*gates, judge_card(missing)]
-    card = model_card(account, judged)
+    return write_judged_card(lambda judged: model_card(account, judged), SECTIONS, gates, directory)
+
+
+def write_judged_card(
+    make: Callable[[list[Gate]], dict[str, Any]], sections: Mapping[str, str], gates: list[Gate], directory: Path
+) -> list[Gate]:
+    """Write what `make` says of a version under the headings of `sections`; returns all gates as `write_card` does."""
+    judged = [*gates, judge_card(missing_sections(make(gates), sections))]
+    card = make(judged)
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / CARD).write_text(card_text(card, SECTIONS), encoding="utf-8")
+    (directory / CARD).write_text(card_text(card, sections), encoding="utf-8")
     document = json.dumps(card, ensure_ascii=False, indent=2)
     (directory / CARD).with_suffix(".json").write_text(document, encoding="utf-8")
     return judged

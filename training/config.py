@@ -8,7 +8,8 @@ from typing import Any
 HEADLINE = "NDCG@5"
 """The metric by which candidates are compared, chosen and promoted."""
 
-REGISTERED_NAME = "nbo-relevance"
+RELEVANCE_NAME, PROPENSITY_NAME = "nbo-relevance", "nbo-propensity"
+"""Under which names experiments and registered models are kept."""
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (what is being done, how much is done, of how much or None)."""

@@ -1,6 +1,6 @@
 """The model card: what a version is for, what it learned from, how well it does, and where it must not be trusted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,9 +97,9 @@ def model_card(account: Account, gates: list[Gate]) -> dict[str, Any]:
     }
 
 
-def missing_sections(card: Mapping[str, Any]) -> tuple[str, ...]:
+def missing_sections(card: Mapping[str, Any], sections: Iterable[str] = SECTIONS) -> tuple[str, ...]:
     """Return the names of the sections that are not there or say nothing."""
-    return tuple(section for section in SECTIONS if not card.get(section))
+    return tuple(section for section in sections if not card.get(section))
 
 
 def _model(account: Account, best: Candidate) -> dict[str, Any]:

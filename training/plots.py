@@ -105,6 +105,21 @@ def draw_search(values: Sequence[float], best_so_far: Sequence[float], names: tu
         axes.legend()
 
 
+def draw_reliability(curves: Mapping[str, Sequence[NDArray[np.float64]]], directory: Path) -> None:
+    """Draw name → (mean probability, share that accepted, …) by bin as `reliability.png` and `.svg`."""
+    with _figure(directory / "reliability", width=5.5, height=5) as axes:
+        highest = max(float(values.max()) for curve in curves.values() for values in curve[:2])
+        axes.plot([0, highest], [0, highest], color="#999999", linewidth=1, label="as often as said")
+        for place, (name, (said, came, *_)) in enumerate(curves.items()):
+            axes.plot(said, came, label=name, **_look(place + 1))
+        axes.set(
+            xlabel="chance of acceptance that was given, mean of the bin",
+            ylabel="share that accepted",
+            title="How true the chances are, in bins of equally many",
+        )
+        axes.legend()
+
+
 @contextmanager
 def _figure(path: Path, width: float = 7, height: float = 4.5) -> Iterator[Any]:
     """Give the axes of one figure and write it as `path`.png and `path`.svg, without the time and the tool's name."""

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from recsys.domain.errors import BundleRefused
 from recsys.evaluation.exposure import by_group
 from recsys.evaluation.intervals import Interval, bootstrap
-from recsys.models.bundle_files import load_bundle
+from recsys.evaluation.probability_metrics import Forecasts
 from training.gates import Gate, Verdict
+from training.model_kinds import RELEVANCE, ModelKind
 
 SMALLEST_SEGMENT = 100
 """Evaluated customers below which a segment's figures say too little to refuse a model for them."""
@@ -20,12 +21,14 @@ SMALLEST_SEGMENT = 100
 REFUSED_OUTSIDE = (0.5, 2.0)
 WARNED_OUTSIDE = (0.8, 1.25)
 _MOST_NAMED = 5
+CALIBRATION_BOUND = 0.03
+"""The calibration error above which promised acceptances no longer come true closely enough to count on."""
 
 NOT_JUDGED_YET = (
     Gate(
         "calibration error",
         Verdict.NOT_APPLICABLE,
-        "a relevance model ranks and gives no probabilities; acceptance chances are calibrated elsewhere",
+        "a relevance model gives no probabilities; this gate belongs to the propensity model (q-…)",
     ),
     Gate(
         "off-policy value",
@@ -114,14 +117,35 @@ def judge_exposure(hits: NDArray[np.float64], is_filled: NDArray[np.bool_], segm
     return Gate(name, Verdict.PASSED, f"{said}, the farthest from 1")
 
 
-def judge_bundle(directory: Path) -> Gate:
-    """Refuse a bundle that does not pass its own checks, the golden canary among them."""
+def judge_bundle(directory: Path, kind: ModelKind = RELEVANCE) -> Gate:
+    """Refuse files of a version of `kind` that do not pass their own checks, the golden canary among them."""
     name = "bundle checks and canary"
     try:
-        bundle = load_bundle(directory)
+        made = kind.load(directory)
     except BundleRefused as error:
         return Gate(name, Verdict.REFUSED, str(error))
-    return Gate(name, Verdict.PASSED, f"all green, {bundle.manifest['canaries']} canary histories")
+    return Gate(name, Verdict.PASSED, f"all green, {made.manifest['canaries']} canary {kind.canaries}")
+
+
+def judge_calibration(forecasts: Forecasts, rng: np.random.Generator) -> Gate:
+    """Refuse a model whose calibration error is above `CALIBRATION_BOUND` and cannot be chance.
+
+    Chance is what a model that is exactly right would stay below in 99 of 100 such tests.
+    """
+    error, by_chance = forecasts.metrics()["ECE"], forecasts.chance_error(rng)
+    said = (
+        f"{error:.4f} on {len(forecasts.answers)} later answers, must not lie above {CALIBRATION_BOUND} or what chance "
+        f"explains, {by_chance:.4f}"
+    )
+    return Gate.of("calibration error", error <= max(CALIBRATION_BOUND, by_chance), said)
+
+
+def judge_order(against: Interval) -> Gate:
+    """Refuse a model whose AUC lies below that of the declared weights; `against` is the paired difference."""
+    name, said = "AUC not below the declared weights", _said("AUC", against, "must not lie below 0")
+    if against.mean >= 0 > against.low:
+        return Gate(name, Verdict.WARNED, f"{said}; the interval includes 0")
+    return Gate.of(name, against.mean >= 0, said)
 
 
 def judge_card(missing: tuple[str, ...]) -> Gate:

@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion, NotPromotable
-from recsys.models.bundle import Bundle
-from recsys.models.bundle_files import load_bundle
-from training.config import REGISTERED_NAME
 from training.gates import Gate, judge_approver, refusals
+from training.model_kinds import RELEVANCE, ModelKind, ModelVersion
 from training.tracking import BUNDLE_FOLDER, exists, open_tracking
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -68,15 +66,15 @@ class Findings:
 class Registry:
     """The model registry at `tracking_uri`; cheap to make, safe to use from several processes.
 
-    Versions are named as bundles are ("m-…"), or by their number in the registry.
+    It holds the versions of one `kind`, which are named by their content ("m-…", "q-…") or by their number.
     """
 
-    def __init__(self, tracking_uri: str) -> None:
-        self._tracking_uri = tracking_uri
+    def __init__(self, tracking_uri: str, kind: ModelKind = RELEVANCE) -> None:
+        self._tracking_uri, self._kind, self._name = tracking_uri, kind, kind.name
 
     @property
     def _client(self) -> Any:
-        return open_tracking(self._tracking_uri)
+        return open_tracking(self._tracking_uri, self._name)
 
     def champion(self) -> str | None:
         """Return the version that serves, or None before the first promotion; one query, to be polled."""
@@ -88,9 +86,9 @@ class Registry:
         if not exists(self._tracking_uri):
             return []
         aliases: dict[int, list[str]] = {}
-        for alias, number in self._client.get_registered_model(REGISTERED_NAME).aliases.items():
+        for alias, number in self._client.get_registered_model(self._name).aliases.items():
             aliases.setdefault(int(number), []).append(alias)
-        found = self._client.search_model_versions(f"name = '{REGISTERED_NAME}'", max_results=_MOST_VERSIONS)
+        found = self._client.search_model_versions(f"name = '{self._name}'", max_results=_MOST_VERSIONS)
         infos = [_described(entry, tuple(sorted(aliases.get(int(entry.version), ())))) for entry in found]
         champion = next((info for info in infos if CHAMPION in info.aliases), None)
         before = champion.before if champion else None
@@ -104,8 +102,8 @@ class Registry:
                 return info
         raise ModelVersionNotFound(version)
 
-    def register(self, bundle: Bundle, run_id: str, findings: Findings) -> VersionInfo:
-        """Add the bundle that run `run_id` logged; the same content again only renews what is said about it."""
+    def register(self, made: ModelVersion, run_id: str, findings: Findings) -> VersionInfo:
+        """Add the version that run `run_id` logged; the same content again only renews what is said about it."""
         root = self._client.get_run(run_id).info.artifact_uri
         said = {
             "metrics": json.dumps(dict(findings.metrics)),
@@ -114,19 +112,19 @@ class Registry:
             "trainer": findings.trainer,
             "card": f"{root}/{findings.card}" if findings.card else "",
         }
-        known = next((info for info in self.versions() if info.version == bundle.version), None)
+        known = next((info for info in self.versions() if info.version == made.version), None)
         if known:
             for key, value in said.items():
-                self._client.set_model_version_tag(REGISTERED_NAME, str(known.number), key, value)
-            return self.version(bundle.version)
+                self._client.set_model_version_tag(self._name, str(known.number), key, value)
+            return self.version(made.version)
         tags = {
-            "bundle": bundle.version,
-            "model": bundle.model_name,
-            "parameters": json.dumps(bundle.model.parameters()),
+            "bundle": made.version,
+            "model": made.model_name,
+            "parameters": json.dumps(made.manifest["parameters"]),
             **said,
         }
-        self._client.create_model_version(REGISTERED_NAME, f"{root}/{BUNDLE_FOLDER}", run_id, tags=tags)
-        return self.version(bundle.version)
+        self._client.create_model_version(self._name, f"{root}/{BUNDLE_FOLDER}", run_id, tags=tags)
+        return self.version(made.version)
 
     def promote(self, version: str, approver: str) -> VersionInfo:
         """Make `version` the champion; what it followed is kept with it, and one alias is flipped last.
@@ -145,7 +143,7 @@ class Registry:
             raise NotPromotable(f"{info.version} stays out of service. {'; '.join(refused)}.")
         self._check(info.version)
         kept = {"approver": approver.strip(), "before": None if before is None else int(before.version)}
-        self._client.set_model_version_tag(REGISTERED_NAME, str(info.number), "promotion", json.dumps(kept))
+        self._client.set_model_version_tag(self._name, str(info.number), "promotion", json.dumps(kept))
         self._point_champion(info.number)
         return self.version(info.version)
 
@@ -172,17 +170,17 @@ class Registry:
         not those of `version`.
         """
         target = into / version
-        if _is_whole(target, version):
+        if self._is_whole(target, version):
             return target
         info = self.version(version)
         into.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=into, prefix=".fetching-") as folder:
             self._client.download_artifacts(info.run_id, BUNDLE_FOLDER, folder)
             downloaded = Path(folder) / BUNDLE_FOLDER
-            if load_bundle(downloaded).version != info.version:
+            if self._kind.load(downloaded).version != info.version:
                 raise BundleRefused(f"version: the registry's files are not those of {info.version}")
             target = into / info.version
-            _put(downloaded, target)
+            self._put(downloaded, target)
         return target
 
     def _entry_of(self, alias: str) -> Any:
@@ -190,32 +188,30 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._client.get_model_version_by_alias(REGISTERED_NAME, alias)
+            return self._client.get_model_version_by_alias(self._name, alias)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
 
     def _point_champion(self, number: int) -> None:
-        self._client.set_registered_model_alias(REGISTERED_NAME, CHAMPION, str(number))
+        self._client.set_registered_model_alias(self._name, CHAMPION, str(number))
 
+    def _is_whole(self, directory: Path, version: str) -> bool:
+        try:
+            return self._kind.load(directory).version == version
+        except BundleRefused:
+            return False
 
-def _is_whole(directory: Path, version: str) -> bool:
-    try:
-        return load_bundle(directory).version == version
-    except BundleRefused:
-        return False
-
-
-def _put(downloaded: Path, target: Path) -> None:
-    """Move the folder into place; another process may do the same at the same time."""
-    if not _is_whole(target, target.name):
-        shutil.rmtree(target, ignore_errors=True)
-    try:
-        downloaded.rename(target)
-    except OSError:
-        if not _is_whole(target, target.name):
-            raise
+    def _put(self, downloaded: Path, target: Path) -> None:
+        """Move the folder into place; another process may do the same at the same time."""
+        if not self._is_whole(target, target.name):
+            shutil.rmtree(target, ignore_errors=True)
+        try:
+            downloaded.rename(target)
+        except OSError:
+            if not self._is_whole(target, target.name):
+                raise
 
 
 def _described(entry: Any, aliases: tuple[str, ...]) -> VersionInfo:

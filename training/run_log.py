@@ -98,7 +98,7 @@ def _metrics(candidate: Candidate) -> dict[str, float]:
     intervals = dict(candidate.intervals)
     if candidate.against_popularity:
         intervals[f"{HEADLINE}_against_popularity"] = candidate.against_popularity
-    return {**metrics, **_flat(intervals)}
+    return {**metrics, **flat(intervals)}
 
 
 def _parity_metrics(parity: Parity | None) -> dict[str, float]:
@@ -108,10 +108,10 @@ def _parity_metrics(parity: Parity | None) -> dict[str, float]:
         f"parity_overlap@{parity.list_length}": parity.overlap,
         "parity_NDCG@5_refit_minus_fold_in": parity.difference,
     }
-    return _flat(found)
+    return flat(found)
 
 
-def _flat(intervals: Mapping[str, Interval]) -> dict[str, float]:
+def flat(intervals: Mapping[str, Interval]) -> dict[str, float]:
     """Return mean, low and high of every interval as metrics of their own."""
     metrics: dict[str, float] = {}
     for name, interval in intervals.items():

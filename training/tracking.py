@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from training.config import REGISTERED_NAME
+from training.config import RELEVANCE_NAME
 
 BUNDLE_FOLDER = "bundle"
 _SQLITE = "sqlite:///"
@@ -39,22 +39,23 @@ class RunRecord:
 
 
 @lru_cache(maxsize=8)
-def open_tracking(tracking_uri: str) -> Any:
+def open_tracking(tracking_uri: str, name: str = RELEVANCE_NAME) -> Any:
     """Return the MLflow client of a tracking server or SQLite file, creating the file's tables when they are missing.
 
-    Safe when several processes start at once: the first one creates, the others wait.
+    The experiment and the registered model `name` are created, too. Safe when several processes start at once: the
+    first one creates, the others wait.
     """
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    for setting, value in _QUIET.items():
+        os.environ.setdefault(setting, value)
     from mlflow.tracking import MlflowClient
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     with _first_come(tracking_uri):
         client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
-        if client.get_experiment_by_name(REGISTERED_NAME) is None:
-            client.create_experiment(REGISTERED_NAME, artifact_location=_artifacts(tracking_uri))
-        if not client.search_registered_models(f"name = '{REGISTERED_NAME}'"):
-            client.create_registered_model(REGISTERED_NAME)
+        if client.get_experiment_by_name(name) is None:
+            client.create_experiment(name, artifact_location=_artifacts(tracking_uri))
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
     return client
 
 
@@ -63,12 +64,14 @@ def exists(tracking_uri: str) -> bool:
     return not tracking_uri.startswith(_SQLITE) or _database_file(tracking_uri).exists()
 
 
-def log_run(tracking_uri: str, record: RunRecord, parent: str | None = None) -> str:
+def log_run(
+    tracking_uri: str, record: RunRecord, parent: str | None = None, experiment_name: str = RELEVANCE_NAME
+) -> str:
     """Log `record` as a finished run, below the run `parent` if given, and return the run's id."""
-    client = open_tracking(tracking_uri)
+    client = open_tracking(tracking_uri, experiment_name)
     from mlflow.entities import Metric, Param
 
-    experiment = client.get_experiment_by_name(REGISTERED_NAME)
+    experiment = client.get_experiment_by_name(experiment_name)
     tags = {**record.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     run_id = str(client.create_run(experiment.experiment_id, tags=tags, run_name=record.name).info.run_id)
     steps = {name: [(0, value)] for name, value in record.metrics.items()}

@@ -1,7 +1,7 @@
 """Decisions as they were made and what customers answered, in the event log."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -10,11 +10,12 @@ from sqlalchemy import BindParameter, bindparam, case, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from recsys.domain.customer import Purpose
 from recsys.domain.errors import DecisionNotFound, IdempotencyKeyReused
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.schema import acceptances, contacts, decisions, interactions, outcomes
+from recsys.storage.schema import acceptances, consents, contacts, decisions, interactions, outcomes
 
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
 _RECORD_COLUMNS = (
@@ -54,6 +55,19 @@ _OUTCOMES_OF_DECISION = _outcome.where(outcomes.c.decision_id == bindparam("deci
 )
 _ANSWERED = select(outcomes.c.offer_id, outcomes.c.answer, func.count()).group_by("offer_id", "answer")
 _CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("contact_id")).scalar_subquery()
+_LAST_ASKED = (
+    select(func.max(consents.c.consent_id))
+    .where(consents.c.purpose == Purpose.PROFILING)
+    .group_by(consents.c.customer_id)
+)
+_REFUSERS = select(consents.c.customer_id).where(consents.c.consent_id.in_(_LAST_ASKED), consents.c.granted.is_(False))
+_ANSWERED_OFFERS = (
+    select(decisions.c.record, outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at)
+    .join_from(outcomes, decisions, outcomes.c.decision_id == decisions.c.decision_id)
+    .where(outcomes.c.recorded_at <= bindparam("until"), outcomes.c.customer_id.not_in(_REFUSERS))
+    .order_by(outcomes.c.recorded_at, outcomes.c.outcome_id)
+)
+_BATCH = 1_000
 _ADD_DECISION = insert(decisions)
 _ADD_OUTCOME = insert(outcomes)
 _OFFER_IDS: BindParameter[Sequence[str]] = bindparam("offer_ids", expanding=True)
@@ -64,6 +78,16 @@ _ACCEPTANCES = (
     .group_by(acceptances.c.offer_id)
 )
 _ADD_INTERACTION = insert(interactions).values(channel=_CHANNEL)
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredOffer:
+    """One answer with the record of the decision it was given to."""
+
+    record: dict[str, Any]
+    offer_id: str
+    answer: Answer
+    recorded_at: datetime
 
 
 class DecisionLog(BoundLog):
@@ -119,6 +143,15 @@ class DecisionLog(BoundLog):
         """Return the decision's outcomes, oldest first."""
         rows = self._connection.execute(_OUTCOMES_OF_DECISION, {"decision_id": decision_id})
         return tuple(_to_outcome(row) for row in rows)
+
+    def answered_offers(self, until: datetime) -> Iterator[AnsweredOffer]:
+        """Yield every answer recorded up to `until` with its decision's record, oldest first, without holding them all.
+
+        Nobody who refuses profiling now is among them; who refused when the decision was made, the record says.
+        """
+        for batch in self.batches(_ANSWERED_OFFERS.params(until=until), _BATCH):
+            for row in batch:
+                yield AnsweredOffer(_object(row.record), row.offer_id, Answer(row.answer), row.recorded_at)
 
     def answer_totals(self) -> dict[str, dict[Answer, int]]:
         """Return how often each offer was given each answer, over all time; what was not pitched is no answer."""

@@ -15,6 +15,7 @@ from serving.cli import (
     features_commands,
     import_commands,
     policy_commands,
+    propensity_commands,
     record_commands,
     replay_commands,
     serve_commands,
@@ -42,6 +43,7 @@ def build() -> typer.Typer:
         "promote": train_commands.promote,
         "rollback": train_commands.rollback,
     }))  # fmt: skip
+    app.add_typer(_group("propensity", "The chance of acceptance.", {"backtest": propensity_commands.backtest}))
     app.command("backtest")(backtest_commands.backtest)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)

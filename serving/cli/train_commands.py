@@ -10,11 +10,15 @@ import typer
 from serving.cli.environment import current_settings
 from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
+from serving.cli.propensity_commands import PropensityRequest, propensity_lines, run_propensity_training
 
 if TYPE_CHECKING:
     from serving.settings import Settings
+    from training.registry import Registry
 
-VersionArgument = Annotated[str, typer.Argument(metavar="V", help="A version (m-…) or its number, see `models list`.")]
+VersionArgument = Annotated[
+    str, typer.Argument(metavar="V", help="A version, or the number of an m-…, see `models list`.")
+]
 
 
 def train(
@@ -25,12 +29,21 @@ def train(
     promote_if_better: Annotated[bool, typer.Option("--promote-if-better", help="Promote if gates allow.")] = False,
     trainer: Annotated[str | None, typer.Option(help="Who trains, and may not approve. [default: your user]")] = None,
     events: Annotated[Path | None, typer.Option(help="Folder of exported events instead of the event log.")] = None,
+    propensity: Annotated[bool, typer.Option("--propensity", help="The chance of acceptance instead.")] = False,
+    matured_after: Annotated[float, typer.Option(min=0, help="Hours before an answer counts, with --propensity.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the latest purchases, train the best on everything, register it, and promote it if asked to.
 
-    With --tune, hyper-parameters are searched first; a search that was stopped goes on where it was.
+    With --tune, hyper-parameters are searched first; a search that was stopped goes on where it was. With --propensity,
+    the model of the chance of acceptance is trained instead, on the event log's decisions and their answers.
     """
+    if propensity:
+        request = PropensityRequest(seed, promote_if_better, trainer or _user(), matured_after)
+        with progress_bar() as progress:
+            summary = run_propensity_training(current_settings(), request, progress)
+        emit(summary, as_json, propensity_lines(summary))
+        return
     models = chosen_families(model)
     if engine != "local":
         raise typer.BadParameter(f"there is no engine {engine!r} yet; there is local", param_hint="--engine")
@@ -98,24 +111,32 @@ def _export(settings: "Settings", events: Path, progress: Progress) -> None:
 
 
 def list_models(as_json: JsonOption = False) -> None:
-    """List the registered model versions, newest first."""
+    """List the registered versions of both kinds, newest first: m-… rank by relevance, q-… say how likely a yes is."""
+    from training.model_kinds import PROPENSITY
     from training.registry import Registry
 
-    versions = [info.described() for info in Registry(current_settings().tracking_uri).versions()]
-    header = ("", "version", "model", "HR@3", "NDCG@5", "aliases", "created")
+    uri = current_settings().tracking_uri
+    versions = [info.described() for info in Registry(uri).versions()]
+    chances = [info.described() for info in Registry(uri, PROPENSITY).versions()]
+    tables = [_version_table(versions, ("HR@3", "NDCG@5"))] if versions else []
+    tables += [_version_table(chances, ("AUC", "ECE"))] if chances else []
+    lines = "\n\n".join(tables) or "No model version yet; run `nbo train`."
+    emit({"versions": versions, "propensity_versions": chances}, as_json, lines)
+
+
+def _version_table(versions: Sequence[Mapping[str, Any]], metrics: tuple[str, ...]) -> str:
+    header = ("", "version", "model", *metrics, "aliases", "created")
     rows = [
-        (f"{v['number']}", v["version"], v["model"], *(f"{v['metrics'].get(m, 0):.4f}" for m in ("HR@3", "NDCG@5")),
+        (f"{v['number']}", v["version"], v["model"], *(f"{v['metrics'].get(m, 0):.4f}" for m in metrics),
          ", ".join(v["aliases"]), f"{v['created_at']:%Y-%m-%d %H:%M}")
         for v in versions
     ]  # fmt: skip
-    emit({"versions": versions}, as_json, table(header, rows) if rows else "No model version yet; run `nbo train`.")
+    return table(header, rows)
 
 
 def show_model(version: VersionArgument, as_json: JsonOption = False) -> None:
     """Show one model version: parameters, back-test with intervals, every gate, model card, and who approved it."""
-    from training.registry import Registry
-
-    body = Registry(current_settings().tracking_uri).version(version).described()
+    body = _registry(version).version(version).described()
     lines = [
         f"version     {body['version']}  (number {body['number']}, {', '.join(body['aliases']) or 'no alias'})",
         f"model       {body['model']}  {_said(body['parameters'])}",
@@ -152,18 +173,25 @@ def promote(
 
     Whoever trained a version may not approve it.
     """
-    from training.registry import Registry
-
-    body = Registry(current_settings().tracking_uri).promote(version, approver).described()
+    body = _registry(version).promote(version, approver).described()
     emit(body, as_json, f"{body['version']} ({body['model']}) is champion.")
 
 
-def rollback(as_json: JsonOption = False) -> None:
+def rollback(
+    propensity: Annotated[bool, typer.Option("--propensity", help="That of the propensity model.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Make the previous champion the champion again."""
+    body = _registry("q-" if propensity else "m-").rollback().described()
+    emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.")
+
+
+def _registry(version: str) -> "Registry":
+    """Return the registry that `version` is named in."""
+    from training.model_kinds import kind_of
     from training.registry import Registry
 
-    body = Registry(current_settings().tracking_uri).rollback().described()
-    emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.")
+    return Registry(current_settings().tracking_uri, kind_of(version))
 
 
 def _training_lines(summary: Mapping[str, Any]) -> str:

@@ -227,7 +227,8 @@ class ContactService:
             made = new_id("d", now), now
             situation = situation_in(log, heard, person, features, (catalogue, policy), made)
         with stage("decide"):
-            decision = decide(situation, catalogue, self._services.champion.bundle, policy)
+            models = self._services.champion.bundle, self._services.propensity.model
+            decision = decide(situation, catalogue, models[0], policy, models[1])
         with stage("record"):
             sequence = sequence or log.next_sequence(heard.contact.contact_id)
             record = make_record(decision, situation, catalogue, sequence)

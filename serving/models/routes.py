@@ -33,14 +33,14 @@ def list_models(services: ServicesOf) -> dict[str, Any]:
 @router.post("/{version}/promote", dependencies=[Depends(allow(Role.APPROVER))])
 def promote(version: str, services: ServicesOf, request: Promotion | None = None) -> dict[str, Any]:
     """Make a version the champion; every worker serves it within seconds."""
-    registry = registry_of(services.settings)
+    registry = registry_of(services.settings, version)
     registry.promote(version, (request.approver if request else None) or "api")
     return {"champion": registry.champion()}
 
 
 @router.post("/rollback", dependencies=[Depends(allow(Role.APPROVER))])
-def roll_back(services: ServicesOf) -> dict[str, Any]:
-    """Return to the champion before this one."""
-    registry = registry_of(services.settings)
+def roll_back(services: ServicesOf, propensity: bool = False) -> dict[str, Any]:
+    """Return to the champion before this one; `propensity` says which model's."""
+    registry = registry_of(services.settings, "q-" if propensity else "")
     registry.rollback()
     return {"champion": registry.champion()}

@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 
 from recsys.evaluation.intervals import Interval
-from training.plots import draw_against_popularity, draw_exposure, draw_parity, draw_recall, draw_search
+from training.plots import (
+    draw_against_popularity,
+    draw_exposure,
+    draw_parity,
+    draw_recall,
+    draw_reliability,
+    draw_search,
+)
 
 ONE, OTHER = Interval(0.3, 0.2, 0.4), Interval(0.5, 0.5, 0.5)
 FAMILIES = [f"family {number}" for number in range(9)]
-PICTURES = ("against_popularity", "exposure", "parity", "recall", "search")
+PICTURES = ("against_popularity", "exposure", "parity", "recall", "reliability", "search")
 
 
 def draw(directory: Path) -> Path:
@@ -18,6 +25,7 @@ def draw(directory: Path) -> Path:
     draw_against_popularity(dict.fromkeys(FAMILIES, ONE), "NDCG@5", directory)
     draw_exposure({name: np.arange(20) for name in FAMILIES}, 5, directory)
     draw_parity(ONE, ONE, OTHER, 10, directory)
+    draw_reliability({"a model": (np.array([0.1, 0.3]), np.array([0.1, 0.2]), np.ones(2))}, directory)
     draw_search([0.1, 0.3, 0.2], [0.1, 0.3, 0.3], ("als", "NDCG@5"), directory)
     return directory
 

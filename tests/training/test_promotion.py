@@ -4,11 +4,22 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.evaluation.intervals import Interval
+from recsys.evaluation.probability_metrics import Forecasts
 from recsys.interactions.matrix import build_matrix
 from recsys.models.bundle_files import save_bundle
 from recsys.models.popularity import Popularity
 from training.gates import Gate, Verdict, approver_to_come, judge_approver, refusals
-from training.promotion import NOT_JUDGED_YET, Rivals, judge_bundle, judge_card, judge_exposure, judge_rivals
+from training.promotion import (
+    NOT_JUDGED_YET,
+    Rivals,
+    judge_bundle,
+    judge_calibration,
+    judge_card,
+    judge_exposure,
+    judge_order,
+    judge_rivals,
+)
 
 SOMEBODY = np.random.default_rng(0).random(400)
 
@@ -106,6 +117,29 @@ def test_a_sound_bundle_passes_and_a_damaged_one_is_refused_with_the_reason(tmp_
     assert judge_bundle(tmp_path / "bundle").verdict is Verdict.PASSED
     (tmp_path / "bundle" / "arrays.npz").write_bytes(b"damaged")
     assert judge_bundle(tmp_path / "bundle").is_refused
+
+
+def test_the_calibration_error_of_a_relevance_model_is_the_propensity_models_business() -> None:
+    assert "belongs to the propensity model" in NOT_JUDGED_YET[0].figure
+
+
+def forecasts(count: int, too_high: float) -> Forecasts:
+    rng = np.random.default_rng(3)
+    truth = rng.uniform(0.05, 0.4, count)
+    return Forecasts.of(truth + too_high, (rng.random(count) < truth).astype(np.float64))
+
+
+def test_chances_that_come_true_pass_and_false_ones_are_refused_unless_it_may_be_chance() -> None:
+    def verdict(count: int, too_high: float) -> Verdict:
+        return judge_calibration(forecasts(count, too_high), np.random.default_rng(0)).verdict
+
+    assert [verdict(5_000, 0.0), verdict(5_000, 0.1), verdict(60, 0.05)] == ["passed", "refused", "passed"]
+
+
+def test_an_order_below_the_declared_weights_is_refused_and_one_hardly_above_is_a_warning() -> None:
+    verdicts = [judge_order(Interval(*figures)).verdict for figures in
+                ((0.05, 0.02, 0.08), (0.01, -0.02, 0.04), (-0.01, -0.04, 0.02))]  # fmt: skip
+    assert verdicts == [Verdict.PASSED, Verdict.WARNED, Verdict.REFUSED]
 
 
 def test_a_card_with_a_gap_is_refused_by_the_name_of_the_section() -> None:

@@ -169,7 +169,7 @@ def test_a_change_of_champion_killed_at_any_point_is_wholly_old_or_wholly_new(
     after = third if step == "promote" else first
     for at in range(10):
         with monkeypatch.context() as patched:
-            patched.setattr("training.registry.open_tracking", lambda _, at=at: Mortal(client, at))
+            patched.setattr("training.registry.open_tracking", lambda *_, at=at: Mortal(client, at))
             with suppress(Killed):
                 registry.promote(third, "Ada") if step == "promote" else registry.rollback()
         if registry.champion() == after:

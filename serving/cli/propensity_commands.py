@@ -1,0 +1,122 @@
+"""`nbo train --propensity` and `nbo propensity`: the chance of acceptance, trained on answers, tried on files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serving.cli.model_options import SeedOption
+from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PropensityRequest:
+    """What to train; answers younger than `matured_after` hours are not used, `trainer` may not approve."""
+
+    seed: int
+    promote_if_better: bool
+    trainer: str
+    matured_after: float = 0.0
+
+
+def run_propensity_training(settings: "Settings", asked: PropensityRequest, progress: Progress) -> dict[str, Any]:
+    """Train the propensity model on the answers in the event log and return the summary as JSON values."""
+    from datetime import timedelta
+
+    from recsys.domain.clock import system_clock
+    from recsys.storage.database import open_database
+    from training.propensity_fit import FitOptions
+    from training.propensity_pipeline import PropensityConfig, summarise_propensity, train_propensity
+
+    config = PropensityConfig(
+        tracking_uri=settings.tracking_uri,
+        options=FitOptions(seed=asked.seed),
+        promote_if_better=asked.promote_if_better,
+        trainer=asked.trainer,
+    )
+    until = system_clock() - timedelta(hours=asked.matured_after)
+    database = open_database(settings.event_log_url)
+    try:
+        database.upgrade()
+        with database.read() as log:
+            result = train_propensity(config, log.answered_offers(until), progress)
+    finally:
+        database.close()
+    return summarise_propensity(result)
+
+
+def propensity_lines(summary: Mapping[str, Any]) -> str:
+    """Return the summary of a training run for people."""
+    window, sizes, version = summary["window"], summary["sizes"], summary["version"]
+    lines = [
+        f"{window['answers']} matured answers, {window['accepted']} accepted; the last {sizes['later answers']} judge.",
+        "",
+        _metric_table(summary["models"]),
+        "",
+        f"Calibrated by {summary['calibration']['chosen']}, {summary['rounds']} trees.",
+    ]
+    if found := summary["evaluation_slice"]:
+        lines += [f"Customers never fitted on, {sizes['evaluation slice']} answers:", _metric_table(found), ""]
+    lines.append(f"Registered {version} (propensity, number {summary['number']}).")
+    lines += [f"Gate not passed: {gate['gate']}: {gate['figure']}."
+              for gate in summary["gates"] if gate["verdict"] == "refused"]  # fmt: skip
+    lines.append(f"Champion: {summary['champion'] or 'none'}{' (just promoted)' if summary['promoted'] else ''}.")
+    return "\n".join(lines)
+
+
+def backtest(
+    file: Annotated[Path, typer.Argument(help="A table in time order, one answered offer a row (.csv, .parquet).")],
+    answer: Annotated[str, typer.Option(help="The column with the answer.")] = "y",
+    yes: Annotated[str, typer.Option(help="What it says where the offer was accepted.")] = "yes",
+    without: Annotated[str, typer.Option(help="Columns to leave out, with commas.")] = "",
+    train_share: Annotated[float, typer.Option(min=0.1, max=0.9, help="Share of the rows to learn from.")] = 0.67,
+    batch: Annotated[int, typer.Option(min=1, help="Rows that are calibrated at a time.")] = 100,
+    seed: SeedOption = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the propensity model's fitting against a file, the later rows as test, and say how true its chances are.
+
+    Text columns become indicators; columns that mostly tell earlier from later rows are left out. Of the test rows,
+    each batch is calibrated with answers before it, as a bank would that recalibrates every day. Beside it stands a
+    logistic regression of all columns on the same rows.
+    """
+    from training.propensity_backtest import BacktestRequest, backtest_propensity
+    from training.propensity_fit import FitOptions
+
+    left_out = tuple(name.strip() for name in without.split(",") if name.strip())
+    request = BacktestRequest(file, answer, yes, left_out, train_share, batch, options=FitOptions(seed=seed))
+    with progress_bar() as progress:
+        result = backtest_propensity(request, progress)
+    emit(result, as_json, _backtest_lines(result))
+
+
+def _backtest_lines(result: Mapping[str, Any]) -> str:
+    rows, accepted, chosen, bounds = (result[name] for name in ("rows", "accepted", "recalibration", "bounds"))
+    ratio, order = bounds["calibration_error_ratio"], bounds["auc_not_below_baseline"]
+    said = {name: "not below" if is_met else "below" for name, is_met in order.items()}
+    left_out = ", ".join(result["left_out_as_telling_the_time"]) or "nothing"
+    lines = [
+        f"{sum(rows.values())} rows in time order: {', '.join(f'{name} {count}' for name, count in rows.items())}.",
+        f"Accepted: {accepted['train']:.4f} of the rows to learn from, {accepted['test']:.4f} of the test.",
+        f"Left out, because they tell the time: {left_out}.",
+        f"{result['rounds']} trees; every {chosen['batch']} rows calibrated by {chosen['family']} "
+        f"on the {chosen['window']} answers before.",
+        "",
+        _metric_table(result["models"]),
+        "",
+        f"Calibration error after ÷ before: {ratio if ratio is None else f'{ratio:.3f}'} "
+        f"(half or less: {'yes' if bounds['calibration_error_halved'] else 'no'}).",
+        f"AUC {said['uncalibrated']} the regression's before calibration, {said['calibrated']} it after.",
+    ]
+    return "\n".join(lines)
+
+
+def _metric_table(models: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    header = ("model", "AUC", "log-loss", "Brier", "ECE")
+    rows = [(name, *(interval(found[metric]) for metric in header[1:])) for name, found in models.items()]
+    return table(header, rows)

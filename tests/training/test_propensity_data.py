@@ -1,0 +1,95 @@
+"""Rows from answered offers: what counts, what is left out, and who is never fitted on."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsys.domain.customer import Purpose
+from recsys.domain.errors import ImportInvalid
+from recsys.domain.outcome import Answer
+from recsys.storage.database import Database, open_database
+from tests.builders import NOW
+from tests.training.answers import Given, a_logistic_world, answered, record
+from training.propensity_data import AnsweredRows, is_in_evaluation, read_answers
+
+SIGNALS: dict[str, Any] = {"base_log_odds": -2.0, "relevance": 0.5}
+ENOUGH = [
+    Given(f"c{n}", n, {**SIGNALS, "age": float(n)}, Answer.ACCEPTED if n % 4 == 0 else Answer.DECLINED)
+    for n in range(600)
+]
+
+
+def read(*more: Given) -> AnsweredRows:
+    return read_answers(answered(*ENOUGH, *more))
+
+
+def test_yes_is_one_no_and_later_are_zero_and_what_was_not_pitched_is_no_row() -> None:
+    said = [Answer.ACCEPTED, Answer.DECLINED, Answer.LATER, Answer.NOT_PITCHED]
+    rows = read(*(Given("c", 1_000 + n, SIGNALS, answer) for n, answer in enumerate(said)))
+    assert rows.answers[600:].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_the_last_answer_to_an_offer_of_a_decision_is_the_one() -> None:
+    later, yes = (Given("c", hour, SIGNALS, answer, decision="d") for hour, answer in
+                  ((1_000, Answer.LATER), (1_001, Answer.ACCEPTED)))  # fmt: skip
+    rows = read(later, Given("c", 1_000.5, SIGNALS), yes)
+    assert rows.answers[600:].tolist() == [0.0, 1.0]
+    assert len(read(later, Given("c", 1_001, SIGNALS, decision="d", offer="loan"))) == 602
+
+
+def test_signals_are_the_union_of_what_was_logged_and_unknown_where_they_were_not() -> None:
+    rows = read(Given("c", 1_000, {**SIGNALS, "is_service": True, "sentiment": None}), Given("d", 1_001, SIGNALS))
+    assert rows.signals == ("base_log_odds", "relevance", "age", "is_service")
+    np.testing.assert_array_equal(rows.table[600:], [[-2.0, 0.5, np.nan, 1.0], [-2.0, 0.5, np.nan, np.nan]])
+
+
+def test_who_refused_profiling_then_and_decisions_without_signals_are_left_out_and_counted() -> None:
+    rows = read(Given("c", 1_000, SIGNALS, profiling=False), Given("c", 1_001, {}), Given("c", 1_002, SIGNALS))
+    assert len(rows) == 601
+    assert dict(rows.left_out) == {"who refused profiling": 1, "without logged signals": 1}
+
+
+@pytest.mark.parametrize(("given", "said"), [(ENOUGH[:400], "400 matured answers"), ([], "0 matured answers"),
+                                             (ENOUGH[1::2] * 2, "0 of them accepted")])  # fmt: skip
+def test_too_few_answers_say_how_many_there_are_and_are_needed(given: list[Given], said: str) -> None:
+    with pytest.raises(ImportInvalid, match=f"{said}.*500 are needed, 30 of each kind"):
+        read_answers(answered(*given))
+
+
+def test_the_evaluation_slice_is_five_percent_of_customers_and_always_the_same() -> None:
+    names = [f"customer {n}" for n in range(20_000)]
+    assert 0.045 < np.mean([is_in_evaluation(name) for name in names]) < 0.055
+    assert [place for place in range(60) if is_in_evaluation(names[place])] == [13, 22, 24, 28, 39]
+
+
+def test_the_log_gives_answers_in_time_order_up_to_a_moment(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    world = [Given("c1", 3, SIGNALS), Given("c2", 1, SIGNALS, Answer.ACCEPTED), Given("c1", 9, SIGNALS)]
+    record(database, world)
+    with database.read() as log:
+        found = list(log.answered_offers(NOW + timedelta(hours=5)))
+    database.close()
+    assert [(one.record["customer_id"], one.answer) for one in found] == [("c2", "accepted"), ("c1", "declined")]
+    assert found[0].record["offers"][0]["signals"] == SIGNALS
+
+
+def test_whoever_refuses_profiling_now_is_in_no_answer_of_the_log(database: Database) -> None:
+    record(database, [Given("c1", 1, SIGNALS), Given("c2", 2, SIGNALS)])
+    with database.transaction() as log:
+        for name, granted in (("c1", False), ("c2", True)):
+            log.add_consent(name, Purpose.PROFILING, not granted, NOW, "app")
+            log.add_consent(name, Purpose.PROFILING, granted, NOW, "app")
+    with database.read() as log:
+        assert [one.record["customer_id"] for one in log.answered_offers(NOW + timedelta(days=1))] == ["c2"]
+
+
+def test_a_log_of_thousands_is_read_whole(sqlite_url: str) -> None:
+    database = open_database(sqlite_url)
+    record(database, a_logistic_world(2_100))
+    with database.read() as log:
+        rows = read_answers(log.answered_offers(NOW + timedelta(days=900)))
+    database.close()
+    assert len(rows) == 2_100
+    assert list(rows.moments) == sorted(rows.moments)

@@ -1,0 +1,149 @@
+"""From answered offers in the event log to rows: the signals as they were logged at the decision, and the answer."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.domain.errors import ImportInvalid
+from recsys.domain.outcome import Answer
+from recsys.models.propensity_model import LINEAR
+from recsys.storage.decision_log import AnsweredOffer
+
+LEAST_ANSWERS, LEAST_ACCEPTED = 500, 30
+EVALUATION_SHARE = 0.05
+_SALT = "propensity evaluation slice"
+_WANTED = {Answer.ACCEPTED: 1.0, Answer.DECLINED: 0.0, Answer.LATER: 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredRows:
+    """Answered offers in time order: a `table` (n, signals) with NaN where unknown, and columns (n,) beside it.
+
+    `declared` is the propensity (0–1) that was logged, `customers` the place of each row's customer; `in_evaluation`
+    marks the rows of customers who are never fitted or calibrated on.
+    """
+
+    signals: tuple[str, ...]
+    table: NDArray[np.float64]
+    answers: NDArray[np.float64]
+    declared: NDArray[np.float64]
+    customers: NDArray[np.intp]
+    moments: tuple[datetime, ...]
+    in_evaluation: NDArray[np.bool_]
+    left_out: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    def select(self, rows: NDArray[Any]) -> "AnsweredRows":
+        """Return these rows only, in the same order; `rows` is a mask or rising places."""
+        places = np.arange(len(self))[rows]
+        return replace(
+            self,
+            table=self.table[places],
+            answers=self.answers[places],
+            declared=self.declared[places],
+            customers=self.customers[places],
+            moments=tuple(self.moments[place] for place in places),
+            in_evaluation=self.in_evaluation[places],
+        )
+
+    def window(self) -> dict[str, Any]:
+        """Return count, first and last moment and a digest that changes with every signal and answer."""
+        digest = hashlib.sha256("|".join(self.signals).encode())
+        for column in (self.table, self.answers, self.declared):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return {
+            "answers": len(self),
+            "accepted": int(self.answers.sum()),
+            "first": self.moments[0].isoformat(),
+            "last": self.moments[-1].isoformat(),
+            "digest": digest.hexdigest(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    signals: Mapping[str, float | None]
+    answer: float
+    declared: float
+    customer_id: str
+    moment: datetime
+
+
+def read_answers(answered: Iterable[AnsweredOffer]) -> AnsweredRows:
+    """Return one row an offer of a decision, by its last answer; what was not pitched is none.
+
+    Left out, and counted: who refused profiling when the decision was made, and decisions that logged no signals.
+    Raises ImportInvalid when fewer than `LEAST_ANSWERS` remain, or fewer than `LEAST_ACCEPTED` of either kind.
+    """
+    rows: dict[tuple[str, str], _Row] = {}
+    left_out = {"who refused profiling": 0, "without logged signals": 0}
+    for one in answered:
+        if one.answer not in _WANTED:
+            continue
+        if one.record["inputs"]["customer"]["consents"].get("profiling") is False:
+            left_out["who refused profiling"] += 1
+            continue
+        shown = next((offer for offer in one.record["offers"] if offer["offer_id"] == one.offer_id), None)
+        if shown is None or not shown.get("signals"):
+            left_out["without logged signals"] += 1
+            continue
+        key = (one.record["decision_id"], one.offer_id)
+        rows.pop(key, None)  # so that the row stands where its last answer does
+        rows[key] = _Row(
+            {**one.record.get("signals", {}), **shown["signals"]},
+            _WANTED[one.answer],
+            shown["propensity"],
+            one.record["customer_id"],
+            one.recorded_at,
+        )
+    _check_enough([*rows.values()], left_out)
+    return _in_columns([*rows.values()], left_out)
+
+
+def is_in_evaluation(customer_id: str) -> bool:
+    """Return whether the customer is one of the fixed 5 % that no propensity model is ever fitted on."""
+    digest = hashlib.sha256(f"{_SALT}|{customer_id}".encode()).digest()
+    return int.from_bytes(digest[:8]) < EVALUATION_SHARE * 2**64
+
+
+def _check_enough(rows: list[_Row], left_out: Mapping[str, int]) -> None:
+    accepted = int(sum(row.answer for row in rows))
+    if len(rows) >= LEAST_ANSWERS and min(accepted, len(rows) - accepted) >= LEAST_ACCEPTED:
+        return
+    without = " and ".join(f"{count} {what}" for what, count in left_out.items() if count)
+    raise ImportInvalid(
+        f"There are {len(rows)} matured answers to learn from, {accepted} of them accepted"
+        f"{f' (left out: {without})' if without else ''}; {LEAST_ANSWERS} are needed, {LEAST_ACCEPTED} of each kind. "
+        "The declared weights go on serving."
+    )
+
+
+def _in_columns(rows: list[_Row], left_out: Mapping[str, int]) -> AnsweredRows:
+    names = {name for row in rows for name, value in row.signals.items() if isinstance(value, bool | int | float)}
+    signals = (*LINEAR, *sorted(names - set(LINEAR)))
+    place = {name: column for column, name in enumerate(signals)}
+    table = np.full((len(rows), len(signals)), np.nan)
+    for number, row in enumerate(rows):
+        for name, value in row.signals.items():
+            if isinstance(value, bool | int | float):
+                table[number, place[name]] = value
+    varies = np.nanmax(np.nan_to_num(table), axis=0) > np.nanmin(np.nan_to_num(table), axis=0)
+    varies[: len(LINEAR)] = True  # a signal that is always the same says nothing
+    customers = np.unique([row.customer_id for row in rows], return_inverse=True)[1]
+    return AnsweredRows(
+        tuple(name for name, is_kept in zip(signals, varies, strict=True) if is_kept),
+        table[:, varies],
+        np.array([row.answer for row in rows]),
+        np.array([row.declared for row in rows], dtype=np.float64),
+        customers,
+        tuple(row.moment for row in rows),
+        np.array([is_in_evaluation(row.customer_id) for row in rows]),
+        left_out,
+    )
