@@ -101,7 +101,7 @@ def situation_in(
         answers=person.answers,
         open_complaint_since=person.open_complaint_since,
         offered_elsewhere=_offered_elsewhere(log, heard.contact, person, now - timedelta(hours=policy.elsewhere_hours)),
-        acceptances=log.acceptances(capped, now.date()) if capped else {},
+        acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
         degraded_reasons=features.degraded_reasons,
