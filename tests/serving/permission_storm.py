@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import insert, update
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
+from recsys.domain.clock import Clock
 from recsys.domain.customer import Customer
 from recsys.domain.errors import ContactClosed, ContactTaken, OfferNotAllowed, OfferNotFound
 from recsys.domain.outcome import Answer
@@ -98,21 +99,26 @@ class Unheard(LiveHub):
         """Tell nobody."""
 
 
+def services_of(path: Path, clock: Clock) -> Services:
+    """Return the parts of a service over the SQLite file at `path`, with neither a model nor features."""
+    settings = Settings(home=path.parent / "home", database_url=f"sqlite:///{path}")
+    return Services(
+        settings=settings,
+        database=open_database(settings.event_log_url),
+        catalogue=CatalogueInService(),
+        champion=ChampionInService(settings.tracking_uri, settings.bundles),
+        features=FeaturesInService(settings),
+        clock=clock,
+    )
+
+
 class Storm:
     """`decisions` random decisions through the real service over the SQLite file at `path`."""
 
     def __init__(self, path: Path, decisions: int, seed: int = 0) -> None:
         self.decisions, self._seed, self._made = decisions, seed, 0
         self._clock, self._counting = MovingClock(), threading.Lock()
-        settings = Settings(home=path.parent / "home", database_url=f"sqlite:///{path}")
-        self._services = Services(
-            settings=settings,
-            database=open_database(settings.event_log_url),
-            catalogue=CatalogueInService(),
-            champion=ChampionInService(settings.tracking_uri, settings.bundles),
-            features=FeaturesInService(settings),
-            clock=self._clock,
-        )
+        self._services = services_of(path, self._clock)
         self._contacts = ContactService(self._services, Unheard())
         self._open: list[str] = []
 
