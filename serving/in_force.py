@@ -14,18 +14,17 @@ class CatalogueInService:
     """Holds the compiled catalogue; every read compares its version with the event log's."""
 
     def __init__(self) -> None:
-        self._version: str | None = None
-        self._catalogue: Catalogue | None = None
+        self._held: tuple[str | None, Catalogue] | None = None  # one value, so that no thread sees half a change
 
     def current(self, log: EventLog) -> Catalogue:
         """Return the latest saved catalogue (an empty one before the first is saved)."""
         version, _ = log.versions_in_force()
-        catalogue = self._catalogue
-        if catalogue is None or version != self._version:
+        held = self._held
+        if held is None or version != held[0]:
             saved = log.latest_catalogue()
             catalogue = compiled(saved, vocabulary(log)) if saved else build_catalogue((), vocabulary(log))
-            self._version, self._catalogue = (saved.version if saved else None), catalogue
-        return catalogue
+            self._held = held = (saved.version if saved else None), catalogue
+        return held[1]
 
 
 class PolicyInService:

@@ -65,15 +65,6 @@ class Policy:
         """Name of exactly these numbers: "p-" and 12 hex digits of their SHA-256."""
         return _version(self)
 
-    @property
-    def answers_needed_days(self) -> int:
-        """How far back past answers matter to this policy."""
-        return max(
-            self.sales_cap_days, self.channel_cap_days, self.family_cap_days, self.offer_cap_days,
-            self.declined_cool_off_days, self.declined_cool_off_most_days, self.later_cool_off_days,
-            self.service_done_days,
-        )  # fmt: skip
-
 
 @lru_cache(maxsize=64)
 def _version(policy: Policy) -> str:

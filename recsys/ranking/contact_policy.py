@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
 from recsys.domain.outcome import Answer, PastAnswer
@@ -43,7 +45,8 @@ def contact_policy_state(situation: Situation, catalogue: Catalogue, policy: Pol
     families.update(int(table.family[table.column[one]]) for one in elsewhere if one in table.column)
     if families and max(families.values()) >= policy.family_cap:
         full = {family for family, count in families.items() if count >= policy.family_cap}
-        blocked |= {c: "family_cap" for c, family in enumerate(table.family.tolist()) if family in full}
+        columns = np.flatnonzero(table.is_sale & np.isin(table.family, list(full))).tolist()
+        blocked |= dict.fromkeys(columns, "family_cap")
     pitched = Counter(past.offer_id for past in _within(sales, policy.offer_cap_days, now))
     for offer_id, count in pitched.items():
         if count >= policy.offer_cap and offer_id in table.column:
@@ -55,6 +58,8 @@ def contact_policy_state(situation: Situation, catalogue: Catalogue, policy: Pol
     on_channel = sum(past.channel == channel for past in _within(sales, policy.channel_cap_days, now))
     overall = len(_within(sales, policy.sales_cap_days, now))
     left = min(policy.sales_cap - overall, policy.channel_cap - on_channel) - len(elsewhere)
+    if 0 in (policy.offer_cap, policy.family_cap):
+        left = 0
     return ContactPolicyState(blocked, max(left, 0))
 
 

@@ -90,7 +90,6 @@ def situation_in(
     """Return the situation of this contact inside the open transaction, for the decision `made` (its id, now)."""
     catalogue, policy = rules
     decision_id, now = made
-    since = now - timedelta(days=policy.answers_needed_days)
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
     return Situation(
         decision_id=decision_id,
@@ -99,10 +98,10 @@ def situation_in(
         contact=heard.contact,
         intents=heard_intents(heard),
         history=person.history,
-        answers=tuple(past for past in person.answers if past.answered_at >= since),
+        answers=person.answers,
         open_complaint_since=person.open_complaint_since,
         offered_elsewhere=_offered_elsewhere(log, heard.contact, person, now - timedelta(hours=policy.elsewhere_hours)),
-        acceptances=log.acceptances(capped, now.date()) if capped else {},
+        acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
         degraded_reasons=features.degraded_reasons,

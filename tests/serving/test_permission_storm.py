@@ -1,0 +1,109 @@
+"""Whatever happens at once and in whatever order, no decision breaks permission: judged from the committed log."""
+
+import sys
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from recsys.domain.offer import Offer
+from recsys.ranking import eligibility
+from recsys.ranking.contact_policy import ContactPolicyState, contact_policy_state
+from recsys.storage.database import Database
+from recsys.storage.event_log import EventLog
+from serving.contacts import service, situation
+from serving.contacts.situation import Person, look_up
+from tests.serving.permission_oracle import Oracle, keep_journal
+from tests.serving.permission_storm import Storm
+
+FEW = 400
+
+
+@pytest.fixture(autouse=True)
+def _threads_take_turns_often() -> Iterator[None]:
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(0.0002)
+    yield
+    sys.setswitchinterval(usual)
+
+
+def storm(url: str, decisions: int) -> Oracle:
+    path = Path(url.removeprefix("sqlite:///"))
+    keep_journal(path)
+    Storm(path, decisions).run()
+    return Oracle().replay(path)
+
+
+@pytest.mark.parametrize("decisions", [1_500, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_no_decision_breaks_permission(sqlite_url: str, decisions: int) -> None:
+    oracle = storm(sqlite_url, decisions)
+    assert oracle.violations == {}
+    assert oracle.decisions > 0.95 * decisions
+    assert oracle.shown > decisions
+
+
+def without_caps(*asked: object) -> ContactPolicyState:
+    state = contact_policy_state(*asked)  # type: ignore[arg-type]
+    return ContactPolicyState({c: code for c, code in state.blocked.items() if not code.endswith("_cap")}, 99)
+
+
+def test_the_storm_finds_caps_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eligibility, "contact_policy_state", without_caps)
+    found = storm(sqlite_url, FEW).violations
+    assert {"list: over the cap on sales", "list: over the cap of the channel"} <= found.keys()
+    assert {"shown: over the cap of the offer", "shown: over the cap of the family"} & found.keys()
+
+
+def test_the_storm_finds_cool_offs_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_cool_off(*asked: object) -> ContactPolicyState:
+        state = contact_policy_state(*asked)  # type: ignore[arg-type]
+        kept = {c: code for c, code in state.blocked.items() if code != "cooling_off"}
+        return ContactPolicyState(kept, state.sales_left)
+
+    monkeypatch.setattr(eligibility, "contact_policy_state", without_cool_off)
+    assert any("cooling off" in code for code in storm(sqlite_url, FEW).violations)
+
+
+def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let everybody but who answers read the customer before it is their turn, as without the customer's lock."""
+    read_before = threading.local()
+    locked: Callable[..., object] = Database.transaction
+
+    @contextmanager
+    def read_then_lock(database: Database, customer_id: str | None = None) -> Generator[EventLog]:
+        read_before.person = None
+        if customer_id is not None and sys._getframe(2).f_code.co_name != "answer":
+            with database.read() as log:
+                read_before.person = look_up(log, customer_id)
+        with locked(database, customer_id) as log:  # type: ignore[attr-defined]
+            yield log
+
+    def as_read_before(log: EventLog, customer_id: str) -> Person:
+        return getattr(read_before, "person", None) or look_up(log, customer_id)
+
+    monkeypatch.setattr(Database, "transaction", read_then_lock)
+    monkeypatch.setattr(situation, "look_up", as_read_before)
+
+
+def test_the_storm_finds_a_lock_that_is_not_taken(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_lock(monkeypatch)
+    assert len(storm(sqlite_url, FEW).violations) > 2
+
+
+def test_the_storm_finds_volumes_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eligibility, "_apply_volume_caps", lambda *_: None)
+    found = storm(sqlite_url, FEW).violations
+    assert "shown: sold out" in found
+    assert not any(code.startswith("accepted:") for code in found)  # the counter still stands in the way
+
+
+def test_the_storm_finds_acceptances_that_are_not_counted(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def count_only(log: EventLog, offer: Offer, now: datetime) -> None:
+        log.count_acceptance(offer.offer_id, now.date())
+
+    monkeypatch.setattr(eligibility, "_apply_volume_caps", lambda *_: None)
+    monkeypatch.setattr(service, "count_acceptance", count_only)
+    assert "accepted: sold out" in storm(sqlite_url, FEW).violations
