@@ -26,6 +26,12 @@ _OF_CUSTOMER = (
     .order_by(contacts.c.opened_at.desc(), contacts.c.contact_id)
     .limit(_limit)
 )
+_LIVE_OF_CUSTOMER = _contact.where(
+    contacts.c.customer_id == bindparam("customer_id"),
+    contacts.c.closed_at.is_(None),
+    contacts.c.agent_id.is_not(None),
+    contacts.c.opened_at >= bindparam("since"),
+)
 _WAITING = (
     _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id.is_(None))
     .order_by(contacts.c.opened_at, contacts.c.contact_id)
@@ -75,6 +81,10 @@ class ContactLog(BoundLog):
     def contacts_of(self, customer_id: str, limit: int) -> tuple[Contact, ...]:
         """Return the customer's contacts, newest first."""
         return self._contacts(_OF_CUSTOMER, customer_id=customer_id, limit=limit)
+
+    def live_contacts_of(self, customer_id: str, since: datetime) -> tuple[Contact, ...]:
+        """Return the customer's open contacts that agents hold, opened from `since` on."""
+        return self._contacts(_LIVE_OF_CUSTOMER, customer_id=customer_id, since=since)
 
     def waiting_contacts(self, limit: int) -> tuple[Contact, ...]:
         """Return the open contacts that no agent has picked up, oldest first."""

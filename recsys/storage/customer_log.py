@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import orjson
-from sqlalchemy import BindParameter, bindparam, delete, insert, literal, select, union_all
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal, select, union_all
 
 from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.errors import CustomerNotFound
@@ -50,7 +50,12 @@ _HISTORY = (
     .order_by(interactions.c.occurred_at, interactions.c.interaction_id)
 )
 _ANSWERS = union_all(
-    select(outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at.label("answered_at"), contacts.c.channel)
+    select(
+        outcomes.c.offer_id,
+        outcomes.c.answer,
+        outcomes.c.recorded_at.label("answered_at"),
+        func.coalesce(outcomes.c.channel, contacts.c.channel),
+    )
     .join(contacts, contacts.c.contact_id == outcomes.c.contact_id)
     .where(outcomes.c.customer_id == _ID, outcomes.c.recorded_at >= bindparam("since")),
     select(

@@ -69,7 +69,7 @@ _ANSWERED_OFFERS = (
 )
 _BATCH = 1_000
 _ADD_DECISION = insert(decisions)
-_ADD_OUTCOME = insert(outcomes)
+_ADD_OUTCOME = insert(outcomes).values(channel=_CHANNEL)
 _OFFER_IDS: BindParameter[Sequence[str]] = bindparam("offer_ids", expanding=True)
 _TODAY = case((acceptances.c.day == bindparam("today"), acceptances.c.accepted), else_=0)
 _ACCEPTANCES = (

@@ -176,6 +176,7 @@ outcomes = Table(
     Column("offer_id", String, nullable=False),
     Column("answer", String, nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
+    Column("channel", String, comment="of the contact when it was answered"),
     Column("reason", Text),
     Column("disclosure_read", Boolean, nullable=False),
     Column("idempotency_key", String, nullable=False, unique=True),

@@ -1,11 +1,13 @@
 """What must hold before an answer is recorded: the offer was made, is still allowed, and is not used up."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
 from recsys.domain.errors import OfferNotAllowed
 from recsys.domain.offer import Offer
+from recsys.domain.outcome import Answer, Outcome
 from recsys.domain.policy import Policy
 from recsys.ranking.contact_policy import CONTACT_POLICY_CODES
 from recsys.ranking.eligibility import permit
@@ -18,6 +20,12 @@ def check_was_made(offer_id: str, record: Record, catalogue: Catalogue) -> None:
     if offer_id not in {offer["offer_id"] for offer in record["offers"]}:
         catalogue.offer(offer_id)
         raise OfferNotAllowed(offer_id, "not_offered")
+
+
+def check_is_first(offer_id: str, outcomes: Iterable[Outcome]) -> None:
+    """Raise OfferNotAllowed for a second acceptance of what one decision offered."""
+    if any(one.offer_id == offer_id and one.answer is Answer.ACCEPTED for one in outcomes):
+        raise OfferNotAllowed(offer_id, "already_accepted")
 
 
 def check_is_allowed(offer_id: str, situation: Situation, catalogue: Catalogue, policy: Policy) -> None:

@@ -23,7 +23,7 @@ from recsys.domain.errors import (
 from recsys.domain.outcome import Answer, Outcome
 from recsys.engine import decide
 from recsys.storage.event_log import EventLog
-from serving.contacts.answering import check_is_allowed, check_was_made, count_acceptance
+from serving.contacts.answering import check_is_allowed, check_is_first, check_was_made, count_acceptance
 from serving.contacts.schemas import (
     AnswerRequest,
     CloseContact,
@@ -151,6 +151,7 @@ class ContactService:
             catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
             check_was_made(request.offer_id, record, catalogue)
             if request.answer is Answer.ACCEPTED:
+                check_is_first(request.offer_id, log.outcomes_of_decision(request.decision_id))
                 heard, person = as_it_stands(log, contact)
                 made = request.decision_id, now
                 situation = situation_in(log, heard, person, features, (catalogue, policy), made)

@@ -110,9 +110,12 @@ def situation_in(
 
 def _offered_elsewhere(log: EventLog, contact: Contact, person: Person, since: datetime) -> frozenset[str]:
     """Return what stands on the lists of this customer's other live contacts, which other agents hold."""
+    known = person.contacts
+    if len(known) == RECENT_CONTACTS and known[-1].opened_at >= since:  # there may be more of them
+        known = log.live_contacts_of(contact.customer_id, since)
     others = [
         one.contact_id
-        for one in person.contacts
+        for one in known
         if one.closed_at is None
         and one.agent_id not in (None, contact.agent_id)
         and one.opened_at >= since

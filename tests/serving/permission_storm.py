@@ -20,7 +20,8 @@ from recsys.rules import BUILT_IN, ValueType
 from recsys.storage import schema
 from recsys.storage.database import open_database
 from recsys.storage.event_log import EventLog
-from serving.champion import ChampionInService
+from serving.archive import Archive
+from serving.champion import ChampionInService, PropensityInService
 from serving.contacts.schemas import AnswerRequest, CloseContact, HandOff, NewContactEvent, OpenContact
 from serving.contacts.service import ContactService
 from serving.in_force import CatalogueInService
@@ -107,6 +108,8 @@ def services_of(path: Path, clock: Clock) -> Services:
         database=open_database(settings.event_log_url),
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
+        propensity=PropensityInService(settings.tracking_uri, settings.bundles),
+        archive=Archive(settings),
         features=FeaturesInService(settings),
         clock=clock,
     )

@@ -214,3 +214,31 @@ def test_terms_stay_within_their_bounds(api: TestClient) -> None:
     }
     assert api.post("/v1/offers", json=bounded).status_code == 201
     assert open_contact(api, reason="loan")["decision"]["offers"][0]["terms"] == {"limit": 500.0}
+
+
+def test_one_decision_sells_an_offer_once(api: TestClient) -> None:
+    assert api.post("/v1/offers", json={"offer_id": "card", "title_en": "Card", "repeatable": True}).status_code == 201
+    decision = open_contact(api)["decision"]
+    assert answer(api, decision, "card", "accepted", key="k1").status_code == 201
+    assert answer(api, decision, "card", "accepted", key="k2").json()["code"] == "already_accepted"
+    assert answer(api, open_contact(api)["decision"], "card", "accepted", key="k3").status_code == 201
+
+
+def test_a_table_is_remembered_however_many_contacts_follow(api: TestClient) -> None:
+    on_the_table = offered(open_contact(api, agent_id="a1")["decision"])
+    for _ in range(9):
+        contact_id = open_contact(api, agent_id="a2")["contact"]["contact_id"]
+        api.post(f"/v1/contacts/{contact_id}/close", json={})
+    assert {held_back(open_contact(api, agent_id="a3")["decision"])[one] for one in on_the_table} == {
+        "offered_elsewhere"
+    }
+
+
+def test_an_answer_stays_with_the_channel_it_was_given_on(api: TestClient) -> None:
+    assert api.post("/v1/policy", json={"channel_cap": 1}).status_code == 201
+    opened = open_contact(api)
+    assert answer(api, opened["decision"], offered(opened["decision"])[0], "later").status_code == 201
+    contact_id = opened["contact"]["contact_id"]
+    moved = api.post(f"/v1/contacts/{contact_id}/handoff", json={"agent_id": "a1", "channel": "wechat"}).json()
+    assert offered(moved["decision"])
+    assert held_back(open_contact(api)["decision"])["fund"] == "contact_cap"

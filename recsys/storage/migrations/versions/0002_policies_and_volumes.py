@@ -1,4 +1,4 @@
-"""Policies by version, the types that a catalogue's rules were read with, and how often offers were accepted."""
+"""Policies by version, types that rules were read with, channels of answers, and how often offers were accepted."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,7 @@ _MOMENT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     types = sa.Column("types", sa.Text(), comment="JSON object, the type of each name that its rules use")
     op.add_column("catalogue_versions", types)
+    op.add_column("outcomes", sa.Column("channel", sa.String(), comment="of the contact when it was answered"))
     op.create_table(
         "policy_versions",
         sa.Column("policy_id", _SERIAL, nullable=False),
