@@ -27,9 +27,9 @@ def to_sql(rule: Rule, columns: Mapping[str, str], dialect: Literal["sqlite", "p
 
     - SQLite computes neither a remainder nor a decimal rounding of REALs; its connections need
       `recsys.rules.sqlite_functions.register`. Its text ends at U+0000 for LENGTH.
-    - PostgreSQL raises an error where a result overflows or underflows; such results are NULL and 0 here, as
-      in the closure, but so are those within 3e-15 (relative) of the largest float and below 2.5e-324. The
-      database must be in UTF-8. A numeric column outside the range of double precision is an error.
+    - PostgreSQL raises an error where a result overflows or underflows: each is looked at beforehand and is
+      NULL or 0 as in the closure. The database must be in UTF-8. A NUMERIC column whose value is outside the
+      range of double precision is an error.
     - DuckDB needs version 1.3 or later (`lambda` functions).
     """
     return _Writer(columns, DIALECTS[dialect]()).whole(rule.tree)

@@ -212,25 +212,33 @@ class Duckdb(Dialect):
 DIALECTS: Mapping[str, type[Dialect]] = {"sqlite": Sqlite, "postgres": Postgres, "duckdb": Duckdb}
 
 _IN_BOUNDS = "ABS(x) BETWEEN 1e-150 AND 1e150 AND ABS(y) BETWEEN 1e-150 AND 1e150"
-_LARGEST, _SMALLEST = "1.79769313486231e308", "2.5e-324"
-# Of x and y, NULL where out of range and 0 where too small. NUMERIC has the range that tells beforehand.
+_SCALE, _UNSCALE = repr(2.0**600), repr(2.0**-512)
+_ZERO_BELOW = repr(2.0 ** (600 - 1075))
+# The result for x and y, NULL where it overflows and 0 where it is too small for any float. Near both ends the
+# result times a power of two is looked at first, which has the same digits and is itself in range.
 _POSTGRES_RESULTS = {
     **{
-        sign: f"CASE WHEN ABS(x) < 1e300 AND ABS(y) < 1e300 OR "
-        f"ABS(CAST(x AS NUMERIC) {sign} CAST(y AS NUMERIC)) < {_LARGEST} THEN x {sign} y END"
+        sign: f"CASE WHEN LEAST(ABS(x), ABS(y)) < 1e290 THEN x {sign} y "
+        f"WHEN ABS(x / 2 {sign} y / 2) < {2.0**1023!r} THEN x {sign} y END"
         for sign in "+-"
     },
     "*": f"CASE WHEN {_IN_BOUNDS} THEN x * y "
-    f"WHEN ABS(CAST(x AS NUMERIC) * CAST(y AS NUMERIC)) > {_LARGEST} THEN NULL "
-    f"WHEN ABS(CAST(x AS NUMERIC) * CAST(y AS NUMERIC)) < {_SMALLEST} THEN 0 ELSE x * y END",
+    "WHEN GREATEST(ABS(x), ABS(y)) > 1e150 THEN "
+    f"CASE WHEN LEAST(ABS(x), ABS(y)) <= 1 THEN x * y WHEN ABS(x * {_UNSCALE} * (y * {_UNSCALE})) < 1 THEN x * y END "
+    "WHEN GREATEST(ABS(x), ABS(y)) < 1e-175 THEN x * 0 * y "
+    f"WHEN LEAST(ABS(x), ABS(y)) * {_SCALE} * GREATEST(ABS(x), ABS(y)) > {_ZERO_BELOW} THEN x * y ELSE x * 0 * y END",
     "/": f"CASE WHEN {_IN_BOUNDS} THEN x / y WHEN y = 0 THEN NULL "
-    f"WHEN ABS(CAST(x AS NUMERIC)) > {_LARGEST} * ABS(CAST(y AS NUMERIC)) THEN NULL "
-    f"WHEN ABS(CAST(x AS NUMERIC)) < {_SMALLEST} * ABS(CAST(y AS NUMERIC)) THEN 0 ELSE x / y END",
+    "WHEN ABS(y) < 1 THEN CASE WHEN ABS(x) < 1e-20 THEN x / y WHEN ABS(x) > 1e150 AND ABS(y) < 1e-165 THEN NULL "
+    f"WHEN ABS(x / (y * {_SCALE})) < {2.0**424!r} THEN x / y END "
+    "WHEN ABS(x) >= 1e-15 THEN x / y WHEN ABS(x) < 1e-160 AND ABS(y) > 1e170 THEN 0 "
+    f"WHEN ABS(x) * {_SCALE} / ABS(y) <= {_ZERO_BELOW} THEN 0 ELSE x / y END",
     # Long division in binary: every difference is exact, as x - t is for t <= x < 2 t (Sterbenz 1974, theorem 4.3.1).
     "%": "CASE WHEN ABS(x) < ABS(y) THEN x WHEN y <> 0 THEN (WITH RECURSIVE "
     "times(t) AS (SELECT ABS(y) UNION ALL SELECT t + t FROM times WHERE ABS(x) - t >= t), "
-    "remainder(r) AS (SELECT ABS(x) UNION ALL SELECT r - (SELECT MAX(t) FROM times WHERE t <= r) "
-    "FROM remainder WHERE r >= ABS(y)) SELECT SIGN(x) * MIN(r) FROM remainder) END",
+    "ordered(t) AS (SELECT ARRAY_AGG(t ORDER BY t) FROM times), "
+    "remainder(r, i) AS (SELECT ABS(x), CARDINALITY(t) FROM ordered UNION ALL "
+    "SELECT CASE WHEN t[i] <= r THEN r - t[i] ELSE r END, i - 1 FROM remainder, ordered WHERE i > 0) "
+    "SELECT SIGN(x) * MIN(r) FROM remainder) END",
 }
 
 
