@@ -159,9 +159,7 @@ def _between(compiler: _Compiler, node: exp.Expr) -> Compiled:
     parts = compiler.same_type([node.this, node.args["low"], node.args["high"]])
     if parts[0].type is BOOLEAN:
         raise compiler.fault(node, "a boolean has no order; compare it with = or <>")
-    value, low, high = _runs(parts)
-    above, below = ops.lifted(operator.ge, [value, low]), ops.lifted(operator.le, [value, high])
-    return _build(BOOLEAN, ops.conjunction([above, below]), parts)
+    return _build(BOOLEAN, ops.between(*_runs(parts)), parts)
 
 
 def _in(compiler: _Compiler, node: exp.Expr) -> Compiled:
@@ -217,19 +215,15 @@ def _coalesce(compiler: _Compiler, node: exp.Expr) -> Compiled:
 
 def _case(compiler: _Compiler, node: exp.Expr) -> Compiled:
     branches, subject = node.args["ifs"], node.this
-    if subject is None:
-        conditions = [compiler.typed(branch.this, BOOLEAN) for branch in branches]
-    else:
-        value, *matches = compiler.same_type([subject, *(branch.this for branch in branches)])
-        conditions = [
-            _build(BOOLEAN, ops.lifted(operator.eq, [value.run, match.run]), [value, match]) for match in matches
-        ]
+    tests = [branch.this for branch in branches]
+    checked = compiler.same_type([subject, *tests]) if subject else [compiler.typed(test, BOOLEAN) for test in tests]
     results = [branch.args["true"] for branch in branches]
     default = node.args.get("default")
     kind, parts = compiler.one_type([*results, default] if default is not None else results)
     otherwise = parts[len(branches)].run if default is not None else ops.constant(None)
-    pairs = list(zip(_runs(conditions), _runs(parts), strict=False))
-    return _build(kind, ops.case(pairs, otherwise), [*conditions, *parts])
+    pairs = list(zip(_runs(checked[-len(branches) :]), _runs(parts), strict=False))
+    run = ops.matched_case(checked[0].run, pairs, otherwise) if subject else ops.case(pairs, otherwise)
+    return _build(kind, run, [*checked, *parts])
 
 
 Handler = Callable[[_Compiler, exp.Expr], Compiled]

@@ -150,6 +150,20 @@ def is_truth(part: Closure, truth: bool) -> Closure:
     return lambda facts: part(facts) is truth
 
 
+def between(value: Closure, low: Closure, high: Closure) -> Closure:
+    """BETWEEN: false if beyond either bound, else NULL if any of the three is NULL, else true."""
+
+    def run(facts: Mapping[str, AttributeValue]) -> bool | None:
+        middle, least, most = value(facts), low(facts), high(facts)
+        if middle is None:
+            return None
+        if (least is not None and middle < least) or (most is not None and middle > most):
+            return False
+        return None if least is None or most is None else True
+
+    return run
+
+
 def member(part: Closure, choices: Sequence[Closure]) -> Closure:
     """IN: true if equal to a choice, else NULL if either side could have been, else false."""
 
@@ -189,6 +203,20 @@ def case(branches: Sequence[tuple[Closure, Closure]], default: Closure) -> Closu
         for condition, result in branches:
             if condition(facts) is True:
                 return result(facts)
+        return default(facts)
+
+    return run
+
+
+def matched_case(subject: Closure, branches: Sequence[tuple[Closure, Closure]], default: Closure) -> Closure:
+    """CASE with a subject: the result of the first branch whose value equals it (NULL equals none), else the default."""
+
+    def run(facts: Mapping[str, AttributeValue]) -> Any:
+        value = subject(facts)
+        if value is not None:
+            for match, result in branches:
+                if match(facts) == value:
+                    return result(facts)
         return default(facts)
 
     return run

@@ -106,11 +106,16 @@ def _prefix(sign: str) -> "Write":
 
 def _between(writer: _Writer, node: exp.Expr) -> str:
     value, low, high = writer.each([node.this, node.args["low"], node.args["high"]])
-    return f"({value} BETWEEN {low} AND {high})"
+    if type(_without_brackets(node.this)) is exp.Column:
+        return f"({value} BETWEEN {low} AND {high})"
+    return writer.dialect.between(value, low, high)
 
 
 def _in(writer: _Writer, node: exp.Expr) -> str:
-    return f"({writer.write(node.this)} IN ({', '.join(writer.each(node.expressions))}))"
+    value, choices = writer.write(node.this), writer.each(node.expressions)
+    if all(writer.compiled(choice).is_constant for choice in node.expressions):
+        return f"({value} IN ({', '.join(choices)}))"
+    return writer.dialect.member(value, choices)
 
 
 def _is(writer: _Writer, node: exp.Expr) -> str:

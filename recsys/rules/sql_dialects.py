@@ -1,6 +1,5 @@
 """How each database spells what the rule language computes, where plain SQL differs from it or between them."""
 
-import itertools
 import math
 import re
 from abc import ABC, abstractmethod
@@ -47,6 +46,14 @@ class Dialect(ABC):
     def text(self, value: str) -> str:
         """Return the literal of a text without U+0000."""
         return "'" + value.replace("'", "''") + "'"
+
+    def between(self, value: str, low: str, high: str) -> str:
+        """Return whether the value, which is more than a name, lies in a closed interval."""
+        return f"({value} BETWEEN {low} AND {high})"
+
+    def member(self, value: str, choices: Sequence[str]) -> str:
+        """Return whether the value equals one of the choices, of which some are no constants."""
+        return f"({value} IN ({', '.join(choices)}))"
 
     def coalesce(self, parts: Sequence[str]) -> str:
         """Return the first value that is not NULL."""
@@ -157,6 +164,14 @@ class Postgres(Dialect):
         # OFFSET 0 keeps the planner from putting the operands, and so their operands, in more than once.
         return f"(SELECT {_POSTGRES_RESULTS[sign]} FROM (SELECT {left} AS x, {right} AS y OFFSET 0) AS pair)"
 
+    def between(self, value: str, low: str, high: str) -> str:
+        """PostgreSQL makes two comparisons of it, each with the whole value."""
+        return f"(SELECT x BETWEEN y AND z FROM (SELECT {value} AS x, {low} AS y, {high} AS z OFFSET 0) AS three)"
+
+    def member(self, value: str, choices: Sequence[str]) -> str:
+        """PostgreSQL repeats the value of IN for every choice that is not constant; an array it does not."""
+        return f"({value} = ANY (ARRAY[{', '.join(choices)}]))"
+
     def rounded(self, value: str, digits: int) -> str:
         return f"CAST(ROUND(CAST(CAST({value} AS TEXT) AS NUMERIC), {digits}) AS DOUBLE PRECISION)"
 
@@ -166,12 +181,9 @@ class Postgres(Dialect):
 
 
 class Duckdb(Dialect):
-    """DuckDB, which expands NULLIF and CASE with a subject by repeating it; a lambda names it once."""
+    """DuckDB, which expands NULLIF and CASE with a subject by repeating them; lists name them once."""
 
     types = MappingProxyType({NUMBER: "DOUBLE", TEXT: "VARCHAR", BOOLEAN: "BOOLEAN"})
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count()
 
     def text(self, value: str) -> str:
         return f'({super().text(value)} COLLATE "binary")'
@@ -193,11 +205,23 @@ class Duckdb(Dialect):
         order = "ASC" if function == "LEAST" else "DESC"
         return f"LIST_SORT([{', '.join(parts)}], '{order}', 'NULLS FIRST')[1]"
 
+    def between(self, value: str, low: str, high: str) -> str:
+        row = f"{{'subject': {value}, 'low': {low}, 'high': {high}}}"
+        return f"LIST_TRANSFORM([{row}], LAMBDA x: x.subject BETWEEN x.low AND x.high)[1]"
+
+    def member(self, value: str, choices: Sequence[str]) -> str:
+        found = (
+            "WHEN LIST_CONTAINS(x.choices, x.subject) THEN TRUE WHEN LEN(x.choices) = LIST_COUNT(x.choices) THEN FALSE"
+        )
+        return self._searched(value, choices, f"CASE WHEN x.subject IS NULL THEN NULL {found} END")
+
     def case(self, subject: str | None, branches: Sequence[tuple[str, str]], default: str) -> str:
         if subject is None:
             return super().case(None, branches, default)
-        name = f"rule_subject_{next(self._numbers)}"
-        return f"LIST_TRANSFORM([{subject}], LAMBDA {name}: {super().case(name, branches, default)})[1]"
+        place = "CASE WHEN x.subject IS NOT NULL THEN LIST_POSITION(x.choices, x.subject) END"
+        found = self._searched(subject, [value for value, _ in branches], place)
+        results = ", ".join(result for _, result in branches)
+        return f"LIST_EXTRACT([{results}, {default}], COALESCE({found}, {len(branches) + 1}))"
 
     def lowered(self, text: str) -> str:
         return f"TRANSLATE({text}, '{ascii_uppercase}', '{ascii_lowercase}')"
@@ -207,6 +231,10 @@ class Duckdb(Dialect):
 
     def _finite(self, sql: str) -> str:
         return f"LIST_FILTER([{sql}], LAMBDA x: ISFINITE(x))[1]"
+
+    def _searched(self, subject: str, choices: Sequence[str], answer: str) -> str:
+        row = f"{{'subject': {subject}, 'choices': [{', '.join(choices)}]}}"
+        return f"LIST_TRANSFORM([{row}], LAMBDA x: {answer})[1]"
 
 
 DIALECTS: Mapping[str, type[Dialect]] = {"sqlite": Sqlite, "postgres": Postgres, "duckdb": Duckdb}
