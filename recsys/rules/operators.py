@@ -209,7 +209,7 @@ def case(branches: Sequence[tuple[Closure, Closure]], default: Closure) -> Closu
 
 
 def matched_case(subject: Closure, branches: Sequence[tuple[Closure, Closure]], default: Closure) -> Closure:
-    """CASE with a subject: the result of the first branch whose value equals it (NULL equals none), else the default."""
+    """CASE with a subject: the result of the first branch that equals it (NULL equals none), else the default."""
 
     def run(facts: Mapping[str, AttributeValue]) -> Any:
         value = subject(facts)

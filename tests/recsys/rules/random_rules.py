@@ -1,6 +1,7 @@
 """Random typed rules of every form in the language, and random facts with the values that databases treat oddly."""
 
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -20,9 +21,13 @@ _LITERALS = {
     BOOLEAN: ("TRUE", "FALSE"),
 }  # fmt: skip
 _FACTS: dict[ValueType, tuple[AttributeValue, ...]] = {
-    NUMBER: (None, None, math.nan, 0.0, -0.0, 1.0, -1.0, 2.0, 3.0, 7.0, 0.1, 0.125, -2.5, 2.675, -0.5, 1.005, 100.49999999999999,
-             1e15, 4503599627370495.5, 2.0**53, 1.7976931348623157e308, -1.7976931348623157e308, 5e-324, 2.2e-308, 1e-200, 1e200),
-    TEXT: (None, "", "a", "A", "b", "it's", "\\", "上海", "北京", "Ä", "ä", "ß", "😀", "\uffee", "a\nb", "%s", '"', "é", " a"),
+    NUMBER: (
+        None, None, math.nan, 0.0, -0.0, 1.0, -1.0, 2.0, 3.0, 7.0, 0.1, 0.125, -2.5, 2.675, -0.5, 1.005, 2.0**53, 1e200,
+        100.49999999999999, 1e15, 4503599627370495.5, sys.float_info.max, -sys.float_info.max, 5e-324, 2.2e-308, 1e-200,
+    ),
+    TEXT: (
+        None, "", "a", "A", "b", "it's", "\\", "上海", "北京", "Ä", "ä", "ß", "😀", "\uffee", "a\nb", "%s", '"', "é", " a",
+    ),
     BOOLEAN: (None, True, False),
 }  # fmt: skip
 _COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")

@@ -197,7 +197,7 @@ def test_literals_are_the_very_numbers_that_the_rule_names(asked: DatabaseUnderT
 
 
 def test_text_is_compared_and_folded_alike_everywhere(asked: DatabaseUnderTest) -> None:
-    texts = ["", "a", "A", "b", "Z", "ä", "Ä", "ß", "é", "e\u0301", "上海", "北京", "\uffee", "😀", "İ", "ı", " a"]
+    texts = ["", "a", "A", "b", "Z", "ä", "Ä", "ß", "é", "e\u0301", "上海", "北京", "\uffee", "😀", "İ", "\u0131", " a"]
     rules = [parse_rule(text, VOCABULARY) for text in ("t1 < t2", "t1 = t2", "LOWER(t1)", "UPPER(t1)", "LENGTH(t1)")]
     customers = [facts_with(t1=left, t2=right) for left in texts for right in texts]
     assert disagreements(asked, rules, customers) == []
