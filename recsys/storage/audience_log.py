@@ -70,10 +70,11 @@ class _Facts:
     def __init__(self, database: str, contact: Mapping[str, AttributeValue], not_sales: Collection[str]) -> None:
         self.database, self._contact = database, contact
         self._held = _held_counts(not_sales)
-        attributes = customers.c.attributes
-        given = attributes if database == "sqlite" else cast(attributes, JSONB).label("attributes")
-        plain = [customers.c[name] for name in ("customer_id", *_OF_CUSTOMER)]
-        self._customers = select(*plain, given).offset(0).subquery("known")
+        self._customers: FromClause = customers
+        if database != "sqlite":
+            plain = [customers.c[name] for name in ("customer_id", *_OF_CUSTOMER)]
+            parsed = cast(customers.c.attributes, JSONB).label("attributes")
+            self._customers = select(*plain, parsed).offset(0).subquery("known")
 
     def source(self, names: frozenset[str]) -> FromClause:
         """Return what the columns of these names are taken from."""
@@ -93,9 +94,13 @@ class _Facts:
         return self._sqlite_attribute(name, kind) if self.database == "sqlite" else self._attribute(name, kind)
 
     def _sqlite_attribute(self, name: str, kind: ValueType) -> ColumnElement[Any]:
-        entry = func.json_each(self._customers.c.attributes).table_valued("key", "value", "type")
-        wanted = and_(entry.c.key == name, entry.c.type.in_(_SQLITE_TYPES[kind]))
-        return select(entry.c.value).where(wanted).limit(1).scalar_subquery()
+        attributes, types = self._customers.c.attributes, _SQLITE_TYPES[kind]
+        if '"' in name or "\\" in name:  # which a path cannot hold
+            entry = func.json_each(attributes).table_valued("key", "value", "type")
+            wanted = and_(entry.c.key == name, entry.c.type.in_(types))
+            return select(entry.c.value).where(wanted).limit(1).scalar_subquery()
+        path = f'$."{name}"'
+        return case((func.json_type(attributes, path).in_(types), func.json_extract(attributes, path)))
 
     def _attribute(self, name: str, kind: ValueType) -> ColumnElement[Any]:
         value = self._customers.c.attributes[name]

@@ -26,7 +26,7 @@ _FACTS: dict[ValueType, tuple[AttributeValue, ...]] = {
         100.49999999999999, 1e15, 4503599627370495.5, sys.float_info.max, -sys.float_info.max, 5e-324, 2.2e-308, 1e-200,
     ),
     TEXT: (
-        None, "", "a", "A", "b", "it's", "\\", "上海", "北京", "Ä", "ä", "ß", "😀", "\uffee", "a\nb", "%s", '"', "é", " a",
+        None, "", "a", "A", "b", "it's", "\\", "上海", "北京", "Ä", "ä", "ß", "😀", "\uffee", "a\nb", "%s", '"', "é",
     ),
     BOOLEAN: (None, True, False),
 }  # fmt: skip

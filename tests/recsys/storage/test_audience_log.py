@@ -1,13 +1,11 @@
 """The size of an audience, which is what the rule's closure says of every customer in turn."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 import pytest
 
 from recsys.domain.contact import Direction
 from recsys.domain.customer import AttributeValue, Customer, CustomerKind
-from recsys.domain.interaction import InteractionKind
 from recsys.domain.offer import OfferKind
 from recsys.ranking.eligibility import rule_facts
 from recsys.rules import BUILT_IN, ValueType, parse_rule
