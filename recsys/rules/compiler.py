@@ -14,7 +14,6 @@ from recsys.rules.syntax import LANGUAGE, MAX_DEPTH, fault, start_of
 from recsys.rules.vocabulary import ValueType, Vocabulary
 
 NUMBER, TEXT, BOOLEAN = ValueType.NUMBER, ValueType.TEXT, ValueType.BOOLEAN
-MAX_ROUND_DIGITS = 10
 COMPILED = "compiled"
 """Under this key, the meta of every node that was compiled holds what became of it."""
 
@@ -202,8 +201,8 @@ def _round(compiler: _Compiler, node: exp.Expr) -> Compiled:
     decimals = node.args.get("decimals")
     if decimals is not None:
         digits = compiler.typed(decimals, NUMBER)
-        if not digits.is_constant or digits.run({}) not in range(MAX_ROUND_DIGITS + 1):
-            raise compiler.fault(decimals, f"ROUND takes a whole number of digits from 0 to {MAX_ROUND_DIGITS}")
+        if not digits.is_constant or digits.run({}) not in range(ops.MAX_ROUND_DIGITS + 1):
+            raise compiler.fault(decimals, f"ROUND takes a whole number of digits from 0 to {ops.MAX_ROUND_DIGITS}")
         parts.append(digits)
     return _build(NUMBER, ops.lifted(ops.rounded, _runs(parts)), parts)
 

@@ -17,6 +17,8 @@ WHOLE_FROM = 2.0**52
 """From here on, every float is a whole number."""
 MAX_FLOAT = sys.float_info.max
 
+MAX_ROUND_DIGITS = 10
+_UNITS = tuple(Decimal(1).scaleb(-digits) for digits in range(MAX_ROUND_DIGITS + 1))
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _TO_UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
@@ -112,12 +114,22 @@ def disjunction(parts: Sequence[Closure]) -> Closure:
 
 def lifted(function: Callable[..., Any], parts: Sequence[Closure]) -> Closure:
     """Return a closure that applies `function` to the parts' values, and gives NULL when any of them is NULL."""
+    if len(parts) == 1:
+        return _lifted_one(function, *parts)
     if len(parts) == 2:
         return _lifted_pair(function, *parts)
 
     def run(facts: Mapping[str, AttributeValue]) -> Any:
         values = [part(facts) for part in parts]
         return None if None in values else function(*values)
+
+    return run
+
+
+def _lifted_one(function: Callable[[Any], Any], part: Closure) -> Closure:
+    def run(facts: Mapping[str, AttributeValue]) -> Any:
+        value = part(facts)
+        return None if value is None else function(value)
 
     return run
 
@@ -239,7 +251,7 @@ def rounded(value: float, digits: float = 0.0) -> float:
     """ROUND half away from zero, as SQL does on decimals (the shortest that is this float); `digits` from 0 to 10."""
     if abs(value) >= WHOLE_FROM:
         return value
-    return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-int(digits)), ROUND_HALF_UP))
+    return float(Decimal(repr(value)).quantize(_UNITS[int(digits)], ROUND_HALF_UP))
 
 
 def lowered(text: str) -> str:
