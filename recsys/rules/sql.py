@@ -30,7 +30,7 @@ def to_sql(rule: Rule, columns: Mapping[str, str], dialect: Literal["sqlite", "p
     - PostgreSQL raises an error where a result overflows or underflows: each is looked at beforehand and is
       NULL or 0 as in the closure. The database must be in UTF-8. A NUMERIC column whose value is outside the
       range of double precision is an error.
-    - DuckDB needs version 1.3 or later (`lambda` functions).
+    - DuckDB needs version 1.3 or later (`lambda` functions) and its default collation, which is binary.
     """
     return _Writer(columns, DIALECTS[dialect]()).whole(rule.tree)
 

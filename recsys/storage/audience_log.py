@@ -50,7 +50,8 @@ class AudienceLog(BoundLog):
 
         The facts are those of `recsys.ranking.eligibility.rule_facts`, for a contact that is the same with
         everybody: `contact` may give `CONTACT_FACTS`, and what it leaves out is unknown. `not_sales` are the
-        offers in the catalogue that are no sales; all others count as held.
+        offers in the catalogue that are no sales; all others count as held. SQLite reads about one decimal in
+        some thousands of JSON off by its last bit, so that an attribute may miss equality with that very number.
         """
         from recsys.rules.sql import to_sql
 
