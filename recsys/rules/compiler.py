@@ -14,7 +14,8 @@ from recsys.rules.syntax import LANGUAGE, MAX_DEPTH, fault, start_of
 from recsys.rules.vocabulary import ValueType, Vocabulary
 
 NUMBER, TEXT, BOOLEAN = ValueType.NUMBER, ValueType.TEXT, ValueType.BOOLEAN
-MAX_ROUND_DIGITS = 10
+COMPILED = "compiled"
+"""Under this key, the meta of every node that was compiled holds what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class _Compiler:
         self.depth += 1
         compiled = handler(self, node)
         self.depth -= 1
+        node.meta[COMPILED] = compiled
         return compiled
 
     def fault(self, node: exp.Expr, reason: str) -> RuleError:
@@ -156,9 +158,7 @@ def _between(compiler: _Compiler, node: exp.Expr) -> Compiled:
     parts = compiler.same_type([node.this, node.args["low"], node.args["high"]])
     if parts[0].type is BOOLEAN:
         raise compiler.fault(node, "a boolean has no order; compare it with = or <>")
-    value, low, high = _runs(parts)
-    above, below = ops.lifted(operator.ge, [value, low]), ops.lifted(operator.le, [value, high])
-    return _build(BOOLEAN, ops.conjunction([above, below]), parts)
+    return _build(BOOLEAN, ops.between(*_runs(parts)), parts)
 
 
 def _in(compiler: _Compiler, node: exp.Expr) -> Compiled:
@@ -201,8 +201,8 @@ def _round(compiler: _Compiler, node: exp.Expr) -> Compiled:
     decimals = node.args.get("decimals")
     if decimals is not None:
         digits = compiler.typed(decimals, NUMBER)
-        if not digits.is_constant or digits.run({}) not in range(MAX_ROUND_DIGITS + 1):
-            raise compiler.fault(decimals, f"ROUND takes a whole number of digits from 0 to {MAX_ROUND_DIGITS}")
+        if not digits.is_constant or digits.run({}) not in range(ops.MAX_ROUND_DIGITS + 1):
+            raise compiler.fault(decimals, f"ROUND takes a whole number of digits from 0 to {ops.MAX_ROUND_DIGITS}")
         parts.append(digits)
     return _build(NUMBER, ops.lifted(ops.rounded, _runs(parts)), parts)
 
@@ -214,19 +214,15 @@ def _coalesce(compiler: _Compiler, node: exp.Expr) -> Compiled:
 
 def _case(compiler: _Compiler, node: exp.Expr) -> Compiled:
     branches, subject = node.args["ifs"], node.this
-    if subject is None:
-        conditions = [compiler.typed(branch.this, BOOLEAN) for branch in branches]
-    else:
-        value, *matches = compiler.same_type([subject, *(branch.this for branch in branches)])
-        conditions = [
-            _build(BOOLEAN, ops.lifted(operator.eq, [value.run, match.run]), [value, match]) for match in matches
-        ]
+    tests = [branch.this for branch in branches]
+    checked = compiler.same_type([subject, *tests]) if subject else [compiler.typed(test, BOOLEAN) for test in tests]
     results = [branch.args["true"] for branch in branches]
     default = node.args.get("default")
     kind, parts = compiler.one_type([*results, default] if default is not None else results)
     otherwise = parts[len(branches)].run if default is not None else ops.constant(None)
-    pairs = list(zip(_runs(conditions), _runs(parts), strict=False))
-    return _build(kind, ops.case(pairs, otherwise), [*conditions, *parts])
+    pairs = list(zip(_runs(checked[-len(branches) :]), _runs(parts), strict=False))
+    run = ops.matched_case(checked[0].run, pairs, otherwise) if subject else ops.case(pairs, otherwise)
+    return _build(kind, run, [*checked, *parts])
 
 
 Handler = Callable[[_Compiler, exp.Expr], Compiled]
@@ -270,8 +266,8 @@ ALLOWED: Mapping[type[exp.Expr], tuple[Handler, frozenset[str]]] = {
     exp.Least: (_applied(lambda *values: min(values), NUMBER, NUMBER), _MANY | {"ignore_nulls"}),
     exp.Greatest: (_applied(lambda *values: max(values), NUMBER, NUMBER), _MANY | {"ignore_nulls"}),
     exp.Coalesce: (_coalesce, _MANY),
-    exp.Lower: (_applied(str.lower, TEXT, TEXT), _ONE),
-    exp.Upper: (_applied(str.upper, TEXT, TEXT), _ONE),
+    exp.Lower: (_applied(ops.lowered, TEXT, TEXT), _ONE),
+    exp.Upper: (_applied(ops.raised, TEXT, TEXT), _ONE),
     exp.Length: (_applied(lambda text: float(len(text)), TEXT, NUMBER), _ONE),
     exp.Case: (_case, frozenset(("this", "ifs", "default"))),
 }

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError, TimeoutError
 
 from recsys.domain.errors import SettingsInvalid, StoreUnavailable
+from recsys.rules import sqlite_functions
 from recsys.storage.event_log import EventLog
 from recsys.storage.fair_lock import FairLock
 
@@ -158,6 +159,7 @@ def _sqlite_engine(address: URL) -> Engine:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
+    sqlite_functions.register(connection)
     for pragma, value in _SQLITE_PRAGMAS.items():
         connection.execute(f"PRAGMA {pragma}={value}")
         if (in_force := connection.execute(f"PRAGMA {pragma}").fetchone()[0]) != value:

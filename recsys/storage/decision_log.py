@@ -54,7 +54,7 @@ _OUTCOMES_OF_DECISION = _outcome.where(outcomes.c.decision_id == bindparam("deci
     outcomes.c.recorded_at, outcomes.c.outcome_id
 )
 _ANSWERED = select(outcomes.c.offer_id, outcomes.c.answer, func.count()).group_by("offer_id", "answer")
-_CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("contact_id")).scalar_subquery()
+_CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("answered_in")).scalar_subquery()
 _LAST_ASKED = (
     select(func.max(consents.c.consent_id))
     .where(consents.c.purpose == Purpose.PROFILING)
@@ -183,6 +183,7 @@ class DecisionLog(BoundLog):
         `IdempotencyKeyReused` (so does one at the same moment, for another customer).
         """
         row: dict[str, Any] = {name: getattr(outcome, name) for name in _OUTCOME_FIELDS}
+        row["answered_in"] = outcome.contact_id
         row |= {"idempotency_key": idempotency_key, "digest": digest, "receipt": orjson.dumps(receipt).decode()}
         try:
             self._connection.execute(_ADD_OUTCOME, row)
@@ -196,7 +197,7 @@ class DecisionLog(BoundLog):
                 "offer_id": outcome.offer_id,
                 "occurred_at": outcome.recorded_at,
                 "kind": kind,
-                "contact_id": outcome.contact_id,
+                "answered_in": outcome.contact_id,
                 "weight": 1.0,
                 "outcome_id": outcome.outcome_id,
             }

@@ -2,6 +2,7 @@
 
 from sqlalchemy import func, select
 
+from recsys.storage.audience_log import AudienceLog
 from recsys.storage.catalogue_log import CatalogueLog
 from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_log import CustomerLog
@@ -9,7 +10,7 @@ from recsys.storage.decision_log import DecisionLog
 from recsys.storage.schema import metadata
 
 
-class EventLog(CustomerLog, ContactLog, DecisionLog, CatalogueLog):
+class EventLog(CustomerLog, ContactLog, DecisionLog, CatalogueLog, AudienceLog):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 
     def counts(self) -> dict[str, int]:

@@ -97,6 +97,19 @@ def decide(  # one option each
     emit(result, as_json)
 
 
+def rules(
+    evaluations: Annotated[int, typer.Option(min=1, help="Evaluations per measurement.")] = 200_000,
+    rounds: Annotated[int, typer.Option(min=1, help="How often a rule and the Python beside it take turns.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what typical rules cost in a decision, beside plain Python that computes the same."""
+    from serving.cli.bench.rules import measure
+
+    result = measure(evaluations, rounds)
+    rows = [(found["rule_ns"], found["python_ns"], found["times_python"], found["rule"]) for found in result["rules"]]
+    emit(result, as_json, table(("rule, ns", "Python, ns", "times", "rule"), rows))
+
+
 def train(  # one option each
     customers: Annotated[int, typer.Option(min=10, help="Customers in the export.")] = 1_000_000,
     offers: Annotated[int, typer.Option(min=10, help="Offers in the export.")] = 500,

@@ -62,6 +62,7 @@ def build() -> typer.Typer:
         "train": bench_commands.train,
         "fold-in": bench_commands.fold_in,
         "cold-start": bench_commands.cold_start,
+        "rules": bench_commands.rules,
     }))  # fmt: skip
     app.command("doctor")(serve_commands.doctor)
     return app

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Body, Depends
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid, RuleError
 from recsys.rules import ValueType, parse_rule
+from recsys.storage.audience_log import CONTACT_FACTS
 from serving.decisions.schemas import Body as AnswerBody
 from serving.dependencies import Role, ServicesOf, allow
 from serving.errors import offer_problem
@@ -27,10 +28,15 @@ class CatalogueBody(AnswerBody):
 
 
 class Validation(AnswerBody):
-    """Whether it could be saved, and what is in the way."""
+    """Whether it could be saved, and what is in the way.
+
+    `audience` says of a valid rule how many customers it is true for; null for an offer, and for a rule that
+    asks about the contact, which no customer has by itself.
+    """
 
     valid: bool
     problems: list[dict[str, Any]]
+    audience: int | None = None
 
 
 @router.get("")
@@ -49,16 +55,21 @@ def validate(body: JsonObject, services: ServicesOf) -> Validation:
     with services.database.read() as log:
         known = vocabulary(log)
     problems: list[dict[str, Any]] = []
+    rule = audience = None
     try:
         if isinstance(body.get("rule"), str) and "offer_id" not in body:
-            parse_rule(body["rule"], known, ValueType.BOOLEAN)
+            rule = parse_rule(body["rule"], known, ValueType.BOOLEAN)
         else:
             parse_offers(offers_of(body), known)
     except RuleError as error:
         problems = [{"field": "rule", "reason": error.reason, "line": error.line, "column": error.column}]
     except CatalogueInvalid as error:
         problems = [offer_problem(one) for one in error.problems]
-    return Validation(valid=not problems, problems=problems)
+    if rule is not None and not rule.names & CONTACT_FACTS:
+        with services.database.read() as log:
+            offers = services.catalogue.current(log).offers
+            audience = log.audience_size(rule, not_sales=[offer.offer_id for offer in offers if not offer.is_sale])
+    return Validation(valid=not problems, problems=problems, audience=audience)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

@@ -1,5 +1,7 @@
 """Bad input: every answer is a 4xx problem document that echoes nothing, and nothing is saved."""
 
+import time
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -76,6 +78,46 @@ def test_a_rule_can_be_checked_without_saving_it(api: TestClient) -> None:
     broken = api.post("/v1/offers/validate", json={"rule": "risk_level >= "}).json()
     assert not broken["valid"]
     assert broken["problems"][0]["line"] == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "line", "column"),
+    [
+        ("risk_level > 1\nAND risk > 2", 2, 5),
+        ("segment > 3", 1, 11),
+        ("__import__('os')", 1, 1),
+        ("(" * 1_000 + "vulnerable" + ")" * 1_000, 1, 33),
+        ("a" * 60_000, 1, 1),
+    ],
+    ids=["unknown name", "wrong type", "import", "depth", "long"],
+)
+def test_a_mistake_in_a_rule_is_answered_with_its_place_at_once(
+    api: TestClient, rule: str, line: int, column: int
+) -> None:
+    began = time.perf_counter()
+    answer = api.post("/v1/offers/validate", json={"rule": rule})
+    took = time.perf_counter() - began
+    problem = answer.json()["problems"][0]
+    assert (answer.status_code, answer.json()["valid"], answer.json()["audience"]) == (200, False, None)
+    assert (problem["field"], problem["line"], problem["column"]) == ("rule", line, column)
+    assert took < 0.5
+
+
+def test_a_rule_of_ten_megabytes_is_not_even_read(api: TestClient) -> None:
+    assert api.post("/v1/offers/validate", json={"rule": "a" * 10_000_000}).status_code == 413
+
+
+def test_a_checked_rule_comes_with_the_number_of_customers_it_is_true_for(api: TestClient) -> None:
+    for number in range(3):
+        assert api.post(OPEN, json={"customer_id": f"c{number}", "channel": "phone"}).status_code == 201
+
+    def audience(body: dict[str, object]) -> object:
+        return api.post("/v1/offers/validate", json=body).json()["audience"]
+
+    assert audience({"rule": "NOT vulnerable AND held_count = 0"}) == 3
+    assert audience({"rule": "risk_level > 3"}) == 0
+    assert audience({"rule": "channel = 'phone' AND vulnerable"}) is None
+    assert audience({"offer_id": "new", "title": "New"}) is None
 
 
 def test_health_readiness_and_metrics_answer(api: TestClient) -> None:

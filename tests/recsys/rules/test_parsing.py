@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -152,6 +153,29 @@ def test_an_eligibility_rule_must_be_a_condition() -> None:
 )
 def test_size_and_depth_are_bounded(text: str) -> None:
     assert refusal(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("age > 1\n AND agee > 2", 2, 6),
+        ("age >= 25 AND segment > 3", 1, 25),
+        ("__import__('os')", 1, 1),
+        ("a" * 10_000_000, 1, 1),
+        ("(" * 1_000 + "age" + ")" * 1_000, 1, 33),
+        ("age > 1 AND " * 330 + "agee", 1, 3961),
+        ("+".join(["age"] * 1_000), 1, 1),
+    ],
+    ids=["unknown name", "wrong type", "import", "10 MB", "depth", "late", "chain"],
+)
+def test_a_mistake_is_found_within_milliseconds(text: str, line: int, column: int) -> None:
+    took = []
+    for _ in range(3):
+        began = time.perf_counter()
+        error = refusal(text)
+        took.append(time.perf_counter() - began)
+    assert (error.line, error.column) == (line, column)
+    assert min(took) < 0.1
 
 
 def test_an_attribute_may_be_called_like_a_keyword() -> None:

@@ -128,6 +128,9 @@ def test_the_truth_table_of_connectives_is_exact(connective: str) -> None:
         ("ROUND(-2.5)", -3.0),
         ("ROUND(2.675, 2)", 2.68),
         ("ROUND(1e300, 2)", 1e300),
+        ("ROUND(1234567890123456.5)", 1234567890123457.0),
+        ("LOWER('ÄB上')", "Äb上"),
+        ("UPPER('äb上')", "äB上"),
         ("LEAST(1, n1)", None),
         ("COALESCE(n1, 0 - 1)", -1.0),
         ("CASE WHEN n1 > 0 THEN 'yes' END", None),
@@ -138,7 +141,7 @@ def test_a_value_rule_gives_the_value_or_null(text: str, value: AttributeValue) 
     assert parse_rule(text, VOCABULARY).evaluate({}) == value
 
 
-@pytest.mark.parametrize("value", [None, math.nan, "12", True, [], 10**400])
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "12", True, [], 10**400])
 def test_a_fact_of_another_type_is_unknown(value: AttributeValue) -> None:
     rule = parse_rule("n1 > 1", VOCABULARY)
     assert rule.evaluate({"n1": value}) is None
@@ -152,3 +155,35 @@ def test_unknown_names_are_said_in_order_and_once() -> None:
 
 def test_a_false_condition_outweighs_an_unknown_one() -> None:
     assert parse_rule("n1 > 1 AND b1", VOCABULARY).evaluate({"b1": False}) is False
+
+
+class CountedFacts(dict[str, AttributeValue]):
+    """Facts that count how often they are asked."""
+
+    asked = 0
+
+    def get(self, name: str, default: AttributeValue = None) -> AttributeValue:  # type: ignore[override]
+        self.asked += 1
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CASE " * 15 + "b1" + " WHEN b2 THEN b1 WHEN TRUE THEN b2 END" * 15,
+        "CASE WHEN (" * 10 + "n1" + " BETWEEN 0 AND n2) THEN 1 ELSE 0 END" * 10,
+    ],
+)
+def test_no_part_of_a_rule_is_evaluated_twice(text: str) -> None:
+    facts = CountedFacts(n1=1, n2=0, b1=True, b2=False)
+    parse_rule(text, VOCABULARY).evaluate(facts)
+    assert facts.asked < 100
+
+
+@given(
+    st.sampled_from(["x BETWEEN y AND z", "NOT x BETWEEN y AND z"]),
+    st.tuples(*[st.sampled_from([None, 1.0, 2.0, 3.0])] * 3),
+)
+def test_between_is_exact_with_null_bounds(text: str, values: tuple[float | None, ...]) -> None:
+    facts = dict(zip("xyz", values, strict=True))
+    assert parse_rule(text, dict.fromkeys("xyz", ValueType.NUMBER)).evaluate(facts) is in_sqlite(text, facts)
