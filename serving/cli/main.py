@@ -23,11 +23,12 @@ from serving.cli import (
     train_commands,
 )
 
+HELP = "Next best offer for a bank's contact centre."
+
 
 def build() -> typer.Typer:
     """Return the command line application."""
-    app = typer.Typer(name="nbo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-                      help="Next best offer for a bank's contact centre.")  # fmt: skip
+    app = typer.Typer(name="nbo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=HELP)
     app.command("demo")(demo_commands.demo)
     app.command("init")(import_commands.init)
     app.command("import")(import_commands.import_)

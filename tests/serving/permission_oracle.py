@@ -67,7 +67,7 @@ class _Person:
     lists: dict[str, list[str]] = field(default_factory=dict)
     did: list[tuple[datetime, str, str]] = field(default_factory=list)
     answers: list[tuple[datetime, str, str, str]] = field(default_factory=list)
-    """(when, offer, answer, channel, or the contact it was given in)."""
+    """(when, offer, answer, channel it was given on)."""
 
 
 class Oracle:
@@ -130,7 +130,8 @@ class Oracle:
                 self.violations[f"accepted: {code}"].append(row["outcome_id"])
             self.accepted[offer_id] += 1
             self.accepted_on[offer_id, at.date().isoformat()] += 1
-        person.answers.append((at, offer_id, row["answer"], row["contact_id"]))
+        channel = person.contacts[row["contact_id"]]["channel"]
+        person.answers.append((at, offer_id, row["answer"], channel))
 
     def _judge(self, row: Row, shown: list[str], held_back: Mapping[str, list[str]]) -> None:
         person, at = self._people[row["customer_id"]], _moment(row["made_at"])
@@ -151,7 +152,7 @@ class Oracle:
             found.append("list: over the cap on sales")
         on_channel = [
             past for past in self._pitched(person, "channel_cap_days", at)
-            if self._is_sale(past[1]) and _channel(person, past[3]) == contact["channel"]
+            if self._is_sale(past[1]) and past[3] == contact["channel"]
         ]  # fmt: skip
         if on_list and on_list + len(elsewhere) + len(on_channel) > self._policy["channel_cap"]:
             found.append("list: over the cap of the channel")
@@ -277,12 +278,6 @@ def _held(person: _Person) -> set[str]:
         elif kind == "cancelled":
             held.discard(offer_id)
     return held
-
-
-def _channel(person: _Person, contact_or_channel: str) -> str:
-    """Return the channel of an answer: its contact's as it is now, or the one an imported answer came with."""
-    contact = person.contacts.get(contact_or_channel)
-    return str(contact["channel"]) if contact else contact_or_channel
 
 
 def _moment(text: str) -> datetime:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from recsys.domain.contact import Direction
-from recsys.domain.customer import AttributeValue, Customer, CustomerKind
+from recsys.domain.customer import AttributeValue, CustomerKind
+from recsys.domain.interaction import held_offers
 from recsys.domain.offer import OfferKind
 from recsys.ranking.eligibility import rule_facts
 from recsys.rules import BUILT_IN, ValueType, parse_rule
@@ -65,7 +66,8 @@ def base(database: Database) -> Database:
 def test_the_size_of_an_audience_is_the_number_of_customers_the_rule_is_true_for(base: Database, text: str) -> None:
     rule = parse_rule(text, VOCABULARY, ValueType.BOOLEAN)
     contact = a_contact(sentiment=-0.5, direction=Direction.INBOUND)
-    facts = [rule_facts(a_situation(customer=customer, contact=contact), a_catalogue()) for customer in CUSTOMERS]
+    situations = [a_situation(customer=customer, contact=contact) for customer in CUSTOMERS]
+    facts = [rule_facts(situation, a_catalogue(), frozenset()) for situation in situations]
     with base.read() as log:
         assert log.audience_size(rule, CONTACT) == sum(rule.evaluate(one) is True for one in facts)
 
@@ -108,7 +110,7 @@ def test_held_offers_are_counted_as_decisions_count_them(importer: Importer) -> 
         for count in range(4):
             rule = parse_rule(f"held_count = {count}", VOCABULARY)
             held = [
-                rule_facts(a_situation(customer=Customer(name), history=log.history(name)), catalogue)["held_count"]
+                rule_facts(a_situation(), catalogue, held_offers(log.history(name)))["held_count"]
                 for name in ("c1", "c2", "c3", "c4", "c5")
             ]
             assert log.audience_size(rule, not_sales=["fix"]) == held.count(count)
