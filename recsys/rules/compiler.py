@@ -15,6 +15,8 @@ from recsys.rules.vocabulary import ValueType, Vocabulary
 
 NUMBER, TEXT, BOOLEAN = ValueType.NUMBER, ValueType.TEXT, ValueType.BOOLEAN
 MAX_ROUND_DIGITS = 10
+COMPILED = "compiled"
+"""Under this key, the meta of every node that was compiled holds what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class _Compiler:
         self.depth += 1
         compiled = handler(self, node)
         self.depth -= 1
+        node.meta[COMPILED] = compiled
         return compiled
 
     def fault(self, node: exp.Expr, reason: str) -> RuleError:
@@ -270,8 +273,8 @@ ALLOWED: Mapping[type[exp.Expr], tuple[Handler, frozenset[str]]] = {
     exp.Least: (_applied(lambda *values: min(values), NUMBER, NUMBER), _MANY | {"ignore_nulls"}),
     exp.Greatest: (_applied(lambda *values: max(values), NUMBER, NUMBER), _MANY | {"ignore_nulls"}),
     exp.Coalesce: (_coalesce, _MANY),
-    exp.Lower: (_applied(str.lower, TEXT, TEXT), _ONE),
-    exp.Upper: (_applied(str.upper, TEXT, TEXT), _ONE),
+    exp.Lower: (_applied(ops.lowered, TEXT, TEXT), _ONE),
+    exp.Upper: (_applied(ops.raised, TEXT, TEXT), _ONE),
     exp.Length: (_applied(lambda text: float(len(text)), TEXT, NUMBER), _ONE),
     exp.Case: (_case, frozenset(("this", "ifs", "default"))),
 }

@@ -18,20 +18,22 @@ class Rule:
     """One checked expression.
 
     `evaluate(facts)` gives its value by SQL's three-valued logic, None for NULL; a fact that is
-    missing, NaN or not of its declared type is NULL. `type` is None for a rule that is always NULL.
-    `tree` is the parsed expression, from which database dialects can be written.
+    missing, NaN, infinite or not of its declared type is NULL. `type` is None for a rule that is always
+    NULL. `tree` is the parsed expression with the type of each part, which `recsys.rules.sql` writes
+    for databases; `types` has those of the names.
     """
 
     text: str
     type: ValueType | None
     names: frozenset[str]
+    types: Mapping[str, ValueType] = field(compare=False, repr=False)
     evaluate: Closure = field(compare=False, repr=False)
     tree: "exp.Expr" = field(compare=False, repr=False)
     readers: Mapping[str, Closure] = field(compare=False, repr=False)
 
     def unknown(self, facts: Mapping[str, AttributeValue]) -> tuple[str, ...]:
         """Return the names this rule reads that these facts leave unknown, in alphabetical order."""
-        return tuple(sorted(name for name, read in self.readers.items() if read(facts) is None))
+        return tuple(name for name, read in self.readers.items() if read(facts) is None)
 
 
 def parse_rule(text: str, vocabulary: Vocabulary, expected: ValueType | None = None) -> Rule:
@@ -51,5 +53,6 @@ def parse_rule(text: str, vocabulary: Vocabulary, expected: ValueType | None = N
     if expected is ValueType.BOOLEAN and compiled.type is None:
         raise RuleError("this is never true; write a condition")
     names = compiled.names
-    readers = {name: READERS[vocabulary[name]](name) for name in names}
-    return Rule(text, compiled.type, names, compiled.run, tree, readers)
+    types = {name: vocabulary[name] for name in sorted(names)}
+    readers = {name: READERS[kind](name) for name, kind in types.items()}
+    return Rule(text, compiled.type, names, types, compiled.run, tree, readers)
