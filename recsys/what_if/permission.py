@@ -1,0 +1,96 @@
+"""Permission for many customers at once: the checks of `recsys.ranking.eligibility`, in the same order."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsys.domain.customer import Purpose
+from recsys.domain.policy import Policy
+from recsys.ranking.eligibility import ALLOWED, NUMBER, apply_volume_caps, general_codes
+from recsys.what_if.audience import NEVER_ASKED, NO_COMPLAINT, Audience, Bools, Protection
+from recsys.what_if.contact_limits import OfferPlaces, contact_limits
+from recsys.what_if.rulebook import Rulebook
+
+_MICROSECONDS_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """(n, m) what stops each offer as a place in CODES, and (n,) how many sales the caps leave."""
+
+    codes: NDArray[np.int8]
+    sales_left: NDArray[np.int64]
+
+    @property
+    def allowed(self) -> Bools:
+        """(n, m) which offers may be made."""
+        return np.asarray(self.codes == ALLOWED)
+
+
+def permit_many(audience: Audience, rulebook: Rulebook, rule_codes: NDArray[np.int8]) -> Permissions:
+    """Return what stops each offer for each of the audience; `rule_codes` (n, m) is what the rules say."""
+    table, policy, people = rulebook.catalogue.table, rulebook.policy, audience.protection
+    occasion, sales = audience.occasion, rulebook.catalogue.table.is_sale
+    general = general_codes(table, occasion.at.timestamp(), occasion.channel)
+    codes = np.tile(general, (len(audience), 1))
+    _stop(codes, np.where(sales, sales_suppressions(people, policy, occasion.microseconds)[:, None], np.int8(0)))
+    has_partner = granted(people.consents[Purpose.PARTNER], policy.unasked_partner)
+    _stop(codes, _code(~has_partner[:, None] & table.is_partner, "no_partner_consent"))
+    risk = people.risk_level[:, None]
+    too_high = np.where(risk > 0, np.int8(NUMBER["risk_too_high"]), np.int8(NUMBER["risk_unknown"]))
+    is_risky = sales & (table.risk_level > np.maximum(risk, 1))
+    _stop(codes, np.where(is_risky, too_high, np.int8(ALLOWED)))
+    places = OfferPlaces(rulebook.columns_of(audience.offer_ids), rulebook.are_sales(audience.offer_ids))
+    rows, offers = audience.history.held()
+    columns = places.column[offers]
+    stops = (columns >= 0) & (sales & ~table.is_repeatable)[columns]
+    rows, columns = rows[stops], columns[stops]
+    free = codes[rows, columns] == ALLOWED
+    codes[rows[free], columns[free]] = NUMBER["already_holds"]
+    _stop(codes, rule_codes)
+    volume = np.zeros(len(table), dtype=np.int8)
+    apply_volume_caps(audience.acceptances, rulebook.catalogue, volume)
+    _stop(codes, volume)
+    limits = contact_limits(audience.answers, len(audience), places, table, policy, occasion.microseconds)
+    _stop(codes, limits.codes)
+    _stop(codes, _code((limits.sales_left == 0)[:, None] & sales, "contact_cap"))
+    return Permissions(codes, limits.sales_left)
+
+
+def _code(where: Bools, code: str) -> NDArray[np.int8]:
+    return np.where(where, np.int8(NUMBER[code]), np.int8(ALLOWED))
+
+
+def _stop(codes: NDArray[np.int8], what: NDArray[np.int8]) -> None:
+    """Write what stops an offer where nothing has so far."""
+    np.copyto(codes, what, where=codes == ALLOWED)
+
+
+def sales_suppressions(people: Protection, policy: Policy, now: int) -> NDArray[np.int8]:
+    """Return (n,) the code of what forbids every sale in an inbound contact, 0 where nothing does."""
+    checks = {
+        "do_not_contact": people.do_not_contact,
+        "no_marketing_consent": ~granted(people.consents[Purpose.MARKETING], policy.unasked_marketing_inbound),
+        "complaint_open": has_open_complaints(people, policy, now),
+        "vulnerable": people.vulnerable,
+        "arrears": people.arrears,
+    }
+    numbers = [np.int8(NUMBER[code]) for code in checks]
+    return np.select(list(checks.values()), numbers, np.int8(ALLOWED)).astype(np.int8)
+
+
+def has_open_complaints(people: Protection, policy: Policy, now: int) -> Bools:
+    """Return (n,) who has a complaint that is still open."""
+    since = now - policy.complaint_open_days * _MICROSECONDS_PER_DAY
+    return np.asarray((people.complaint_at != NO_COMPLAINT) & (people.complaint_at > since))
+
+
+def is_profiled(people: Protection, policy: Policy) -> Bools:
+    """Return (n,) whose own history and features may shape the ranking."""
+    return granted(people.consents[Purpose.PROFILING], policy.unasked_profiling)
+
+
+def granted(consents: NDArray[np.int8], when_never_asked: bool) -> Bools:
+    """Return (n,) which consents hold."""
+    return np.asarray(np.where(consents == NEVER_ASKED, when_never_asked, consents == 1))
