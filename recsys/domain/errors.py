@@ -98,6 +98,14 @@ class ImportInvalid(InvalidInput):
     """An import directory or file that cannot be read at all."""
 
 
+class ChangeInvalid(InvalidInput):
+    """A change that cannot be tried in a what-if: where in the file, and why."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
+        super().__init__(f"{place}: {reason}")
+
+
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
 

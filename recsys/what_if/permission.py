@@ -13,6 +13,8 @@ from recsys.what_if.contact_limits import OfferPlaces, contact_limits
 from recsys.what_if.rulebook import Rulebook
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
+_LEVELS = 128
+"""More than there are risk levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,8 @@ class Permissions:
 
 def permit_many(audience: Audience, rulebook: Rulebook, rule_codes: NDArray[np.int8]) -> Permissions:
     """Return what stops each offer for each of the audience; `rule_codes` (n, m) is what the rules say."""
-    table, policy, people = rulebook.catalogue.table, rulebook.policy, audience.protection
-    occasion, sales = audience.occasion, rulebook.catalogue.table.is_sale
-    general = general_codes(table, occasion.at.timestamp(), occasion.channel)
-    codes = np.tile(general, (len(audience), 1))
-    _stop(codes, np.where(sales, sales_suppressions(people, policy, occasion.microseconds)[:, None], np.int8(0)))
-    has_partner = granted(people.consents[Purpose.PARTNER], policy.unasked_partner)
-    _stop(codes, _code(~has_partner[:, None] & table.is_partner, "no_partner_consent"))
-    risk = people.risk_level[:, None]
-    too_high = np.where(risk > 0, np.int8(NUMBER["risk_too_high"]), np.int8(NUMBER["risk_unknown"]))
-    is_risky = sales & (table.risk_level > np.maximum(risk, 1))
-    _stop(codes, np.where(is_risky, too_high, np.int8(ALLOWED)))
+    table, sales = rulebook.catalogue.table, rulebook.catalogue.table.is_sale
+    codes = codes_before_holdings(audience, rulebook)
     places = OfferPlaces(rulebook.columns_of(audience.offer_ids), rulebook.are_sales(audience.offer_ids))
     rows, offers = audience.history.held()
     columns = places.column[offers]
@@ -52,14 +45,38 @@ def permit_many(audience: Audience, rulebook: Rulebook, rule_codes: NDArray[np.i
     volume = np.zeros(len(table), dtype=np.int8)
     apply_volume_caps(audience.acceptances, rulebook.catalogue, volume)
     _stop(codes, volume)
-    limits = contact_limits(audience.answers, len(audience), places, table, policy, occasion.microseconds)
+    now, policy = audience.occasion.microseconds, rulebook.policy
+    limits = contact_limits(audience.answers, len(audience), places, table, policy, now)
     _stop(codes, limits.codes)
-    _stop(codes, _code((limits.sales_left == 0)[:, None] & sales, "contact_cap"))
+    used_up = np.flatnonzero(limits.sales_left == 0)
+    codes[used_up] = _first(codes[used_up], sales * np.int8(NUMBER["contact_cap"]))
     return Permissions(codes, limits.sales_left)
 
 
-def _code(where: Bools, code: str) -> NDArray[np.int8]:
-    return np.where(where, np.int8(NUMBER[code]), np.int8(ALLOWED))
+def codes_before_holdings(audience: Audience, rulebook: Rulebook) -> NDArray[np.int8]:
+    """Return (n, m) what validity, channel, suppressions, consents and suitability stop.
+
+    Few people differ in these: each combination is judged once for all offers, and everybody gets a copy of theirs.
+    """
+    table, policy, people, occasion = rulebook.catalogue.table, rulebook.policy, audience.protection, audience.occasion
+    suppression = sales_suppressions(people, policy, occasion.microseconds)
+    has_partner = granted(people.consents[Purpose.PARTNER], policy.unasked_partner)
+    risk = people.risk_level.astype(np.int64)
+    kinds, kind_of = np.unique((suppression * 2 + has_partner) * _LEVELS + risk, return_inverse=True)
+    risk = (kinds % _LEVELS)[:, None]
+    may_partner = (kinds // _LEVELS % 2 == 1)[:, None]
+    stopped_by = (kinds // _LEVELS // 2).astype(np.int8)[:, None]
+    codes = np.tile(general_codes(table, occasion.at.timestamp(), occasion.channel), (len(kinds), 1))
+    _stop(codes, np.where(table.is_sale, stopped_by, np.int8(ALLOWED)))
+    _stop(codes, np.where(~may_partner & table.is_partner, np.int8(NUMBER["no_partner_consent"]), np.int8(ALLOWED)))
+    too_high = np.where(risk > 0, np.int8(NUMBER["risk_too_high"]), np.int8(NUMBER["risk_unknown"]))
+    is_risky = table.is_sale & (table.risk_level > np.maximum(risk, 1))
+    _stop(codes, np.where(is_risky, too_high, np.int8(ALLOWED)))
+    return codes[kind_of]
+
+
+def _first(codes: NDArray[np.int8], what: NDArray[np.int8]) -> NDArray[np.int8]:
+    return np.where(codes == ALLOWED, what, codes)
 
 
 def _stop(codes: NDArray[np.int8], what: NDArray[np.int8]) -> None:

@@ -156,7 +156,8 @@ def _read_history(
         places = [offers.setdefault(offer_id, len(offers)) for offer_id in offer_ids]
         parts.add(rows, places, moments, [numbers[kind] for kind in kinds], weights)
         progress("reading interactions", done := done + len(rows), None)
-    columns = HistoryColumns(*parts.joined(), len(offers))
+    rows_, offers_, at, kinds_, weights_ = parts.joined()
+    columns = HistoryColumns(rows_, offers_, at, kinds_, weights_, len(offers))
     return columns.where(np.lexsort((columns.at, columns.rows)))
 
 

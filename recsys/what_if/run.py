@@ -21,8 +21,8 @@ from recsys.what_if.relevance import Models, RelevancePlan
 from recsys.what_if.rulebook import Rulebook
 from recsys.what_if.verdicts import ChunkVerdicts, Verdicts
 
-CELLS = 2_000_000
-"""Customers × offers of a chunk: its arrays of float64 take 16 MB each."""
+CELLS = 1_000_000
+"""Customers × offers of a chunk: its arrays of float64 take 8 MB each."""
 
 THREADS = os.cpu_count() or 1
 

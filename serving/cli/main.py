@@ -16,6 +16,7 @@ from serving.cli import (
     policy_commands,
     record_commands,
     serve_commands,
+    simulate_commands,
     traffic_commands,
     train_commands,
 )
@@ -41,6 +42,7 @@ def build() -> typer.Typer:
         "rollback": train_commands.rollback,
     }))  # fmt: skip
     app.command("backtest")(backtest_commands.backtest)
+    app.command("simulate")(simulate_commands.simulate)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)
     app.add_typer(_group("policy", "Decision policies.", {"evaluate": policy_commands.evaluate}))
@@ -51,6 +53,7 @@ def build() -> typer.Typer:
         "train": bench_commands.train,
         "fold-in": bench_commands.fold_in,
         "cold-start": bench_commands.cold_start,
+        "what-if": bench_commands.what_if,
     }))  # fmt: skip
     app.command("doctor")(serve_commands.doctor)
     return app

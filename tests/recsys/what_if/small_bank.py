@@ -52,9 +52,9 @@ def offer_rows(rng: np.random.Generator, offers: int) -> list[dict[str, Any]]:
             "starting_propensity": float(rng.choice([0.02, 0.05, 0.2])),
             "lever": float(rng.choice([0.0, 1.0, 1.0, 1.5])),
             "intents": ["complaint"] if rng.random() < 0.2 else [],
-            "channels": [["phone"], ["app"], [], []][rng.integers(4)],
+            "channels": [["phone"], ["app"], [], [], [], [], []][rng.integers(7)],
         }
-        if rng.random() < 0.1:
+        if rng.random() < 0.05:
             row["valid_to"] = NOW - timedelta(days=1)
         if rng.random() < 0.1:
             row["total_cap"], row["daily_cap"] = 20, int(rng.integers(1, 4))
@@ -93,9 +93,9 @@ def fill(database: Database, folder: Path, rng: np.random.Generator, sizes: tupl
               "consent_marketing,consent_profiling,consent_partner"]  # fmt: skip
     for number in range(customers):
         values = [
-            f"c{number:03d}", pick(["mass", "private", ""]), pick(["", 1, 2, 3, 5]), *(pick(["true"] + ["false"] * 15, 3)),
+            f"c{number:03d}", pick(["mass", "private", ""]), pick(["", 1, 2, 3, 5, 5]), *(pick(["true"] + ["false"] * 40, 3)),
             pick(["", rng.integers(18, 80)]), pick(["上海", "北京", "X", ""]), pick(["true", "false", ""]),
-            *pick(["true", "true", "false", ""], 3),
+            *pick(["true"] * 6 + ["false", ""], 3),
         ]  # fmt: skip
         people.append(",".join(map(str, values)))
     events = ["customer_id,offer_id,occurred_at,event,channel,weight"]
@@ -106,7 +106,7 @@ def fill(database: Database, folder: Path, rng: np.random.Generator, sizes: tupl
             f"{pick(KINDS)},{pick(CHANNELS)},{pick(['1', '0.5'])}"
         )
     calls = ["contact_id,customer_id,opened_at,channel,reason,csat"]
-    for number in range(customers // 3):
+    for number in range(customers // 6):
         at = NOW - timedelta(hours=int(rng.integers(0, 30 * 24)))
         calls.append(f"k{number},c{rng.integers(customers):03d},{at.isoformat()},phone,complaint,{pick(['', 2, 5])}")
     importer.write(**{name: "\n".join(rows) + "\n" for name, rows in
