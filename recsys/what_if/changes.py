@@ -127,5 +127,5 @@ def _mapping(parts: Mapping[Any, Any], key: str, place: str) -> Mapping[Any, Any
 
 
 def _nearest(name: object, known: Any) -> str:
-    near = get_close_matches(str(name)[:60], list(known), n=1)
+    near = get_close_matches(str(name)[:60], sorted(known), n=1)
     return f"; the nearest is {near[0]!r}" if near else ""

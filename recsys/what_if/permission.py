@@ -59,7 +59,7 @@ def codes_before_holdings(audience: Audience, rulebook: Rulebook) -> NDArray[np.
     Few people differ in these: each combination is judged once for all offers, and everybody gets a copy of theirs.
     """
     table, policy, people, occasion = rulebook.catalogue.table, rulebook.policy, audience.protection, audience.occasion
-    suppression = sales_suppressions(people, policy, occasion.microseconds)
+    suppression = sales_suppressions(people, policy, occasion.microseconds).astype(np.int64)
     has_partner = granted(people.consents[Purpose.PARTNER], policy.unasked_partner)
     risk = people.risk_level.astype(np.int64)
     kinds, kind_of = np.unique((suppression * 2 + has_partner) * _LEVELS + risk, return_inverse=True)

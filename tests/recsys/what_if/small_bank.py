@@ -93,7 +93,8 @@ def fill(database: Database, folder: Path, rng: np.random.Generator, sizes: tupl
               "consent_marketing,consent_profiling,consent_partner"]  # fmt: skip
     for number in range(customers):
         values = [
-            f"c{number:03d}", pick(["mass", "private", ""]), pick(["", 1, 2, 3, 5, 5]), *(pick(["true"] + ["false"] * 40, 3)),
+            f"c{number:03d}", pick(["mass", "private", ""]), pick(["", 1, 2, 3, 5, 5]),
+            *pick(["true"] + ["false"] * 40, 3),
             pick(["", rng.integers(18, 80)]), pick(["上海", "北京", "X", ""]), pick(["true", "false", ""]),
             *pick(["true"] * 6 + ["false", ""], 3),
         ]  # fmt: skip
@@ -121,7 +122,7 @@ def _answer(log: EventLog, rng: np.random.Generator, customers: int, offers: int
     for number in range(0, customers, 3):
         customer_id, contact_id = f"c{number:03d}", f"live-{number}"
         log.add_contact(Contact(contact_id, customer_id, NOW - timedelta(days=60), str(rng.choice(CHANNELS))))
-        record = {name: "x" for name in ("model_version", "catalogue_version", "policy_version")}
+        record = dict.fromkeys(("model_version", "catalogue_version", "policy_version"), "x")
         record |= {"decision_id": contact_id, "contact_id": contact_id, "customer_id": customer_id}
         log.add_decision({**record, "made_at": NOW.isoformat()}, log.next_sequence(contact_id))
         liked = rng.integers(offers, size=3)
