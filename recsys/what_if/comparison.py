@@ -17,7 +17,7 @@ from recsys.what_if.lists import NOTHING
 from recsys.what_if.run import Tally
 
 STARVING_BELOW = 0.001
-"""Share of customers: an offer that could be shown to somebody and is shown to fewer starves."""
+"""Share of those whom an offer could be shown to: one that is shown to fewer starves."""
 LOST_MOST = 0.9
 """Share of its places: an offer that loses more starves."""
 TOP_CODES = 3
@@ -46,7 +46,7 @@ def compare(audience: Audience, tallies: Sequence[Tally]) -> Entry:
                 **_versions(other),
                 "everybody": _beside(today, other, np.ones(len(audience), dtype=bool)),
                 "segments": {name: _beside(today, other, is_in) for name, is_in in segments.items()},
-                "offers": _offers(today, other, len(audience)),
+                "offers": _offers(today, other),
                 "held_back": _held_back(today, other),
             }
             for other in others
@@ -123,13 +123,13 @@ def _wide(lists: NDArray[Any], width: int) -> NDArray[Any]:
     return np.pad(lists, ((0, 0), (0, width - lists.shape[1])), constant_values=NOTHING)
 
 
-def _offers(today: Tally, other: Tally, customers: int) -> list[Entry]:
+def _offers(today: Tally, other: Tally) -> list[Entry]:
     """Return every offer of either side by id, the largest change of places first."""
-    before, after = _by_offer(today, customers), _by_offer(other, customers)
+    before, after = _by_offer(today), _by_offer(other)
     entries = []
     for offer_id in sorted(before.keys() | after.keys()):
         was, now = before.get(offer_id, _NOT_THERE), after.get(offer_id, _NOT_THERE)
-        is_hidden = now["open_to"] > 0 and now["shown"] < STARVING_BELOW * customers
+        is_hidden = now["shown"] < STARVING_BELOW * now["open_to"]
         has_lost = was["shown"] > 0 and now["shown"] < (1 - LOST_MOST) * was["shown"]
         kind = "removed" if offer_id not in after else "new" if offer_id not in before else "kept"
         starves = kind != "removed" and (is_hidden or has_lost)
@@ -142,7 +142,7 @@ _NOT_THERE: Mapping[str, Any] = {
 }  # fmt: skip
 
 
-def _by_offer(tally: Tally, customers: int) -> dict[str, Entry]:
+def _by_offer(tally: Tally) -> dict[str, Entry]:
     offers = len(tally.open_to)
     shown, places = tally.columns != NOTHING, tally.columns
     counts = np.bincount(places[shown], minlength=offers)

@@ -172,10 +172,12 @@ def _figures(everybody: Mapping[str, Any]) -> str:
 
 
 def _offers(offers: Sequence[Mapping[str, Any]]) -> str:
-    """Return the offers whose places change most, and those that starve."""
+    """Return the offers whose places change most, those that are new and those that starve."""
     header = ("offer", "", "shown", "→", "first", "→", "acceptances", "→", "held back by")
     starving = [one for one in offers if one["starves"]]
-    listed = [*offers[:_SHOWN_OFFERS], *(one for one in starving if one not in offers[:_SHOWN_OFFERS])]
+    top, others = offers[:_SHOWN_OFFERS], offers[_SHOWN_OFFERS:]
+    new = [one for one in others if one["kind"] == "new"]
+    listed = [*top, *new, *(one for one in others if one["starves"] and one not in new)]
     rows = []
     for one in listed[: 2 * _SHOWN_OFFERS]:
         was, now = one["today"], one["scenario"]

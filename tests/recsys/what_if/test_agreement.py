@@ -91,6 +91,34 @@ def bank(sqlite_url: str) -> Iterator[Database]:
     database.close()
 
 
+class Weighed:
+    """A trained propensity that weighs what it is told; what is not known counts as its own."""
+
+    version = "q-test"
+    signals = ("base_log_odds", "relevance", "age", "times_declined", "days_since_declined", "is_service",
+               "channel_phone", "sentiment", "declined_count_90d", "risk_level", "never_heard_of")  # fmt: skip
+    relevance_weight = 0.5
+    _weights = np.array([1.0, 0.5, 0.01, -0.4, 0.02, 0.3, -0.1, 0.2, -0.2, 0.1, 9.0])
+
+    def log_odds(self, table: np.ndarray) -> np.ndarray:
+        """Return the weighed sum."""
+        return np.asarray(np.where(np.isnan(table), 0.7, table) @ self._weights) - 7.0
+
+    def contributions(self, table: np.ndarray) -> np.ndarray:
+        """Return its parts."""
+        parts = np.where(np.isnan(table), 0.7, table) * self._weights
+        return np.hstack([parts, np.zeros((len(table), 1)), np.full((len(table), 1), -7.0)])
+
+
+def test_a_trained_propensity_looks_at_the_shortlist_as_in_the_engine(bank: Database, tmp_path: Path) -> None:
+    rng = np.random.default_rng(77)
+    fill(bank, tmp_path / "import", rng, (90, 24))
+    with bank.read() as log:
+        policy = replace(random_policy(rng), shortlist_length=4, exploring_below_answers=5, minimum_propensity=0.0)
+        rulebook = Rulebook("s", catalogue_of(log, offer_rows(rng, 24)), policy)
+    check_all(bank, [rulebook], Models(a_bundle(tmp_path, "als", 24, rng), Weighed()), OCCASION)
+
+
 @pytest.mark.parametrize(
     ("seed", "name"),
     list(enumerate(["als", "item_item", "ease", "popularity", "lightfm", "blend", "bpr", None, None])),
