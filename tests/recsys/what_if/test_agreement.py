@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +138,26 @@ def test_in_a_random_bank_every_customer_is_decided_for_as_the_engine_does(
     relevance = a_bundle(tmp_path, name, offers, rng) if name else None
     codes = check_all(bank, rulebooks, Models(relevance), OCCASION)
     assert len(codes) >= 12
+
+
+def test_the_same_holds_on_postgresql(postgresql_url: str, tmp_path: Path) -> None:
+    database, rng = open_database(postgresql_url), np.random.default_rng(5)
+    fill(database, tmp_path / "import", rng, (60, 24))
+    with database.read() as log:
+        rulebook = Rulebook("s", catalogue_of(log, offer_rows(rng, 24)), random_policy(rng))
+    try:
+        assert check_all(database, [rulebook], Models(None), OCCASION)
+    finally:
+        database.close()
+
+
+def test_what_happens_later_is_not_known_yet(bank: Database, tmp_path: Path) -> None:
+    rng = np.random.default_rng(9)
+    fill(bank, tmp_path / "import", rng, (60, 24))
+    earlier = Occasion(OCCASION.at - timedelta(days=20), "app")
+    with bank.read() as log:
+        rulebook = Rulebook("s", catalogue_of(log, offer_rows(rng, 24)), random_policy(rng))
+        audience = read_audience(log, [rulebook], earlier, Sample(None, rng), quiet)
+        now = read_audience(log, [rulebook], OCCASION, Sample(None, rng), quiet)
+    assert 0 < len(audience.history.rows) < len(now.history.rows)
+    assert max(audience.history.at.max(), audience.answers.at.max()) <= earlier.microseconds
