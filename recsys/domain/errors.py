@@ -2,7 +2,8 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid SettingsInvalid
+├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
+│                   SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """

@@ -1,8 +1,11 @@
 """Reads an audience: everybody whom the event log knows, or a sample of them, as columns."""
 
+import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -61,6 +64,19 @@ class Sample:
         return [customer_ids[place] for place in chosen.tolist()]
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Rows come by the million and form no cycles: looking for some among them takes longer than reading them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_without_collection()
 def read_audience(
     log: Reader, rulebooks: Sequence[Rulebook], occasion: Occasion, sample: Sample, progress: Progress
 ) -> Audience:
@@ -101,7 +117,7 @@ def _known(
     for batch in batches:
         customers, *columns = zip(*batch, strict=True)
         others: list[Sequence[Any]] = list(columns)
-        rows = [row_of.get(customer, -1) for customer in customers]
+        rows = list(map(row_of.get, customers, repeat(-1)))
         if -1 in rows:
             kept = [place for place, row in enumerate(rows) if row >= 0]
             rows, others = [rows[place] for place in kept], [[one[place] for place in kept] for one in others]
@@ -153,8 +169,8 @@ def _read_history(
     numbers = {str(kind): number for number, kind in enumerate(KINDS)}
     parts, done = _Parts(np.int32, np.int32, np.int64, np.int8, np.float64), 0
     for rows, (offer_ids, moments, kinds, weights) in _known(log.all_interactions(occasion.at), row_of):
-        places = [offers.setdefault(offer_id, len(offers)) for offer_id in offer_ids]
-        parts.add(rows, places, moments, [numbers[kind] for kind in kinds], weights)
+        places = _placed(offer_ids, offers)
+        parts.add(rows, places, moments, list(map(numbers.__getitem__, kinds)), weights)
         progress("reading interactions", done := done + len(rows), None)
     rows_, offers_, at, kinds_, weights_ = parts.joined()
     columns = HistoryColumns(rows_, offers_, at, kinds_, weights_, len(offers))
@@ -168,11 +184,18 @@ def _read_answers(
     parts = _Parts(np.int32, np.int32, np.int64, np.int8, np.bool_)
     read = log.all_answers(occasion.at - timedelta(days=days), occasion.at)
     for rows, (offer_ids, answers, moments, channels) in _known(read, row_of):
-        places = [offers.setdefault(offer_id, len(offers)) for offer_id in offer_ids]
+        places = _placed(offer_ids, offers)
         here = [channel == occasion.channel for channel in channels]
-        parts.add(rows, places, moments, [numbers[answer] for answer in answers], here)
+        parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), here)
     columns = AnswerColumns(*parts.joined())
     return columns.where(np.lexsort((columns.at, columns.rows)))
+
+
+def _placed(offer_ids: Sequence[str], offers: dict[str, int]) -> list[int]:
+    """Return the place of each offer in `offers`, where new ones are entered."""
+    for offer_id in dict.fromkeys(offer_ids):
+        offers.setdefault(offer_id, len(offers))
+    return list(map(offers.__getitem__, offer_ids))
 
 
 class _Parts:

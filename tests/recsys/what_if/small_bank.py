@@ -93,9 +93,9 @@ def fill(database: Database, folder: Path, rng: np.random.Generator, sizes: tupl
               "consent_marketing,consent_profiling,consent_partner"]  # fmt: skip
     for number in range(customers):
         values = [
-            f"c{number:03d}", pick(["mass", "private", ""]), pick(["", 1, 2, 3, 5, 5]),
+            f"c{number:03d}", pick(["mass", "private", ""]), pick(["", "1", "2", "3", "5", "5"]),
             *pick(["true"] + ["false"] * 40, 3),
-            pick(["", rng.integers(18, 80)]), pick(["上海", "北京", "X", ""]), pick(["true", "false", ""]),
+            pick(["", str(rng.integers(18, 80))]), pick(["上海", "北京", "X", ""]), pick(["true", "false", ""]),
             *pick(["true"] * 6 + ["false", ""], 3),
         ]  # fmt: skip
         people.append(",".join(map(str, values)))
@@ -109,7 +109,8 @@ def fill(database: Database, folder: Path, rng: np.random.Generator, sizes: tupl
     calls = ["contact_id,customer_id,opened_at,channel,reason,csat"]
     for number in range(customers // 6):
         at = NOW - timedelta(hours=int(rng.integers(0, 30 * 24)))
-        calls.append(f"k{number},c{rng.integers(customers):03d},{at.isoformat()},phone,complaint,{pick(['', 2, 5])}")
+        csat = pick(["", "2", "5"])
+        calls.append(f"k{number},c{rng.integers(customers):03d},{at.isoformat()},phone,complaint,{csat}")
     importer.write(**{name: "\n".join(rows) + "\n" for name, rows in
                       {"customers": people, "interactions": events, "contacts": calls}.items()})  # fmt: skip
     importer.run()

@@ -59,7 +59,8 @@ def check_all(database: Database, rulebooks: Sequence[Rulebook], models: Models,
     """Every customer of the event log agrees under every rulebook; returns the codes that occurred."""
     with database.read() as log:
         audience = read_audience(log, rulebooks, occasion, Sample(None, np.random.default_rng(0)), quiet)
-        chunks, seen, row = decided(audience, rulebooks, models, 37), set(), 0
+        chunks, row = decided(audience, rulebooks, models, 37), 0
+        seen: set[str] = set()
         for chunk in chunks:
             for within in range(len(chunk[0].codes)):
                 customer_id = audience.customer_ids[row].as_py()
