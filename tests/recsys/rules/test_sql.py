@@ -12,7 +12,8 @@ import pytest
 
 from recsys.domain.customer import AttributeValue
 from recsys.rules import Rule, ValueType, parse_rule
-from recsys.rules.sql import to_sql
+from recsys.rules.compiler import ALLOWED
+from recsys.rules.sql import WRITERS, to_sql
 from recsys.rules.sqlite_functions import register
 from tests.recsys.rules.random_rules import VOCABULARY, RandomRules, random_facts
 

@@ -1,6 +1,5 @@
 """A small random bank in a real event log, with everything in it that may keep an offer off a list."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -158,8 +157,3 @@ def situation_of(
         acceptances=log.acceptances(capped, now.date()) if capped else {},
         features={"declined_count_90d": features["declined_count_90d"]},
     )  # fmt: skip
-
-
-def without(policy: Policy) -> Policy:
-    """Return the policy without exploration."""
-    return replace(policy, exploration_share=0.0)
