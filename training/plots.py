@@ -120,6 +120,21 @@ def draw_reliability(curves: Mapping[str, Sequence[NDArray[np.float64]]], direct
         axes.legend()
 
 
+def draw_movers(places: Mapping[str, tuple[int, int]], scenario: str, path: Path) -> None:
+    """Draw offer → lists it stands on (today, in the scenario) as pairs of bars, `path`.png and `.svg`."""
+    with _figure(path, height=1.4 + 0.4 * max(len(places), 1)) as axes:
+        rows = np.arange(len(places))
+        for side, (label, hatch) in enumerate((("today", ""), (scenario, "//"))):
+            counts = [pair[side] for pair in places.values()]
+            look: Any = {"color": _COLOURS[side + 1], "edgecolor": "black", "hatch": hatch, "linewidth": 0.6}
+            axes.barh(rows + 0.4 * side - 0.2, counts, height=0.38, label=label, **look)
+        axes.set_yticks(rows, list(places))
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set(xlabel="customers who are shown the offer", title="The offers whose places change most")
+        axes.legend(loc="lower right")
+
+
 @contextmanager
 def _figure(path: Path, width: float = 7, height: float = 4.5) -> Iterator[Any]:
     """Give the axes of one figure and write it as `path`.png and `path`.svg, without the time and the tool's name."""

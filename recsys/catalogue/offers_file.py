@@ -67,7 +67,12 @@ def _parquet_rows(content: bytes, name: str) -> list[Row]:
     return rows
 
 
-def _yaml_rows(content: bytes, name: str) -> list[Row]:
+def read_yaml(path: Path) -> object:
+    """Return what a YAML file holds, without aliases and within bounds; raises `ImportInvalid` with file and line."""
+    return _yaml_document(_read_bounded(path, is_gzipped=False), path.name)
+
+
+def _yaml_document(content: bytes, name: str) -> Any:
     import yaml
 
     if len(content) > MAX_YAML_BYTES:
@@ -75,12 +80,16 @@ def _yaml_rows(content: bytes, name: str) -> list[Row]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         _check_yaml(yaml.parse(content, Loader=loader), name)
-        document = yaml.load(content, Loader=loader)
+        return yaml.load(content, Loader=loader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ImportInvalid(f"{name}, line {line}: {error.problem}") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ImportInvalid(f"{name}: not YAML that can be read") from error
+
+
+def _yaml_rows(content: bytes, name: str) -> list[Row]:
+    document = _yaml_document(content, name)
     rows = document.get("offers") if isinstance(document, Mapping) else document
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise ImportInvalid(f"{name}: must be a list of offers, or hold one under `offers`")

@@ -2,7 +2,8 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid SettingsInvalid
+├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
+│                   SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
@@ -96,6 +97,14 @@ class PolicyInvalid(InvalidInput):
 
 class ImportInvalid(InvalidInput):
     """An import directory or file that cannot be read at all."""
+
+
+class ChangeInvalid(InvalidInput):
+    """A change that cannot be tried in a what-if: where in the file, and why."""
+
+    def __init__(self, place: str, reason: str) -> None:
+        self.place, self.reason = place, reason
+        super().__init__(f"{place}: {reason}")
 
 
 class SettingsInvalid(InvalidInput):

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from recsys.domain.facts import Facts
 from recsys.interactions.side_features import NOTHING_KNOWN, About, FeatureSpace
-from recsys.models.base import RelevanceModel
+from recsys.models.base import RelevanceModel, fill_unknown, is_empty
 
 Floats = NDArray[np.float64]
 
@@ -114,6 +115,45 @@ class Bundle:
             if estimated is not None:
                 scores[new] = self.scale.standardise(estimated[0])
         return scores
+
+    def score_many(
+        self,
+        histories: csr_matrix,
+        offer_ids: Sequence[str],
+        offers: Mapping[str, Facts],
+        customers: csr_matrix | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the relevance (n, m) of `offer_ids` for n customers: in every row what `score` gives for one.
+
+        `histories` (n, offers of this bundle) comes from `histories_of`; `offers` is what is known of new ones;
+        `customers` are encoded by `customer_space`, and None where the model does not use them.
+        """
+        asked = self._look_up(tuple(offer_ids))
+        scores = np.zeros((histories.shape[0], len(offer_ids)), dtype=np.float32)
+        scores[:, asked.known] = self.scale.standardise(self.model.score(histories, asked.columns, customers))
+        new = [place for place in asked.new if offer_ids[place] in offers]
+        if new:
+            facts = self.offer_space.encode([offers[offer_ids[place]] for place in new])
+            estimated = self.model.score_new(histories, facts, customers)
+            if estimated is not None:
+                scores[:, new] = self.scale.standardise(estimated)
+        unknown = is_empty(histories) if customers is None else is_empty(histories) & is_empty(customers)
+        return fill_unknown(scores, unknown, self.popularity(offer_ids))
+
+    def histories_of(self, weights: csr_matrix, offer_ids: Sequence[str]) -> csr_matrix:
+        """Return weights (n, len(offer_ids)) of evidence by the columns of this bundle, without what it does not know.
+
+        Stored entries are positive; they come out sorted by column.
+        """
+        columns = np.array([self._columns.get(offer_id, -1) for offer_id in offer_ids], dtype=np.int32)
+        entries = weights.tocoo()
+        places = columns[entries.col]
+        known = places >= 0
+        values = entries.data[known].astype(np.float32)
+        shape = (weights.shape[0], len(self.offer_ids))
+        found = csr_matrix((values, (entries.row[known], places[known])), shape=shape)
+        found.sort_indices()
+        return found
 
     def popularity(self, offer_ids: Sequence[str]) -> NDArray[np.float32]:
         """Return the non-personalised relevance (m,): mean 0 and deviation 1 over all offers."""

@@ -16,7 +16,13 @@ from recsys.interactions.weights import history_weights
 from recsys.ranking.arbitration import best_first, net_value, priority
 from recsys.ranking.eligibility import Permission, has_open_complaint, is_profiled, is_upset
 from recsys.ranking.intents import Matches, match_intents
-from recsys.ranking.propensity import base_log_odds, declared_contributions, probability, total_log_odds
+from recsys.ranking.propensity import (
+    base_log_odds,
+    declared_contributions,
+    probability,
+    recent_declines,
+    total_log_odds,
+)
 from recsys.ranking.reasons import PropensityModel, TrainedParts
 from recsys.ranking.signals import OfferSignals, Signal, shared_signals
 
@@ -132,7 +138,8 @@ def appraise(case: Case) -> Appraisal:
     relevance = score_offers(model, known, table.offer_ids)
     evidence = model.evidence(table.offer_ids) if model else np.zeros((len(table), 2))
     base = base_log_odds(table, evidence, policy)
-    declared = declared_contributions(base, relevance, known.matches, known.situation, policy)
+    sentiment, declines = known.situation.contact.sentiment or 0.0, recent_declines(known.situation, policy)
+    declared = declared_contributions(base, relevance, known.matches.confidence, sentiment, declines, policy)
     chance, value = probability(total_log_odds(declared, table.is_sale)), net_value(table, policy)
     worth = priority(chance, value, case.is_upset, table, policy)
     is_open = case.permission.allowed & is_called_for(case)

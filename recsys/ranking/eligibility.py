@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
+from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.contact import Direction
 from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Situation
@@ -58,13 +59,11 @@ def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> Permis
     table, moment = catalogue.table, situation.made_at.timestamp()
     held = held_offers(situation.history)
     facts = rule_facts(situation, catalogue, held)
-    codes = np.zeros(len(table), dtype=np.int8)
+    codes = general_codes(table, moment, str(situation.contact.channel))
 
     def stop(where: NDArray[np.bool_], code: str) -> None:
         codes[where & (codes == ALLOWED)] = NUMBER[code]
 
-    stop((table.opens > moment) | (table.closes <= moment), "not_on_sale")
-    stop(~table.on_channel(str(situation.contact.channel)), "wrong_channel")
     suppressed = sales_suppression(situation, policy)
     if suppressed is not None:
         stop(table.is_sale, suppressed)
@@ -77,7 +76,7 @@ def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> Permis
         holds[[table.column[offer_id] for offer_id in held if offer_id in table.column]] = True
         stop(holds & table.is_sale & ~table.is_repeatable, "already_holds")
     unknown = _apply_rules(catalogue, facts, codes)
-    _apply_volume_caps(situation, catalogue, codes)
+    apply_volume_caps(situation.acceptances, catalogue, codes)
     state = contact_policy_state(situation, catalogue, policy)
     for column, code in state.blocked.items():
         if codes[column] == ALLOWED:
@@ -85,6 +84,14 @@ def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> Permis
     if state.sales_left == 0:
         stop(table.is_sale, "contact_cap")
     return Permission(codes, unknown, state.sales_left, facts)
+
+
+def general_codes(table: OfferTable, moment: float, channel: str) -> NDArray[np.int8]:
+    """Return (m,) what stops each offer for everybody: at `moment` (seconds since 1970) and on this channel."""
+    codes = np.zeros(len(table), dtype=np.int8)
+    codes[~table.on_channel(channel)] = NUMBER["wrong_channel"]
+    codes[(table.opens > moment) | (table.closes <= moment)] = NUMBER["not_on_sale"]
+    return codes
 
 
 def _apply_rules(catalogue: Catalogue, facts: Mapping[str, AttributeValue], codes: NDArray[np.int8]) -> dict[int, str]:
@@ -106,10 +113,13 @@ def _apply_rules(catalogue: Catalogue, facts: Mapping[str, AttributeValue], code
     return {column: lacking[int(table.rule[column])] for column in unsure.tolist()}
 
 
-def _apply_volume_caps(situation: Situation, catalogue: Catalogue, codes: NDArray[np.int8]) -> None:
+def apply_volume_caps(
+    acceptances: Mapping[str, tuple[int, int]], catalogue: Catalogue, codes: NDArray[np.int8]
+) -> None:
+    """Stop the offers still allowed in `codes` (m,) of which `acceptances` (today, ever) leave none."""
     for column in catalogue.table.capped:
         offer = catalogue.offers[column]
-        today, ever = situation.acceptances.get(offer.offer_id, (0, 0))
+        today, ever = acceptances.get(offer.offer_id, (0, 0))
         if codes[column] == ALLOWED and offer.total_cap is not None and ever >= offer.total_cap:
             codes[column] = NUMBER["sold_out"]
         elif codes[column] == ALLOWED and offer.daily_cap is not None and today >= offer.daily_cap:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.decision import Situation
 from recsys.domain.policy import Policy
-from recsys.ranking.intents import Matches
 
 Floats = NDArray[np.float64]
 Evidence = NDArray[np.float64]
@@ -28,27 +27,38 @@ def base_log_odds(table: OfferTable, evidence: Evidence, policy: Policy) -> Floa
     return np.asarray(np.log(mean / (1 - mean)))
 
 
-def declared_contributions(
-    base: Floats, relevance: NDArray[np.floating[Any]], matches: Matches, situation: Situation, policy: Policy
-) -> dict[str, float | Floats]:
-    """Return what adds to the log-odds by reason code: (m,) where it differs between offers.
-
-    `sentiment` and `recent_declines` hold for sales only. Nothing personal but `relevance` is looked at
-    unless the situation has features; leave them out of it for who refuses profiling.
-    """
+def recent_declines(situation: Situation, policy: Policy) -> float:
+    """Return how many refusals of the last months count, 0 where the situation has no features."""
     declines = situation.features.get("declined_count_90d")
     counted = min(float(declines), policy.recent_declines_at_most) if isinstance(declines, int | float) else 0.0
+    return max(counted, 0.0)
+
+
+def declared_contributions(
+    base: Floats,
+    relevance: NDArray[np.floating[Any]],
+    confidence: Floats,
+    sentiment: float,
+    declines: float | Floats,
+    policy: Policy,
+) -> dict[str, float | Floats]:
+    """Return what adds to the log-odds by reason code: (…, m) where it differs between offers.
+
+    `confidence` (m,) is that of the intents which the offers answer, `declines` what `recent_declines` counts,
+    (n, 1) for several customers at once. `sentiment` and `recent_declines` hold for sales only. Nothing personal
+    but `relevance` is looked at unless the situation has features; leave them out of it for who refuses profiling.
+    """
     return {
         "offer_base": base,
         "relevance": policy.relevance_weight * relevance.astype(np.float64),
-        "asked_about": policy.intent_weight * matches.confidence,
-        "sentiment": policy.sentiment_weight * (situation.contact.sentiment or 0.0),
-        "recent_declines": policy.recent_decline_weight * max(counted, 0.0),
+        "asked_about": policy.intent_weight * confidence,
+        "sentiment": policy.sentiment_weight * sentiment,
+        "recent_declines": policy.recent_decline_weight * declines,
     }
 
 
 def total_log_odds(contributions: Mapping[str, float | Floats], is_sale: NDArray[np.bool_]) -> Floats:
-    """Return (m,) the sum; what the mood and earlier refusals say counts for sales only."""
+    """Return (…, m) the sum; what the mood and earlier refusals say counts for sales only."""
     shared = contributions["sentiment"] + contributions["recent_declines"]
     own = contributions["offer_base"] + contributions["relevance"] + contributions["asked_about"]
     return np.asarray(own + np.where(is_sale, shared, 0.0))

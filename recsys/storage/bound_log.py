@@ -14,6 +14,7 @@ class BoundLog:
 
     def batches(self, statement: Select[Any], size: int) -> Iterator[Sequence[Row[Any]]]:
         """Yield the rows of a query, `size` at a time, without holding them all."""
-        streamed = statement.execution_options(stream_results=True, yield_per=size)
-        with self._connection.execute(streamed) as result:
-            yield from result.partitions()
+        if self._connection.dialect.name != "sqlite":  # whose cursor is one: buffering rows of it costs a fifth
+            statement = statement.execution_options(stream_results=True, max_row_buffer=size)
+        with self._connection.execute(statement) as result:
+            yield from result.partitions(size)

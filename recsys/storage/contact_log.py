@@ -40,10 +40,10 @@ _WAITING = (
 _LIVE = _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id == bindparam("agent_id")).order_by(
     contacts.c.opened_at, contacts.c.contact_id
 )
-_is_settled = and_(contacts.c.closed_at.is_not(None), func.coalesce(contacts.c.csat, 0) >= SATISFIED_CSAT)
+is_settled = and_(contacts.c.closed_at.is_not(None), func.coalesce(contacts.c.csat, 0) >= SATISFIED_CSAT)
 _OPEN_COMPLAINT = (
     select(contacts.c.opened_at)
-    .where(contacts.c.customer_id == bindparam("customer_id"), contacts.c.reason == COMPLAINT, not_(_is_settled))
+    .where(contacts.c.customer_id == bindparam("customer_id"), contacts.c.reason == COMPLAINT, not_(is_settled))
     .order_by(contacts.c.opened_at.desc())
     .limit(1)
 )

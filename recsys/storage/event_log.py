@@ -5,12 +5,13 @@ from sqlalchemy import func, select
 from recsys.storage.audience_log import AudienceLog
 from recsys.storage.catalogue_log import CatalogueLog
 from recsys.storage.contact_log import ContactLog
+from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
 from recsys.storage.decision_log import DecisionLog
 from recsys.storage.schema import metadata
 
 
-class EventLog(CustomerLog, ContactLog, DecisionLog, CatalogueLog, AudienceLog):
+class EventLog(CustomerLog, ContactLog, DecisionLog, CatalogueLog, AudienceLog, CustomerBaseLog):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 
     def counts(self) -> dict[str, int]:

@@ -136,3 +136,23 @@ def train(  # one option each
     with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
         result = measure(Path(folder), plan, progress)
     emit(result, as_json)
+
+
+def what_if(  # one option each
+    customers: Annotated[int, typer.Option(min=1000, help="Customers in memory.")] = 1_000_000,
+    offers: Annotated[int, typer.Option(min=1, max=5000, help="Offers, each with a rule of its own.")] = 200,
+    logged: Annotated[int, typer.Option(min=0, help="Customers of an event log that is read too; 0: none.")] = 0,
+    model: Annotated[str, typer.Option(help="Family of the relevance model.")] = "als",
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a what-if: everybody decided for as today and in one scenario, and reading a base from an event log."""
+    import tempfile
+
+    from serving.cli.bench.what_if import Plan, measure
+
+    (family,) = chosen_families(model)[:1]
+    plan = Plan(customers, offers, family, seed, logged)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json)

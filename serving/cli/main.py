@@ -19,6 +19,7 @@ from serving.cli import (
     record_commands,
     replay_commands,
     serve_commands,
+    simulate_commands,
     traffic_commands,
     train_commands,
 )
@@ -46,6 +47,7 @@ def build() -> typer.Typer:
     }))  # fmt: skip
     app.add_typer(_group("propensity", "The chance of acceptance.", {"backtest": propensity_commands.backtest}))
     app.command("backtest")(backtest_commands.backtest)
+    app.command("simulate")(simulate_commands.simulate)
     app.command("serve")(serve_commands.serve)
     app.command("traffic")(traffic_commands.traffic)
     app.add_typer(_group("policy", "Decision policies.", {
@@ -64,6 +66,7 @@ def build() -> typer.Typer:
         "fold-in": bench_commands.fold_in,
         "cold-start": bench_commands.cold_start,
         "rules": bench_commands.rules,
+        "what-if": bench_commands.what_if,
     }))  # fmt: skip
     app.command("doctor")(serve_commands.doctor)
     return app

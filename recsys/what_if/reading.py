@@ -1,0 +1,217 @@
+"""Reads an audience: everybody whom the event log knows, or a sample of them, as columns."""
+
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from recsys.domain.customer import Purpose
+from recsys.interactions.history_columns import KINDS, HistoryColumns
+from recsys.what_if.audience import (
+    ANSWERS,
+    NEVER_ASKED,
+    NO_COMPLAINT,
+    AnswerColumns,
+    Audience,
+    Occasion,
+    Protection,
+)
+from recsys.what_if.rulebook import Rulebook
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Progress = Callable[[str, int, int | None], None]
+_FLAGS = ("vulnerable", "arrears", "do_not_contact")
+_TYPES: Mapping[str, tuple[type, ...]] = {"number": (int, float), "text": (str,), "boolean": (bool,)}
+
+
+class Reader(Protocol):
+    """What the audience is read from (`recsys.storage.event_log.EventLog` is one), all of it at one moment.
+
+    Batches of rows, as `recsys.storage.customer_base` says.
+    """
+
+    def customer_ids(self) -> list[str]: ...
+    def attribute_types(self) -> dict[str, str]: ...
+    def everybody(self) -> Iterator[Sequence[Any]]: ...
+    def all_consents(self) -> Iterator[Sequence[Any]]: ...
+    def all_interactions(self, until: datetime) -> Iterator[Sequence[Any]]: ...
+    def all_answers(self, until: datetime) -> Iterator[Sequence[Any]]: ...
+    def open_complaints(self, until: datetime) -> Iterator[Sequence[Any]]: ...
+    def acceptances(self, offer_ids: Sequence[str], today: date) -> dict[str, tuple[int, int]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many customers to look at, drawn by `rng`; None: everybody."""
+
+    customers: int | None
+    rng: np.random.Generator
+
+    def of(self, customer_ids: Sequence[str]) -> list[str]:
+        """Return the customers to look at, in order."""
+        if self.customers is None or self.customers >= len(customer_ids):
+            return list(customer_ids)
+        chosen = np.sort(self.rng.choice(len(customer_ids), self.customers, replace=False))
+        return [customer_ids[place] for place in chosen.tolist()]
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Rows come by the million and form no cycles: looking for some among them takes longer than reading them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_without_collection()
+def read_audience(
+    log: Reader, rulebooks: Sequence[Rulebook], occasion: Occasion, sample: Sample, progress: Progress
+) -> Audience:
+    """Return everybody, or the sample, as known on the occasion: events up to then, facts and consents as they are."""
+    ids = sample.of(log.customer_ids())
+    row_of = {customer_id: row for row, customer_id in enumerate(ids)}
+    offers: dict[str, int] = {}
+    facts, flags, risk_level = _read_people(log, row_of, progress)
+    consents = {purpose: np.full(len(ids), NEVER_ASKED, dtype=np.int8) for purpose in Purpose}
+    for rows, (purposes, given) in _known(log.all_consents(), row_of):
+        for row, purpose, is_given in zip(rows, purposes, given, strict=True):
+            if purpose in consents:
+                consents[Purpose(purpose)][row] = is_given
+    complaint_at = np.full(len(ids), NO_COMPLAINT, dtype=np.int64)
+    for rows, (moments,) in _known(log.open_complaints(occasion.at), row_of):
+        complaint_at[rows] = moments
+    history = _read_history(log, occasion, row_of, offers, progress)
+    answers = _read_answers(log, occasion, row_of, offers)
+    tables = [rulebook.catalogue.table for rulebook in rulebooks]
+    capped = sorted({table.offer_ids[column] for table in tables for column in table.capped})
+    return Audience(
+        occasion,
+        _texts(ids),
+        facts,
+        Protection(risk_level, flags["vulnerable"], flags["arrears"], flags["do_not_contact"], consents, complaint_at),
+        tuple(offers),
+        replace(history, width=len(offers)),
+        answers,
+        log.acceptances(capped, occasion.at.date()) if capped else {},
+    )
+
+
+def _known(
+    batches: Iterator[Sequence[Any]], row_of: Mapping[str, int]
+) -> Iterator[tuple[list[int], tuple[Sequence[Any], ...]]]:
+    """Yield the rows of the customers looked at, and the other columns of each batch, whose first is the customer."""
+    for batch in batches:
+        customers, *columns = zip(*batch, strict=True)
+        others: list[Sequence[Any]] = list(columns)
+        rows = list(map(row_of.get, customers, repeat(-1)))
+        if -1 in rows:
+            kept = [place for place, row in enumerate(rows) if row >= 0]
+            rows, others = [rows[place] for place in kept], [[one[place] for place in kept] for one in others]
+        if rows:
+            yield rows, tuple(others)
+
+
+def _read_people(
+    log: Reader, row_of: Mapping[str, int], progress: Progress
+) -> tuple["pa.Table", dict[str, NDArray[np.bool_]], NDArray[np.int8]]:
+    """Return the facts of everybody as a table, their flags, and their risk level (0: unknown)."""
+    import pyarrow as pa
+
+    types = {name: kind for name, kind in log.attribute_types().items() if name not in _BUILT_IN}
+    arrow = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}
+    schema = pa.schema([(name, arrow[kind]) for name, kind in (_BUILT_IN | types).items()])
+    parts, done = [], 0
+    for rows, (*built_in, attributes) in _known(log.everybody(), row_of):
+        documents = [orjson.loads(text) for text in attributes]
+        columns = [_column(values, kind) for values, kind in zip(built_in, _BUILT_IN.values(), strict=True)]
+        columns += [_column([one.get(name) for one in documents], kind) for name, kind in types.items()]
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+        parts.append(pa.record_batch(arrays, schema))
+        progress("reading customers", done := done + len(rows), len(row_of))
+    table = pa.Table.from_batches(parts, schema).combine_chunks()
+    flags = {name: table[name].to_numpy().astype(bool) for name in _FLAGS}
+    return table, flags, np.nan_to_num(table["risk_level"].to_numpy(), nan=0.0).astype(np.int8)
+
+
+_BUILT_IN = {
+    **dict.fromkeys(("kind", "language", "segment"), "text"),
+    "risk_level": "number",
+    **dict.fromkeys(_FLAGS, "boolean"),
+}
+
+
+def _column(values: Sequence[Any], kind: str) -> list[Any]:
+    """Return the values with None for each that is not of its type, as a rule would read it."""
+    if kind == "boolean":
+        return [value if isinstance(value, bool) else None for value in values]
+    wanted = _TYPES[kind]
+    return [value if isinstance(value, wanted) and not isinstance(value, bool) else None for value in values]
+
+
+def _read_history(
+    log: Reader, occasion: Occasion, row_of: Mapping[str, int], offers: dict[str, int], progress: Progress
+) -> HistoryColumns:
+    """Return the columns of everybody's history, and enter their offers in `offers`."""
+    numbers = {str(kind): number for number, kind in enumerate(KINDS)}
+    parts, done = _Parts(np.int32, np.int32, np.int64, np.int8, np.float64), 0
+    for rows, (offer_ids, moments, kinds, weights) in _known(log.all_interactions(occasion.at), row_of):
+        places = _placed(offer_ids, offers)
+        parts.add(rows, places, moments, list(map(numbers.__getitem__, kinds)), weights)
+        progress("reading interactions", done := done + len(rows), None)
+    rows_, offers_, at, kinds_, weights_ = parts.joined()
+    columns = HistoryColumns(rows_, offers_, at, kinds_, weights_, len(offers))
+    return columns.where(np.lexsort((columns.at, columns.rows)))
+
+
+def _read_answers(log: Reader, occasion: Occasion, row_of: Mapping[str, int], offers: dict[str, int]) -> AnswerColumns:
+    numbers = {str(answer): number for number, answer in enumerate(ANSWERS)}
+    parts = _Parts(np.int32, np.int32, np.int64, np.int8, np.bool_)
+    read = log.all_answers(occasion.at)
+    for rows, (offer_ids, answers, moments, channels) in _known(read, row_of):
+        places = _placed(offer_ids, offers)
+        here = [channel == occasion.channel for channel in channels]
+        parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), here)
+    columns = AnswerColumns(*parts.joined())
+    return columns.where(np.lexsort((columns.at, columns.rows)))
+
+
+def _placed(offer_ids: Sequence[str], offers: dict[str, int]) -> list[int]:
+    """Return the place of each offer in `offers`, where new ones are entered."""
+    for offer_id in dict.fromkeys(offer_ids):
+        offers.setdefault(offer_id, len(offers))
+    return list(map(offers.__getitem__, offer_ids))
+
+
+class _Parts:
+    """Columns that grow batch by batch."""
+
+    def __init__(self, *types: Any) -> None:
+        self._types, self._batches = types, [[np.zeros(0, kind)] for kind in types]
+
+    def add(self, *columns: Sequence[Any]) -> None:
+        for batches, kind, column in zip(self._batches, self._types, columns, strict=True):
+            batches.append(np.array(column, dtype=kind))
+
+    def joined(self) -> tuple[NDArray[Any], ...]:
+        """Return each column as one array."""
+        self._batches = [[np.concatenate(batches)] for batches in self._batches]
+        return tuple(batches[0] for batches in self._batches)
+
+
+def _texts(values: Sequence[str]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(values, pa.string())
