@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from features.breaker import Breaker, BreakerOpen
 from features.feast_store import (
     PATIENCE_OF_BATCHES,
+    PROJECT,
     REGISTRY_SECONDS,
     StoreSettings,
     feature_tables_folder,
@@ -20,7 +21,7 @@ from features.feast_store import (
     state_folder,
 )
 from features.feature_tables import Progress, build_feature_tables, built_as_of
-from features.from_events import INTERACTION_FEATURES, with_ages
+from features.from_events import with_ages
 from features.materialization import Materialized, materialize_views
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
@@ -28,7 +29,7 @@ from recsys.domain.errors import FeaturesUnavailable, InvalidInput
 
 if TYPE_CHECKING:
     import pandas as pd
-    from feast import FeatureService, FeatureStore
+    from feast import FeatureStore, FeatureView
     from feast.feast_object import FeastObject
     from feast.protos.feast.types.Value_pb2 import Value
 
@@ -59,7 +60,7 @@ class FeatureGateway:
         self._folder = feature_tables_folder(settings)
         self._breaker = Breaker()
         self._store = open_store(settings, address)
-        self._known: tuple[float, FeatureService] | None = None
+        self._known: tuple[float, FeatureView, list[str]] | None = None
 
     def close(self) -> None:
         """Give the Redis connections back and stop following the registry."""
@@ -71,17 +72,19 @@ class FeatureGateway:
         Raises FeaturesUnavailable when Redis does not answer in time, has just failed repeatedly, or
         nothing was applied yet.
         """
+        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+        from feast.protos.feast.types.Value_pb2 import Value
+
+        person = EntityKey(join_keys=["customer_id"], entity_values=[Value(string_val=customer_id)])
         with self._deadline():
-            answer = self._store.get_online_features(self._service(), {"customer_id": [customer_id]}).proto
+            view, names = self._interactions()
+            # Not `get_online_features`: it takes a millisecond to put together an answer for many customers and views.
+            ((moment, row),) = self._store.provider.online_read(self._store.config, view, [person], names)
+        if row is None or moment is None or moment.timestamp() == 0:
+            return OnlineFeatures()
         now = self._clock()
-        values = {}
-        age = None
-        for name, column in zip(answer.metadata.feature_names.val, answer.results, strict=True):
-            values[name] = _plain(column.values[0])
-            if name in INTERACTION_FEATURES and column.event_timestamps[0].seconds:
-                age = max(now.timestamp() - column.event_timestamps[0].ToNanoseconds() / 1e9, 0.0)
-        values.pop("customer_id", None)
-        return OnlineFeatures(with_ages(values, now), age)
+        age = max((now - moment.astimezone(UTC)).total_seconds(), 0.0)
+        return OnlineFeatures(with_ages({name: _plain(value) for name, value in row.items()}, now), age)
 
     def push_interactions(self, customer_id: str, row: Mapping[str, AttributeValue], at: datetime) -> None:
         """Make `row` (of `from_events.interaction_features`) what the next read of this customer sees.
@@ -108,7 +111,7 @@ class FeatureGateway:
         times = pd.to_datetime(pd.Series(list(moments), dtype=object), utc=True).astype("datetime64[us, UTC]")
         asked = pd.DataFrame({"customer_id": list(customer_ids), "event_timestamp": times, "row": range(len(times))})
         try:
-            service = self._store.get_feature_service("customer_history")
+            service = self._store.get_feature_service("decision")
         except FeastObjectNotFoundException:
             raise InvalidInput(_NOT_APPLIED) from None
         frame = self._store.get_historical_features(asked, service).to_df()
@@ -151,11 +154,13 @@ class FeatureGateway:
             finally:
                 _close(store)
 
-    def _service(self) -> "FeatureService":
+    def _interactions(self) -> "tuple[FeatureView, list[str]]":
         """Return what a decision reads, looked up once a minute: Feast needs longer for that than Redis to answer."""
-        if self._known is None or time.monotonic() - self._known[0] > REGISTRY_SECONDS:
-            self._known = (time.monotonic(), self._store.get_feature_service("decision", allow_cache=True))
-        return self._known[1]
+        known = self._known
+        if known is None or time.monotonic() - known[0] > REGISTRY_SECONDS:
+            view = self._store.registry.get_feature_view("customer_interactions", PROJECT, allow_cache=True)
+            known = self._known = time.monotonic(), view, [field.name for field in view.features]
+        return known[1], known[2]
 
     @contextmanager
     def _deadline(self) -> Iterator[None]:

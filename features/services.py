@@ -1,7 +1,4 @@
-"""Which features go together: what a decision reads, what a customer was known by, and what is known of an offer.
-
-A decision takes the profile from the event log, in its own transaction, where it is never stale.
-"""
+"""Which features go together: what a decision reads about a customer, and what is known about an offer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +20,11 @@ class Definitions:
     customer_interactions: FeatureView
     offer_answers: FeatureView
     decision: FeatureService
-    customer_history: FeatureService
     offer_evidence: FeatureService
 
     def all(self) -> list[Entity | FeatureView | FeatureService]:
         """Return them in the order they rest on each other."""
-        return [self.customer, self.offer, *self.views(), self.decision, self.customer_history, self.offer_evidence]
+        return [self.customer, self.offer, *self.views(), self.decision, self.offer_evidence]
 
     def views(self) -> list[FeatureView]:
         """Return the feature views alone."""
@@ -44,7 +40,6 @@ def definitions(folder: Path) -> Definitions:
         customer_profile=profile,
         customer_interactions=interactions,
         offer_answers=answers,
-        decision=FeatureService(name="decision", features=[interactions]),
-        customer_history=FeatureService(name="customer_history", features=[profile, interactions]),
+        decision=FeatureService(name="decision", features=[profile, interactions]),
         offer_evidence=FeatureService(name="offer_evidence", features=[answers]),
     )

@@ -1,6 +1,9 @@
-"""What a route may ask for: the services, the speaker's language and the permission it declares."""
+"""What a route may ask for: the services, the speaker's language and the permission it declares.
 
-from collections.abc import Callable
+They are coroutines although they wait for nothing: each plain function would cost a request a change of threads.
+"""
+
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Annotated
 
@@ -21,28 +24,33 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
-def allow(*roles: Role) -> Callable[[Request], None]:
+def allow(*roles: Role) -> Callable[[Request], Awaitable[None]]:
     """Declare who may call a route. With NBO_AUTH=demo, the only mode so far, everyone has every role."""
 
-    def check(request: Request) -> None:
+    async def check(request: Request) -> None:
         request.state.roles = roles
 
     return check
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """Return the services of this application."""
     found: Services = request.app.state.services
     return found
 
 
-def live_hub(request: Request) -> LiveHub:
+async def live_hub(request: Request) -> LiveHub:
     """Return the hub that wakes this worker's streams."""
     hub: LiveHub = request.app.state.live_hub
     return hub
 
 
-def language(request: Request) -> str:
+async def language(request: Request) -> str:
+    """Return the language to speak, see `language_of`."""
+    return language_of(request)
+
+
+def language_of(request: Request) -> str:
     """Return the language to speak: `?lang=`, else the cookie, else the browser's; "en" or "zh"."""
     accepted = request.headers.get("accept-language", "").lower()
     wanted = request.query_params.get("lang") or request.cookies.get("lang") or _preferred(accepted)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from prometheus_client import Histogram
 
@@ -21,4 +22,9 @@ def stage(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        STAGE_SECONDS.labels(name).observe(time.perf_counter() - began)
+        _stage(name).observe(time.perf_counter() - began)
+
+
+@cache
+def _stage(name: str) -> Histogram:
+    return STAGE_SECONDS.labels(name)

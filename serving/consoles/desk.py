@@ -65,7 +65,7 @@ class Desk:
         }
 
 
-def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language) -> Desk:
+async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language) -> Desk:
     """Return the desk of this request."""
     return Desk(request, contacts, services, language)
 

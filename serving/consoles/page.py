@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from recsys.domain.clock import system_clock
 from serving.consoles import agent_view, formats
 from serving.consoles.wording import speaker
-from serving.dependencies import language as language_of
+from serving.dependencies import language_of
 
 HEADERS = {
     "Content-Security-Policy": (

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from recsys.domain.errors import NboError
 from serving.consoles.page import answer
 from serving.consoles.wording import speaker
-from serving.dependencies import language
+from serving.dependencies import language_of
 from serving.errors import status_of
 
 
@@ -48,7 +48,7 @@ class PageRoute(APIRoute):
 
 def problem_page(request: Request, status: HTTPStatus) -> Response:
     """Return the page that says what went wrong and what to do next."""
-    say = speaker(language(request))
+    say = speaker(language_of(request))
     heading, detail = {
         HTTPStatus.NOT_FOUND: ("not_found", "not_found_more"),
         HTTPStatus.SERVICE_UNAVAILABLE: ("unavailable", "unavailable_more"),

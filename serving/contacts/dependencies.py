@@ -8,7 +8,7 @@ from serving.contacts.service import ContactService
 from serving.dependencies import LiveHubOf, ServicesOf
 
 
-def contact_service(services: ServicesOf, hub: LiveHubOf) -> ContactService:
+async def contact_service(services: ServicesOf, hub: LiveHubOf) -> ContactService:
     """Return the contact service."""
     return ContactService(services, hub)
 
