@@ -79,7 +79,8 @@ class FeatureGateway:
         with self._deadline():
             view, names = self._interactions()
             # Not `get_online_features`: it takes a millisecond to put together an answer for many customers and views.
-            ((moment, row),) = self._store.provider.online_read(self._store.config, view, [person], names)
+            # The names are copied: Feast adds to the list it is given.
+            ((moment, row),) = self._store.provider.online_read(self._store.config, view, [person], [*names])
         if row is None or moment is None or moment.timestamp() == 0:
             return OnlineFeatures()
         now = self._clock()
