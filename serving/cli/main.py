@@ -25,6 +25,14 @@ from serving.cli import (
 )
 
 HELP = "Next best offer for a bank's contact centre."
+BENCHES: dict[str, object] = {
+    "decide": bench_commands.decide,
+    "train": bench_commands.train,
+    "fold-in": bench_commands.fold_in,
+    "cold-start": bench_commands.cold_start,
+    "rules": bench_commands.rules,
+    "what-if": bench_commands.what_if,
+}
 
 
 def build() -> typer.Typer:
@@ -60,14 +68,7 @@ def build() -> typer.Typer:
         "replay": replay_commands.replay,
     }))  # fmt: skip
     app.add_typer(_group("customer", "One customer.", {"show": record_commands.show_customer}))
-    app.add_typer(_group("bench", "Measurements.", {
-        "decide": bench_commands.decide,
-        "train": bench_commands.train,
-        "fold-in": bench_commands.fold_in,
-        "cold-start": bench_commands.cold_start,
-        "rules": bench_commands.rules,
-        "what-if": bench_commands.what_if,
-    }))  # fmt: skip
+    app.add_typer(_group("bench", "Measurements.", BENCHES))
     app.command("doctor")(serve_commands.doctor)
     return app
 

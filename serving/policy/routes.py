@@ -15,7 +15,7 @@ router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(a
 
 
 class PolicyBody(Body):
-    """The policy in force; `numbers` are described in docs/decisions-policy.md."""
+    """The policy in force; `numbers` are described in docs/decisioning.md."""
 
     policy_version: str
     numbers: dict[str, bool | int | float]
