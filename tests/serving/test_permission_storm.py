@@ -94,7 +94,7 @@ def test_the_storm_finds_a_lock_that_is_not_taken(sqlite_url: str, monkeypatch: 
 
 
 def test_the_storm_finds_volumes_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eligibility, "_apply_volume_caps", lambda *_: None)
+    monkeypatch.setattr(eligibility, "apply_volume_caps", lambda *_: None)
     found = storm(sqlite_url, FEW).violations
     assert "shown: sold out" in found
     assert not any(code.startswith("accepted:") for code in found)  # the counter still stands in the way
@@ -104,6 +104,6 @@ def test_the_storm_finds_acceptances_that_are_not_counted(sqlite_url: str, monke
     def count_only(log: EventLog, offer: Offer, now: datetime) -> None:
         log.count_acceptance(offer.offer_id, now.date())
 
-    monkeypatch.setattr(eligibility, "_apply_volume_caps", lambda *_: None)
+    monkeypatch.setattr(eligibility, "apply_volume_caps", lambda *_: None)
     monkeypatch.setattr(service, "count_acceptance", count_only)
     assert "accepted: sold out" in storm(sqlite_url, FEW).violations
