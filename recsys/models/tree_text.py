@@ -38,7 +38,7 @@ def load_trees(text: str, trees: int, signals: int) -> Any:
     import lightgbm
 
     try:
-        booster = lightgbm.Booster(model_str=text, params={"num_threads": 1, "verbosity": -1})
+        booster = lightgbm.Booster(model_str=text)
     except lightgbm.basic.LightGBMError as error:
         raise BundleRefused(f"trees: {error}") from error
     if booster.num_trees() != trees or booster.num_feature() != signals:
