@@ -139,8 +139,10 @@ def build_services(settings: Settings) -> Services:
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.event_log_url)
     database.upgrade()
-    with database.transaction() as log:
-        if log.versions_in_force()[1] is None:
+    with database.read() as log:
+        _, policy = log.versions_in_force()
+    if policy is None:
+        with database.transaction() as log:
             log.save_policy(Policy(), system_clock())
     return Services(
         settings=settings,

@@ -108,13 +108,7 @@ def _judge(account: Account, outputs: Outputs) -> list[Gate]:
 
 def _findings(comparison: Comparison, gates: list[Gate]) -> Findings:
     intervals = comparison.best.intervals
-    return Findings(
-        metrics={name: round(interval.mean, 6) for name, interval in intervals.items()},
-        gates=tuple(gates),
-        intervals={name: (round(one.low, 6), round(one.high, 6)) for name, one in intervals.items()},
-        trainer=comparison.config.trainer,
-        card=CARD,
-    )
+    return Findings.of(intervals, gates, comparison.config.trainer, CARD)
 
 
 def summarise(result: TrainResult) -> dict[str, Any]:

@@ -148,13 +148,7 @@ def _log(
 
 def _findings(config: PropensityConfig, evaluation: PropensityEvaluation, gates: list[Gate]) -> Findings:
     intervals = {metric: evaluation.test[CALIBRATED][metric] for metric in METRICS}
-    return Findings(
-        metrics={name: round(interval.mean, 6) for name, interval in intervals.items()},
-        gates=tuple(gates),
-        intervals={name: (round(one.low, 6), round(one.high, 6)) for name, one in intervals.items()},
-        trainer=config.trainer,
-        card=CARD,
-    )
+    return Findings.of(intervals, gates, config.trainer, CARD)
 
 
 def summarise_propensity(result: PropensityResult) -> dict[str, Any]:

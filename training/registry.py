@@ -3,13 +3,14 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion, NotPromotable
+from recsys.evaluation.intervals import Interval
 from training.gates import Gate, judge_approver, refusals
 from training.model_kinds import RELEVANCE, ModelKind, ModelVersion
 from training.tracking import BUNDLE_FOLDER, exists, open_tracking
@@ -61,6 +62,17 @@ class Findings:
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     trainer: str = "nbo train"
     card: str | None = None
+
+    @classmethod
+    def of(cls, intervals: Mapping[str, Interval], gates: Sequence[Gate], trainer: str, card: str) -> "Findings":
+        """Return what these intervals say, rounded as it is registered."""
+        return cls(
+            metrics={name: round(interval.mean, 6) for name, interval in intervals.items()},
+            gates=tuple(gates),
+            intervals={name: (round(one.low, 6), round(one.high, 6)) for name, one in intervals.items()},
+            trainer=trainer,
+            card=card,
+        )
 
 
 class Registry:

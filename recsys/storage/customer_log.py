@@ -6,7 +6,7 @@ from datetime import datetime
 import orjson
 from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal, select, union_all
 
-from recsys.domain.customer import Consents, Customer, CustomerKind
+from recsys.domain.customer import Consents, Customer, CustomerKind, Purpose
 from recsys.domain.errors import CustomerNotFound
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
@@ -37,6 +37,15 @@ _CUSTOMER = (
     .where(customers.c.customer_id == _ID)
     .order_by(consents.c.consent_id)
 )
+PROFILING_IN_FORCE = select(consents).where(
+    consents.c.consent_id.in_(
+        select(func.max(consents.c.consent_id))
+        .where(consents.c.purpose == Purpose.PROFILING)
+        .group_by(consents.c.customer_id)
+    )
+)
+"""The line of the ledger that is in force, for each customer who was ever asked."""
+
 _HISTORY = (
     select(
         interactions.c.customer_id,

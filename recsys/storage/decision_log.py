@@ -10,12 +10,12 @@ from sqlalchemy import BindParameter, bindparam, case, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from recsys.domain.customer import Purpose
 from recsys.domain.errors import DecisionNotFound, IdempotencyKeyReused
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.schema import acceptances, consents, contacts, decisions, interactions, outcomes
+from recsys.storage.customer_log import PROFILING_IN_FORCE
+from recsys.storage.schema import acceptances, contacts, decisions, interactions, outcomes
 
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
 _RECORD_COLUMNS = (
@@ -55,12 +55,8 @@ _OUTCOMES_OF_DECISION = _outcome.where(outcomes.c.decision_id == bindparam("deci
 )
 _ANSWERED = select(outcomes.c.offer_id, outcomes.c.answer, func.count()).group_by("offer_id", "answer")
 _CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("answered_in")).scalar_subquery()
-_LAST_ASKED = (
-    select(func.max(consents.c.consent_id))
-    .where(consents.c.purpose == Purpose.PROFILING)
-    .group_by(consents.c.customer_id)
-)
-_REFUSERS = select(consents.c.customer_id).where(consents.c.consent_id.in_(_LAST_ASKED), consents.c.granted.is_(False))
+_PROFILING = PROFILING_IN_FORCE.subquery("profiling")
+_REFUSERS = select(_PROFILING.c.customer_id).where(_PROFILING.c.granted.is_(False))
 _ANSWERED_OFFERS = (
     select(decisions.c.record, outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at)
     .join_from(outcomes, decisions, outcomes.c.decision_id == decisions.c.decision_id)

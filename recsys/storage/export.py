@@ -11,27 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 
-from recsys.domain.customer import Purpose
 from recsys.storage.batching import in_batches
+from recsys.storage.customer_log import PROFILING_IN_FORCE
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.exported_offers import write_offers
-from recsys.storage.schema import consents, contacts, customers, interactions, outcomes
+from recsys.storage.schema import contacts, customers, interactions, outcomes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Progress = Callable[[str, int, int | None], None]
 _BATCH = 20_000
-_LAST_ASKED = (
-    select(func.max(consents.c.consent_id))
-    .where(consents.c.purpose == Purpose.PROFILING)
-    .group_by(consents.c.customer_id)
-)
-_PROFILING = select(consents).where(consents.c.consent_id.in_(_LAST_ASKED)).subquery("profiling")
-"""The line of the ledger that is in force, for each customer who was ever asked."""
+_PROFILING = PROFILING_IN_FORCE.subquery("profiling")
 
 _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
     "interactions": {

@@ -41,12 +41,12 @@ def change(
     try:
         database.upgrade()
         with database.transaction() as log:
-            before = asdict(PolicyInService().current(log))
-            policy = parse_policy(changes, PolicyInService().current(log))
+            in_force = PolicyInService().current(log)
+            policy = parse_policy(changes, in_force)
             log.save_policy(policy, system_clock())
     finally:
         database.close()
-    after = asdict(policy)
+    before, after = asdict(in_force), asdict(policy)
     document = {"policy_version": policy.version, "changed": {n: [before[n], after[n]] for n in changes}}
     emit(document, as_json, _lines(policy.version, {name: f"{before[name]} → {after[name]}" for name in changes}))
 

@@ -11,7 +11,7 @@ from recsys.ranking.explanation import offer_title
 from recsys.storage.event_log import EventLog
 from serving.contacts.schemas import ContactBody, ContactView
 from serving.contacts.situation import Heard, Person, look_up
-from serving.decisions.record import Record, consents_json
+from serving.decisions.record import Record, customer_values
 from serving.decisions.rendering import render
 
 RECENT_ANSWERS = 10
@@ -69,16 +69,8 @@ def customer_json(person: Person, catalogue: Catalogue, language: str) -> Json:
     customer = person.customer
     return {
         "customer_id": customer.customer_id,
-        "kind": customer.kind,
         "name": customer.name,
-        "language": customer.language,
-        "segment": customer.segment,
-        "risk_level": customer.risk_level,
-        "vulnerable": customer.vulnerable,
-        "arrears": customer.arrears,
-        "do_not_contact": customer.do_not_contact,
-        "attributes": customer.attributes,
-        "consents": consents_json(customer.consents),
+        **customer_values(customer),
         "products": [
             {"offer_id": one, "title": offer_title(one, catalogue, language)}
             for one in sorted(held_offers(person.history))

@@ -7,24 +7,30 @@ from recsys.counterfactuals import counterfactuals
 from recsys.domain.errors import NotReplayable
 from recsys.ranking.explanation import offer_title, say_counterfactual
 from recsys.storage.event_log import EventLog
-from serving.archive import Archive
+from serving.archive import Archive, Basis
 from serving.decisions.record import Record, situation_of
 from serving.decisions.rendering import render
 
 
-def explain(record: Record, log: EventLog, archive: Archive, catalogue: Catalogue, language: str) -> dict[str, Any]:
+def basis_or_reason(record: Record, log: EventLog, archive: Archive) -> Basis | str:
+    """Return what the record's decision was made with, or why that is not there any more."""
+    try:
+        return archive.basis_of(record, log)
+    except NotReplayable as error:
+        return str(error)
+
+
+def explain(record: Record, basis: Basis | str, catalogue: Catalogue, language: str) -> dict[str, Any]:
     """Return the body of the explanation, of the shape of `ExplanationBody`.
 
-    What would have been otherwise is tried out on what the decision was made with.
+    What would have been otherwise is tried out on what the decision was made with: some hundred decisions, for
+    which no transaction should wait.
     """
-    body, not_tried = render(record, language, catalogue), None
-    found = []
-    try:
-        basis, situation = archive.basis_of(record, log), situation_of(record)
+    found, not_tried = [], basis if isinstance(basis, str) else None
+    if not isinstance(basis, str):
+        situation = situation_of(record)
         made = basis.decide(situation)
         found = counterfactuals(situation, made, basis.catalogue, basis.policy, basis.decide)
-    except NotReplayable as error:
-        not_tried = str(error)
     told = [
         {
             "offer_id": one.offer_id,
@@ -36,4 +42,4 @@ def explain(record: Record, log: EventLog, archive: Archive, catalogue: Catalogu
         }
         for one in found
     ]
-    return {**body, "counterfactuals": told, "not_tried": not_tried}
+    return {**render(record, language, catalogue), "counterfactuals": told, "not_tried": not_tried}

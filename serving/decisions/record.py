@@ -82,17 +82,7 @@ def _offer_record(ranked: RankedOffer, catalogue: Catalogue) -> dict[str, Any]:
 def _inputs(situation: Situation) -> dict[str, Any]:
     customer, contact = situation.customer, situation.contact
     return {
-        "customer": {
-            "kind": customer.kind,
-            "language": customer.language,
-            "segment": customer.segment,
-            "risk_level": customer.risk_level,
-            "vulnerable": customer.vulnerable,
-            "arrears": customer.arrears,
-            "do_not_contact": customer.do_not_contact,
-            "attributes": customer.attributes,
-            "consents": consents_json(customer.consents),
-        },
+        "customer": customer_values(customer),
         "contact": {
             "channel": contact.channel,
             "direction": contact.direction,
@@ -113,9 +103,25 @@ def _inputs(situation: Situation) -> dict[str, Any]:
     }
 
 
-def consents_json(consents: Consents) -> dict[str, bool | None]:
-    """Return the consents in force by purpose."""
-    return {purpose: getattr(consents, purpose) for purpose in Consents.__slots__}
+def customer_values(customer: Customer) -> dict[str, Any]:
+    """Return everything known of the customer but id and name, the consents in force by purpose."""
+    return {
+        "kind": customer.kind,
+        "language": customer.language,
+        "segment": customer.segment,
+        "risk_level": customer.risk_level,
+        "vulnerable": customer.vulnerable,
+        "arrears": customer.arrears,
+        "do_not_contact": customer.do_not_contact,
+        "attributes": customer.attributes,
+        "consents": {purpose: getattr(customer.consents, purpose) for purpose in Consents.__slots__},
+    }
+
+
+def check_format(record: Record) -> None:
+    """Raise `NotReplayable` for a record that another version of this program wrote."""
+    if record.get("format") != FORMAT:
+        raise NotReplayable("The decision was made by another version of this program, which has to read it.")
 
 
 def situation_of(record: Record) -> Situation:
@@ -123,8 +129,7 @@ def situation_of(record: Record) -> Situation:
 
     The customer's name is not in it: records hold none. Raises `NotReplayable` for a record of another format.
     """
-    if record.get("format") != FORMAT:
-        raise NotReplayable("The decision was made by another version of this program, which has to replay it.")
+    check_format(record)
     inputs, customer_id = record["inputs"], record["customer_id"]
     person, consents = {**inputs["customer"]}, Consents(**inputs["customer"]["consents"])
     person |= {"kind": CustomerKind(person["kind"]), "consents": consents}

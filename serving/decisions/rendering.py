@@ -7,7 +7,7 @@ import orjson
 
 from recsys.catalogue import Catalogue
 from recsys.ranking.explanation import offer_title, say_held_back
-from serving.decisions.record import Record
+from serving.decisions.record import Record, check_format
 from serving.decisions.schemas import DecisionBody
 
 _COPIED = (
@@ -22,8 +22,9 @@ def render(record: Record, language: str, catalogue: Catalogue, spoken: str | No
     """Return the body of the record's decision for `orjson.dumps`, of the shape of `DecisionBody`.
 
     `language` is the agent's, `spoken` the customer's (what to say; default the agent's); `catalogue`
-    gives the titles of what is held back.
+    gives the titles of what is held back. Raises `NotReplayable` for a record of another format.
     """
+    check_format(record)
     told = _language(language)
     said = told if spoken is None else _language(spoken)
     return {

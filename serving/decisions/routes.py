@@ -2,10 +2,11 @@
 
 from dataclasses import asdict
 
+import orjson
 from fastapi import APIRouter, Depends, Response
 
 from serving.answers import json_response
-from serving.decisions.explanation import explain
+from serving.decisions.explanation import basis_or_reason, explain
 from serving.decisions.rendering import render
 from serving.decisions.replay import replay
 from serving.decisions.schemas import ExplanationBody, RecordBody, ReplayBody
@@ -30,14 +31,16 @@ def explain_decision(decision_id: str, services: ServicesOf, language: Language)
     """Return why each offer ranks where it does or is held back, and what would have lifted it."""
     with services.database.read() as log:
         record, catalogue = log.decision(decision_id), services.catalogue.current(log)
-        return json_response(explain(record, log, services.archive, catalogue, language))
+        basis = basis_or_reason(record, log, services.archive)
+    return json_response(explain(record, basis, catalogue, language))
 
 
 @router.post("/{decision_id}/replay", response_model=ReplayBody)
 def replay_decision(decision_id: str, services: ServicesOf) -> Response:
     """Make the decision once more with what it was made with and compare; 409 when something of it is gone."""
     with services.database.read() as log:
-        stored, record = log.decision_text(decision_id), log.decision(decision_id)
+        stored = log.decision_text(decision_id)
+        record = orjson.loads(stored)
         basis = services.archive.basis_of(record, log)
     result = replay(stored, basis.decide, basis.catalogue)
     versions = {name: record[name] for name in ReplayBody.model_fields if name.endswith("_version")}
