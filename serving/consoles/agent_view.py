@@ -61,12 +61,14 @@ def fit(propensity: float) -> str:
 def plain_reasons(offer: OfferBody) -> list[ReasonBody]:
     """Return the reasons worth an agent's glance: at most three that speak for this offer, strongest first.
 
-    The general "fits what was chosen so far" is left out where a particular earlier choice is named.
+    The general "fits what was chosen so far" is left out where a particular earlier choice is named. That an
+    offer is there as a trial is always told, last.
     """
     speaking = [one for one in offer.reasons if one.contribution >= FAINT and one.code not in SAME_FOR_ALL]
     if any(one.code == "chosen_with" for one in speaking):
         speaking = [one for one in speaking if one.code != "relevance"]
-    return sorted(speaking, key=lambda one: -one.contribution)[:REASONS]
+    trial = [one for one in offer.reasons if one.code == "explored"]
+    return sorted(speaking, key=lambda one: -one.contribution)[:REASONS] + trial
 
 
 def mood(view: ContactView) -> Mood:

@@ -75,6 +75,12 @@ def test_the_general_fit_is_said_where_nothing_particular_is_known() -> None:
     assert [one.code for one in shown] == ["relevance"]
 
 
+def test_a_trial_is_always_told_and_last() -> None:
+    reasons = [a_reason("explored", 0.0), *(a_reason("chosen_with", 0.1 * number) for number in range(1, 6))]
+    shown = agent_view.plain_reasons(an_offer_body(reasons=reasons))
+    assert [one.code for one in shown] == ["chosen_with", "chosen_with", "chosen_with", "explored"]
+
+
 def test_the_mood_has_a_level_a_trend_and_a_line() -> None:
     heard = (an_event(1, sentiment=-0.5), an_event(3, sentiment=0.2))
     mood = agent_view.mood(a_view(*heard, contact=a_contact_body(sentiment=0.2)))
