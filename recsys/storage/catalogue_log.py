@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, insert, select
 
 from recsys.domain.policy import Policy, parse_policy
 from recsys.storage.bound_log import BoundLog
+from recsys.storage.prepared import Prepared
 from recsys.storage.schema import catalogue_versions, policy_versions
 
 _newest_first = catalogue_versions.c.catalogue_id.desc()
@@ -20,7 +21,7 @@ _LATEST = _saved.order_by(_newest_first).limit(1)
 _BY_VERSION = _saved.where(catalogue_versions.c.version == bindparam("version")).order_by(_newest_first).limit(1)
 _LATEST_POLICY_VERSION = select(policy_versions.c.version).order_by(_newest_policy_first).limit(1)
 _POLICY = select(policy_versions.c.numbers).where(policy_versions.c.version == bindparam("version")).limit(1)
-_IN_FORCE = select(_LATEST_VERSION.scalar_subquery(), _LATEST_POLICY_VERSION.scalar_subquery())
+_IN_FORCE = Prepared(select(_LATEST_VERSION.scalar_subquery(), _LATEST_POLICY_VERSION.scalar_subquery()))
 _ADD = insert(catalogue_versions)
 _ADD_POLICY = insert(policy_versions)
 
@@ -42,8 +43,8 @@ class CatalogueLog(BoundLog):
     def versions_in_force(self) -> tuple[str | None, str | None]:
         """Return the versions of catalogue and policy in force, looked up once a transaction."""
         if self._in_force is None:
-            row = self._connection.execute(_IN_FORCE).one()
-            self._in_force = row[0], row[1]
+            catalogue, policy = _IN_FORCE.rows(self._connection, {})[0]
+            self._in_force = catalogue, policy
         return self._in_force
 
     def latest_catalogue(self) -> SavedCatalogue | None:

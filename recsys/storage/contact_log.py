@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Select, and_, bindparam, func, insert, not
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType, Direction
 from recsys.domain.errors import ContactNotFound
 from recsys.storage.bound_log import BoundLog
+from recsys.storage.prepared import Prepared
 from recsys.storage.schema import contact_events, contacts
 
 COMPLAINT = "complaint"
@@ -21,7 +22,7 @@ _contact = select(*(contacts.c[name] for name in _CONTACT_FIELDS))
 _limit: BindParameter[int] = bindparam("limit")
 
 _CONTACT = _contact.where(contacts.c.contact_id == bindparam("contact_id"))
-_OF_CUSTOMER = (
+_OF_CUSTOMER = Prepared(
     _contact.where(contacts.c.customer_id == bindparam("customer_id"))
     .order_by(contacts.c.opened_at.desc(), contacts.c.contact_id)
     .limit(_limit)
@@ -41,7 +42,7 @@ _LIVE = _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id == bi
     contacts.c.opened_at, contacts.c.contact_id
 )
 is_settled = and_(contacts.c.closed_at.is_not(None), func.coalesce(contacts.c.csat, 0) >= SATISFIED_CSAT)
-_OPEN_COMPLAINT = (
+_OPEN_COMPLAINT = Prepared(
     select(contacts.c.opened_at)
     .where(contacts.c.customer_id == bindparam("customer_id"), contacts.c.reason == COMPLAINT, not_(is_settled))
     .order_by(contacts.c.opened_at.desc())
@@ -64,7 +65,7 @@ _SET_CONTACT = (
     .where(contacts.c.contact_id == bindparam("key"))
     .values({name: bindparam(name) for name in _CONTACT_FIELDS if name != "contact_id"})
 )
-_ADD_CONTACT = insert(contacts)
+_ADD_CONTACT = Prepared(insert(contacts), (*_CONTACT_FIELDS, "last_sequence"))
 _ADD_EVENT = insert(contact_events)
 
 
@@ -80,7 +81,8 @@ class ContactLog(BoundLog):
 
     def contacts_of(self, customer_id: str, limit: int) -> tuple[Contact, ...]:
         """Return the customer's contacts, newest first."""
-        return self._contacts(_OF_CUSTOMER, customer_id=customer_id, limit=limit)
+        rows = _OF_CUSTOMER.rows(self._connection, {"customer_id": customer_id, "limit": limit})
+        return tuple(map(_to_contact, rows))
 
     def live_contacts_of(self, customer_id: str, since: datetime) -> tuple[Contact, ...]:
         """Return the customer's open contacts that agents hold, opened from `since` on."""
@@ -96,8 +98,8 @@ class ContactLog(BoundLog):
 
     def open_complaint_since(self, customer_id: str) -> datetime | None:
         """Return when the latest complaint that was not closed with `SATISFIED_CSAT` began, if there is one."""
-        moment: datetime | None = self._connection.execute(_OPEN_COMPLAINT, {"customer_id": customer_id}).scalar()
-        return moment
+        moments = _OPEN_COMPLAINT.rows(self._connection, {"customer_id": customer_id})
+        return moments[0][0] if moments else None
 
     def contact_events(self, contact_id: str) -> tuple[ContactEvent, ...]:
         """Return what was learned during the contact, in order."""
@@ -106,7 +108,7 @@ class ContactLog(BoundLog):
 
     def add_contact(self, contact: Contact, last_sequence: int = 0) -> None:
         """Add a contact that is not there yet, its numbers up to `last_sequence` taken; its customer must be there."""
-        self._connection.execute(_ADD_CONTACT, _row(_CONTACT_FIELDS, contact) | {"last_sequence": last_sequence})
+        _ADD_CONTACT.insert(self._connection, _row(_CONTACT_FIELDS, contact) | {"last_sequence": last_sequence})
 
     def set_contact(self, contact: Contact) -> None:
         """Save the contact's present state; raises `ContactNotFound`."""

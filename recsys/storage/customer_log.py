@@ -11,6 +11,7 @@ from recsys.domain.errors import CustomerNotFound
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.storage.bound_log import BoundLog
+from recsys.storage.prepared import Prepared
 from recsys.storage.schema import attribute_types, consents, contacts, customers, interactions, outcomes
 
 _CUSTOMER_FIELDS = (
@@ -26,7 +27,7 @@ _CUSTOMER_FIELDS = (
 )
 _ID: BindParameter[str] = bindparam("customer_id")
 
-_CUSTOMER = (
+_CUSTOMER = Prepared(
     select(
         *(customers.c[name] for name in _CUSTOMER_FIELDS),
         customers.c.attributes,
@@ -46,7 +47,7 @@ PROFILING_IN_FORCE = select(consents).where(
 )
 """The line of the ledger that is in force, for each customer who was ever asked."""
 
-_HISTORY = (
+_HISTORY = Prepared(
     select(
         interactions.c.customer_id,
         interactions.c.offer_id,
@@ -76,6 +77,7 @@ _ANSWERS = union_all(
         interactions.c.outcome_id.is_(None),
     ),
 ).order_by("answered_at")
+_ANSWERS_SINCE = Prepared(_ANSWERS)
 _ATTRIBUTE_TYPES = select(attribute_types.c.name, attribute_types.c.type).order_by(attribute_types.c.name)
 _ADD_CUSTOMER = insert(customers)
 _ADD_CONSENT = insert(consents)
@@ -86,7 +88,7 @@ class CustomerLog(BoundLog):
 
     def customer(self, customer_id: str) -> Customer:
         """Return the customer with the consents in force; raises `CustomerNotFound`."""
-        rows = self._connection.execute(_CUSTOMER, {"customer_id": customer_id}).all()
+        rows = _CUSTOMER.rows(self._connection, {"customer_id": customer_id})
         if not rows:
             raise CustomerNotFound(customer_id)
         _, kind, name, language, segment, risk_level, vulnerable, arrears, do_not_contact, attributes, *_ = rows[0]
@@ -107,7 +109,7 @@ class CustomerLog(BoundLog):
 
     def history(self, customer_id: str) -> tuple[Interaction, ...]:
         """Return what the customer did, oldest first."""
-        rows = self._connection.execute(_HISTORY, {"customer_id": customer_id})
+        rows = _HISTORY.rows(self._connection, {"customer_id": customer_id})
         return tuple(
             Interaction(customer, offer, occurred_at, InteractionKind(kind), channel, weight)
             for customer, offer, occurred_at, kind, channel, weight in rows
@@ -115,7 +117,7 @@ class CustomerLog(BoundLog):
 
     def answers(self, customer_id: str, since: datetime) -> tuple[PastAnswer, ...]:
         """Return the customer's answers from `since` on, oldest first: outcomes and imported declines."""
-        rows = self._connection.execute(_ANSWERS, {"customer_id": customer_id, "since": since})
+        rows = _ANSWERS_SINCE.rows(self._connection, {"customer_id": customer_id, "since": since})
         return tuple(PastAnswer(offer, Answer(answer), at, channel) for offer, answer, at, channel in rows)
 
     def attribute_types(self) -> dict[str, str]:

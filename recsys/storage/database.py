@@ -18,6 +18,7 @@ from recsys.storage.fair_lock import FairLock
 BUSY_TIMEOUT_MS = 5_000
 """How long a writer waits for another before it gives up."""
 
+_CONNECTIONS = 10
 _BULK_CACHE = -65_536
 """Negative: in KiB; the indexes of a large import fit."""
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT_MS}
@@ -37,6 +38,11 @@ class Database:
             **({"begin": "BEGIN"} if self._is_sqlite else {"isolation_level": "REPEATABLE READ"})
         )
         self._writing = FairLock()
+
+    @property
+    def writers_at_once(self) -> int:
+        """How many write transactions can make progress side by side in this process."""
+        return 1 if self._is_sqlite else _CONNECTIONS
 
     @contextmanager
     def transaction(self, customer_id: str | None = None) -> Generator[EventLog]:
@@ -174,8 +180,8 @@ def _postgresql_engine(address: URL) -> Engine:
     return create_engine(
         address.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": 2, "options": _POSTGRESQL_OPTIONS},
-        pool_size=10,
-        max_overflow=10,
+        pool_size=_CONNECTIONS,
+        max_overflow=_CONNECTIONS,
         pool_timeout=2,
         pool_pre_ping=True,
     )

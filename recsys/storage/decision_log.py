@@ -15,6 +15,7 @@ from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.customer_log import PROFILING_IN_FORCE
+from recsys.storage.prepared import Prepared
 from recsys.storage.schema import acceptances, contacts, decisions, interactions, outcomes
 
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
@@ -64,7 +65,7 @@ _ANSWERED_OFFERS = (
     .order_by(outcomes.c.recorded_at, outcomes.c.outcome_id)
 )
 _BATCH = 1_000
-_ADD_DECISION = insert(decisions)
+_ADD_DECISION = Prepared(insert(decisions), (*_RECORD_COLUMNS, "sequence", "made_at", "record"))
 _ADD_OUTCOME = insert(outcomes).values(channel=_CHANNEL)
 _OFFER_IDS: BindParameter[Sequence[str]] = bindparam("offer_ids", expanding=True)
 _TODAY = case((acceptances.c.day == bindparam("today"), acceptances.c.accepted), else_=0)
@@ -123,7 +124,7 @@ class DecisionLog(BoundLog):
         """Store a decision's record; `made_at` in it is ISO 8601 text with a zone."""
         row = {name: record[name] for name in _RECORD_COLUMNS}
         row |= {"sequence": sequence, "made_at": datetime.fromisoformat(record["made_at"])}
-        self._connection.execute(_ADD_DECISION, row | {"record": orjson.dumps(record).decode()})
+        _ADD_DECISION.insert(self._connection, row | {"record": orjson.dumps(record).decode()})
 
     def outcome_receipt(self, idempotency_key: str) -> tuple[str, dict[str, Any]] | None:
         """Return the digest and the receipt first given under `idempotency_key`, if it was used."""

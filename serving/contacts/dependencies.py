@@ -1,11 +1,15 @@
-"""Gives routes the contact service of their application."""
+"""Gives routes the contact service of their application, and a turn for what it decides."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from fastapi import Depends
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Request, Response
 
 from serving.contacts.service import ContactService
 from serving.dependencies import LiveHubOf, ServicesOf
+
+Turn = Callable[[Callable[[], Response]], Awaitable[Response]]
 
 
 async def contact_service(services: ServicesOf, hub: LiveHubOf) -> ContactService:
@@ -13,4 +17,20 @@ async def contact_service(services: ServicesOf, hub: LiveHubOf) -> ContactServic
     return ContactService(services, hub)
 
 
+async def turn(request: Request, services: ServicesOf) -> Turn:
+    """Return what runs a decision in a thread: no more of them than writers can make progress, and one to prepare.
+
+    Further threads would only take the interpreter from the one that holds the lock, which everybody waits for.
+    """
+    state = request.app.state
+    if not hasattr(state, "decision_threads"):
+        state.decision_threads = CapacityLimiter(services.database.writers_at_once + 1)
+
+    async def in_turn(work: Callable[[], Response]) -> Response:
+        return await to_thread.run_sync(work, limiter=state.decision_threads)
+
+    return in_turn
+
+
 Contacts = Annotated[ContactService, Depends(contact_service)]
+InTurn = Annotated[Turn, Depends(turn)]

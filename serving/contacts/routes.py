@@ -5,7 +5,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
 from serving.answers import json_response
-from serving.contacts.dependencies import Contacts
+from serving.contacts.dependencies import Contacts, InTurn
 from serving.contacts.schemas import CloseContact, ContactView, HandOff, NewContactEvent, OpenContact, WaitingContact
 from serving.decisions.schemas import DecisionBody
 from serving.dependencies import Language, Role, allow
@@ -14,9 +14,9 @@ router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depen
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=ContactView)
-def open_contact(request: OpenContact, contacts: Contacts, language: Language) -> Response:
+async def open_contact(request: OpenContact, contacts: Contacts, language: Language, in_turn: InTurn) -> Response:
     """Open (or continue) a contact; answers with the customer and the first decision."""
-    return json_response(contacts.open(request, language), HTTPStatus.CREATED)
+    return await in_turn(lambda: json_response(contacts.open(request, language), HTTPStatus.CREATED))
 
 
 @router.get("")
@@ -32,9 +32,11 @@ def show_contact(contact_id: str, contacts: Contacts, language: Language) -> Res
 
 
 @router.post("/{contact_id}/events", response_model=DecisionBody)
-def add_event(contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language) -> Response:
+async def add_event(
+    contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language, in_turn: InTurn
+) -> Response:
     """Tell what was heard; answers with the re-made decision."""
-    return json_response(contacts.add_event(contact_id, event, language)["decision"])
+    return await in_turn(lambda: json_response(contacts.add_event(contact_id, event, language)["decision"]))
 
 
 @router.post("/{contact_id}/pickup", response_model=ContactView)
