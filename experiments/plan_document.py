@@ -1,7 +1,7 @@
 """A campaign's plan from a document, as YAML and JSON give it; every problem is named with its field."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
@@ -24,8 +24,10 @@ def parse_plan(document: object) -> Plan:
 
     Rules, covariates and treatments are checked by `check_plan`, which knows the catalogue in force.
     """
+    if not isinstance(document, Mapping):
+        raise CampaignInvalid([("plan", f"must have the fields {', '.join(_PLAN)}")])
     problems: Problems = []
-    found = _read(document, _PLAN, "", problems)
+    found = _read(document, _PLAN, problems)
     problems += [(name, "is required") for name in _REQUIRED if name not in found and not _named(name, problems)]
     problems += _contradictions(found)
     if problems:
@@ -33,33 +35,32 @@ def parse_plan(document: object) -> Plan:
     return Plan(**found)
 
 
-def _read(document: object, readers: Mapping[str, Reader], place: str, problems: Problems) -> dict[str, Any]:
+def _read(document: Mapping[Any, Any], readers: Mapping[str, Reader], problems: Problems) -> dict[str, Any]:
     """Return the values of the fields that are given, and add what is wrong with them to `problems`."""
-    if not isinstance(document, Mapping):
-        problems.append((place.rstrip(".") or "plan", f"must have the fields {', '.join(readers)}"))
-        return {}
     found = {}
     for key, value in document.items():
         name = str(key)[: cells.LONGEST_NAME]
         if name not in readers:
             near = get_close_matches(name, readers, n=1)
             hint = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(readers)}"
-            problems.append((f"{place}{name}", f"is not known; {hint}"))
+            problems.append((name, f"is not known; {hint}"))
         elif not cells.is_blank(value):
             try:
                 found[name] = readers[name](value)
             except ValueError as error:
-                problems.append((f"{place}{name}", str(error)))
+                problems.append((name, str(error)))
             except CampaignInvalid as error:
-                problems += [(f"{place}{name}.{field}", reason) for field, reason in error.problems]
+                problems += [(f"{name}.{field}", reason) for field, reason in error.problems]
     return found
 
 
 def _part(value: object, kind: type[Any], readers: Mapping[str, Reader]) -> Any:
     """Return a part of the plan; raises `CampaignInvalid` with its fields alone."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"must have the fields {', '.join(readers)}")
     problems: Problems = []
-    found = _read(value, readers, "", problems)
-    needed = [one.name for one in fields(kind) if one.name in _NEEDED[kind]]
+    found = _read(value, readers, problems)
+    needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
     problems += [(name, "is required") for name in needed if name not in found and not _named(name, problems)]
     if problems:
         raise CampaignInvalid(problems)
@@ -100,10 +101,10 @@ def _above_zero(value: object, high: float) -> float:
 
 
 def _metric(value: object) -> str:
-    if value not in METRICS:
+    if not isinstance(value, str) or value not in METRICS:
         near = get_close_matches(str(value)[:60], METRICS, n=1)
         raise ValueError(f"must be one of {', '.join(METRICS)}{f'; the nearest is {near[0]}' if near else ''}")
-    return str(value)
+    return value
 
 
 def _slots(value: object) -> tuple[int, int]:
@@ -128,8 +129,8 @@ def _kind(value: object) -> str:
 
 
 def _guardrail(value: object) -> Guardrail:
-    if isinstance(value, Mapping) and value.get("metric") in METRICS and cells.is_blank(value.get("wanted")):
-        value = {**value, "wanted": METRICS[value["metric"]].wanted}
+    if isinstance(value, Mapping) and str(value.get("metric")) in METRICS and cells.is_blank(value.get("wanted")):
+        value = {**value, "wanted": METRICS[str(value["metric"])].wanted}
     return _part(value, Guardrail, _GUARDRAIL)  # type: ignore[no-any-return]
 
 
@@ -151,12 +152,6 @@ _ALLOCATION: Mapping[str, Reader] = {
     "floor": _share,
     "every_hours": partial(_whole, low=1, high=720),
     "fixed_slice": _share,
-}
-_NEEDED: Mapping[type[Any], frozenset[str]] = {
-    Arm: frozenset({"name", "weight"}),
-    Layer: frozenset({"name"}),
-    Guardrail: frozenset({"metric", "margin", "wanted"}),
-    Allocation: frozenset(),
 }
 _PLAN: Mapping[str, Reader] = {
     "name": cells.name,
@@ -206,13 +201,14 @@ def _contradictions(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _of_arms(arms: Sequence[Arm], allocation: Allocation) -> Iterator[tuple[str, str]]:
+    names, controls = [arm.name for arm in arms], [arm for arm in arms if arm.control]
     if len(arms) < 2:
         yield "arms", "must be two or more"
-    yield from _twice("arms", [arm.name for arm in arms])
-    if any(arm.name == HOLDOUT for arm in arms):
+    elif len(set(names)) < len(names):
+        yield from _twice("arms", names)
+    elif HOLDOUT in names:
         yield "arms", f"cannot be called {HOLDOUT}, which is what nobody's arm is called"
-    controls = [arm for arm in arms if arm.control]
-    if len(controls) != 1:
+    elif len(controls) != 1:
         yield "arms", f"must have one arm with control: true, and {len(controls)} have"
     elif controls[0].weight == 0 or all(arm.weight == 0 for arm in arms if not arm.control):
         yield "arms", "must have weights above 0 for the control and another arm"

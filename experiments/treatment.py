@@ -27,6 +27,7 @@ def treated(
     treatment: Mapping[str, Any], catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary
 ) -> tuple[Catalogue, Policy]:
     """Return the catalogue and the policy an arm decides with; raises `ChangeInvalid` where it may not or cannot."""
+    model_of(treatment)
     parts = {name: value for name, value in treatment.items() if name != "model"}
     numbers = parts.get("policy")
     for name in numbers if isinstance(numbers, Mapping) else ():
@@ -93,7 +94,6 @@ def _problems(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Voca
             yield "covariates", f"{name[:60]!r} is no number that is known of customers"
     for number, arm in enumerate(plan.arms, start=1):
         try:
-            model_of(arm.treatment)
             treated(arm.treatment, catalogue, policy, vocabulary)
         except ChangeInvalid as error:
             yield f"arms.{number}", str(error)
