@@ -2,9 +2,11 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
+│                   CampaignNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   SettingsInvalid
+│                   CampaignInvalid SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
+│                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
 
@@ -61,6 +63,12 @@ class ModelVersionNotFound(NotFound):
         super().__init__(f"No model version {version}; see `nbo models list`.")
 
 
+class CampaignNotFound(NotFound):
+    def __init__(self, campaign_id: str) -> None:
+        self.campaign_id = campaign_id
+        super().__init__("No such campaign; see GET /v1/campaigns.")
+
+
 class RuleError(InvalidInput):
     """A rule that cannot be used, with the place: line and column count from 1."""
 
@@ -107,6 +115,16 @@ class ChangeInvalid(InvalidInput):
         super().__init__(f"{place}: {reason}")
 
 
+class CampaignInvalid(InvalidInput):
+    """A campaign's plan that cannot be used: every problem as (field, reason); a field in a list counts from 1."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = tuple(problems)
+        field, reason = problems[0]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(f"campaign, {field}: {reason}{more}. Nothing was saved.")
+
+
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
 
@@ -144,6 +162,43 @@ class NotPromotable(Conflict):
 
 class NotReplayable(Conflict):
     """A decision cannot be made again: the message names what it was made with and is gone."""
+
+
+class CampaignFixed(Conflict):
+    """A change to the plan of a campaign that was approved: it was registered before launch."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        can = (
+            "only its weights can be changed, or pause or stop it"
+            if status in ("running", "paused")
+            else "draft another"
+        )
+        super().__init__(f"The plan is fixed once the campaign is approved, and this one is {status}: {can}.")
+
+
+class CampaignStatusRefused(Conflict):
+    """A campaign cannot go from the status it has to the one that was asked for."""
+
+    def __init__(self, status: str, wanted: str, allowed: Sequence[str]) -> None:
+        self.status, self.wanted = status, wanted
+        way = f"it can become {', '.join(allowed)}" if allowed else "nothing follows"
+        super().__init__(f"A campaign that is {status} cannot become {wanted}; {way}.")
+
+
+class CampaignsOverlap(Conflict):
+    """A campaign would share slots of its layer with another one that is in force."""
+
+    def __init__(self, campaign_id: str, layer: str) -> None:
+        self.campaign_id, self.layer = campaign_id, layer
+        super().__init__(f"Campaign {campaign_id} has some of the same slots of the layer; choose others or stop it.")
+
+
+class NeedsSecondPerson(Conflict):
+    """The author of a campaign cannot launch it."""
+
+    def __init__(self) -> None:
+        super().__init__("A campaign is approved and started by somebody other than its author.")
 
 
 class StoreUnavailable(Unavailable):

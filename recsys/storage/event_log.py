@@ -3,6 +3,8 @@
 from sqlalchemy import func, select
 
 from recsys.storage.audience_log import AudienceLog
+from recsys.storage.campaign_log import CampaignLog
+from recsys.storage.campaign_unit_log import CampaignUnitLog
 from recsys.storage.catalogue_log import CatalogueLog
 from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_base import CustomerBaseLog
@@ -11,7 +13,9 @@ from recsys.storage.decision_log import DecisionLog
 from recsys.storage.schema import metadata
 
 
-class EventLog(CustomerLog, ContactLog, DecisionLog, CatalogueLog, AudienceLog, CustomerBaseLog):
+class EventLog(
+    CustomerLog, ContactLog, DecisionLog, CatalogueLog, AudienceLog, CustomerBaseLog, CampaignLog, CampaignUnitLog
+):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 
     def counts(self) -> dict[str, int]:

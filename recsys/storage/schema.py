@@ -22,6 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from recsys.domain.campaign_unit import COUNTS, STAGES
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC to the microsecond; refuses a datetime without a zone, returns aware ones."""
@@ -205,4 +207,84 @@ Index(
     unique=True,
     sqlite_where=_is_live,
     postgresql_where=_is_live,
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("campaign_id", String, primary_key=True),
+    Column("plan", Text, nullable=False, comment="JSON object"),
+    Column("plan_version", String, nullable=False, comment="digest of the plan, fixed at launch"),
+    Column("kept", Text, nullable=False, comment="JSON array, the products whose totals are kept"),
+    Column("status", String, nullable=False),
+    Column("author", String, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("approver", String),
+    Column("approved_at", UtcDateTime),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("shipped_arm", String),
+)
+
+campaign_epochs = Table(
+    "campaign_epochs",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("weights", Text, nullable=False, comment="JSON object, arm to share"),
+    Column("began_at", UtcDateTime, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("actor", String, nullable=False),
+)
+
+campaign_changes = Table(
+    "campaign_changes",
+    metadata,
+    Column("change_id", _Serial, primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), nullable=False, index=True),
+    Column("actor", String, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("what", String, nullable=False),
+    Column("before", Text, nullable=False, comment="JSON value"),
+    Column("after", Text, nullable=False, comment="JSON value"),
+)
+
+campaign_units = Table(
+    "campaign_units",
+    metadata,
+    Column("customer_id", ForeignKey("customers.customer_id"), primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("arm", String, nullable=False),
+    Column("probability", Float, nullable=False, comment="of the arm, when it was assigned"),
+    Column("day", Date, nullable=False, comment="of assignment, in UTC"),
+    Column("assigned_at", UtcDateTime, nullable=False),
+    Column("counts_until", Date, nullable=False, comment="the last day whose outcomes count, in UTC"),
+    Column("agent_id", String, nullable=False, comment="who held the contact at assignment; empty for nobody"),
+    Column("in_fixed_slice", Boolean, nullable=False),
+    Column("covariates", Text, nullable=False, comment="JSON object, values before assignment"),
+    *(Column(f"{stage}_at", UtcDateTime) for stage in STAGES),
+    *(Column(name, Float, nullable=False) for name in COUNTS),
+    sqlite_with_rowid=False,
+)
+
+campaign_totals = Table(
+    "campaign_totals",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("product", String, primary_key=True, comment="of a unit's variables, as product_name says it"),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("arm", String, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("agent_id", String, primary_key=True),
+    Column("total", Float, nullable=False, comment="over the units assigned that day in contacts of that agent"),
+    sqlite_with_rowid=False,
+)
+
+campaign_volumes = Table(
+    "campaign_volumes",
+    metadata,
+    Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
+    Column("day", Date, primary_key=True, comment="in UTC"),
+    Column("units", BigInteger, nullable=False, comment="assigned that day; kept for campaigns with a cap"),
 )

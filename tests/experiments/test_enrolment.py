@@ -1,0 +1,68 @@
+"""The first assignment stands, caps hold, and covariates are what was known before."""
+
+from typing import Any
+
+import pytest
+
+from experiments.assignment import GlobalHoldout, assigner
+from experiments.enrolment import CampaignInForce, Participant, enrol
+from recsys.domain.campaign_unit import CampaignUnit
+from recsys.storage.database import Database
+from tests.builders import NOW, a_customer
+from tests.experiments.plans import a_plan, a_saved_campaign, arms
+
+CUSTOMERS = 30
+
+
+@pytest.fixture
+def customers(database: Database) -> Database:
+    """An event log with customers c0, c1, … and a campaign."""
+    with database.transaction() as log:
+        log.add_campaign(a_saved_campaign())
+        for number in range(CUSTOMERS):
+            log.add_customer(a_customer(customer_id=f"c{number}"), NOW)
+    return database
+
+
+def in_force(weights: dict[str, float] | None = None, epoch: int = 1, **changes: Any) -> CampaignInForce:
+    plan = a_plan(**changes)
+    return CampaignInForce("k1", plan, assigner("k1", plan, epoch, weights or plan.weights, None), frozenset({"card"}))
+
+
+def serve(database: Database, number: int, campaign: CampaignInForce, **changes: Any) -> dict[str, CampaignUnit]:
+    """One contact of a customer in which they may be enrolled."""
+    known: dict[str, Any] = {"facts": {"age": 40}, "channel": "phone", "agent_id": "a1", "at": NOW}
+    holdout = changes.pop("holdout", GlobalHoldout())
+    who = Participant(f"c{number}", **{**known, **changes})
+    with database.transaction(who.customer_id) as log:
+        before = log.campaign_units(who.customer_id)
+        after = enrol(log, who, [campaign], before, holdout)
+        log.save_campaign_units(before, after)
+    return after
+
+
+def test_the_first_assignment_stands_when_the_weights_change(customers: Database) -> None:
+    first = [serve(customers, number, in_force()) for number in range(CUSTOMERS)]
+    others = in_force({"control": 0.01, "pushed": 0.99}, epoch=2)
+    assert [serve(customers, number, others) for number in range(CUSTOMERS)] == first
+    assert {one["k1"].arm for one in first} == {"control", "pushed"}
+
+
+def test_a_unit_knows_its_epoch_its_chance_and_what_was_known_before(customers: Database) -> None:
+    campaign = in_force(epoch=3, arms=arms(1, 0.000001), covariates=["age", "income", "segment"], maturity_days=2)
+    unit = serve(customers, 1, campaign, facts={"age": 40, "income": None, "segment": "mass"})["k1"]
+    assert (unit.epoch, unit.arm) == (3, "control")
+    assert unit.probability == pytest.approx(1, abs=1e-5)
+    assert (unit.covariates, unit.agent_id) == ({"age": 40.0, "income": None, "segment": None}, "a1")
+    assert (unit.counts_until - unit.day).days == 2
+
+
+@pytest.mark.parametrize(("caps", "enrolled"), [({"daily_cap": 7}, 7), ({"total_cap": 5, "daily_cap": 9}, 5)])
+def test_a_campaign_takes_no_more_than_its_caps(customers: Database, caps: dict[str, Any], enrolled: int) -> None:
+    campaign = in_force(**caps)
+    found = [serve(customers, number, campaign) for number in range(CUSTOMERS)]
+    assert [bool(one) for one in found] == [True] * enrolled + [False] * (CUSTOMERS - enrolled)
+
+
+def test_the_globally_held_out_are_not_enrolled(customers: Database) -> None:
+    assert serve(customers, 1, in_force(), holdout=GlobalHoldout(share=1.0)) == {}
