@@ -2,41 +2,28 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from recsys.catalogue import Catalogue
-from recsys.domain.decision import Decision, Situation
-from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NotReplayable
+from recsys.domain.decision import CampaignArm, CampaignArms
+from recsys.domain.errors import BundleRefused, InvalidInput, ModelVersionNotFound, NotFound, NotReplayable
 from recsys.domain.policy import Policy
-from recsys.engine import DECLARED, decide
+from recsys.engine import DECLARED
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import load_bundle
 from recsys.models.propensity_model import PropensityModel
 from recsys.storage.event_log import EventLog
+from serving.basis import Basis
 from serving.in_force import compiled, vocabulary
 from serving.settings import Settings
+from serving.treatments import Treatments, campaign_arms
 
 _KEPT = 24
-_KINDS = ("catalogue", "policy", "model", "propensity")
 Found = TypeVar("Found", Catalogue, Policy, Bundle, PropensityModel)
 Model = TypeVar("Model", Bundle, PropensityModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """Everything beside the situation that a decision depends on."""
-
-    catalogue: Catalogue
-    policy: Policy
-    model: Bundle | None
-    propensity: PropensityModel | None
-
-    def decide(self, situation: Situation) -> Decision:
-        """Return the decision of this situation."""
-        return decide(situation, self.catalogue, self.model, self.policy, self.propensity)
 
 
 class Archive:
@@ -46,16 +33,46 @@ class Archive:
         self._settings = settings
         self._found: OrderedDict[str, Catalogue | Policy | Bundle | PropensityModel] = OrderedDict()
         self._looking = threading.Lock()
+        self.treatments = Treatments()
 
     def basis_of(self, record: Mapping[str, Any], log: EventLog) -> Basis:
         """Return what the record's decision was made with; raises `NotReplayable` that says what is gone."""
-        catalogue, policy, model, propensity = (record[f"{kind}_version"] for kind in _KINDS)
-        return Basis(
+        arms = campaign_arms(record)
+        in_force = record if arms is None else asdict(arms)
+        catalogue, policy = in_force["catalogue_version"], in_force["policy_version"]
+        model, propensity = record["model_version"], record["propensity_version"]
+        basis = Basis(
             self._kept(catalogue, Catalogue, lambda: self._catalogue(log, catalogue)),
             self._kept(policy, Policy, lambda: log.policy_of(policy)),
-            None if model == "none" else self._kept(model, Bundle, lambda: self._load(model, load_bundle)),
+            None if model == "none" else self.model(model),
             None if propensity == DECLARED else self._propensity(propensity),
         )
+        return basis if arms is None else self._as_treated(basis, arms, record, log)
+
+    def model(self, version: str) -> Bundle:
+        """Return the relevance model of this version; raises `NotReplayable` where it cannot be had."""
+        return self._kept(version, Bundle, lambda: self._load(version, load_bundle))
+
+    def treated(self, arms: Sequence[CampaignArm], basis: Basis, log: EventLog) -> Basis:
+        """Return the basis that decides in these arms of campaigns.
+
+        Raises `ChangeInvalid` where a treatment does not fit what is in force, `NotReplayable` where its model is gone.
+        """
+        found = self.treatments.applied(arms, basis, log)
+        model = self.treatments.model_version(arms, basis, log)
+        return found if model is None else replace(found, model=self.model(model))
+
+    def _as_treated(self, basis: Basis, arms: CampaignArms, record: Mapping[str, Any], log: EventLog) -> Basis:
+        try:
+            treated = self.treatments.applied(arms.arms, basis, log)
+        except (NotFound, InvalidInput) as error:
+            raise NotReplayable(f"The treatment of a campaign cannot be applied again: {error}") from error
+        if (treated.catalogue.version, treated.policy.version) != (
+            record["catalogue_version"],
+            record["policy_version"],
+        ):
+            raise NotReplayable("A campaign's treatment no longer gives the catalogue and policy of the decision.")
+        return treated
 
     def _kept(self, version: str, kind: type[Found], look_up: Callable[[], Found | None]) -> Found:
         """Return a version found before, or look it up; the least used of many goes."""

@@ -11,6 +11,25 @@ from recsys.domain.outcome import PastAnswer
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignArm:
+    """The arm of a campaign that a customer is in; `probability` is how likely that was."""
+
+    campaign_id: str
+    epoch: int
+    arm: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignArms:
+    """The arms a decision is made in, and the versions that their treatments were applied to."""
+
+    arms: tuple[CampaignArm, ...]
+    catalogue_version: str
+    policy_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """Everything known about one customer in one contact at one moment; the engine's whole input.
 
@@ -18,7 +37,8 @@ class Situation:
     come from the online store and may be stale: `feature_age_seconds` says by how much (`None` when
     nothing was read). `degraded_reasons` name the parts that could not be used. `offered_elsewhere` are the
     offers on the list of another live contact of this customer; `acceptances` is offer → (today, ever) by
-    everybody, of the offers whose number is limited.
+    everybody, of the offers whose number is limited. `campaigns` says whose treatments are in the catalogue,
+    the policy and the model that the engine is given; it ranks without looking at it.
     """
 
     decision_id: str
@@ -34,6 +54,7 @@ class Situation:
     features: Mapping[str, AttributeValue] = field(default_factory=dict)
     feature_age_seconds: float | None = None
     degraded_reasons: tuple[str, ...] = ()
+    campaigns: CampaignArms | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.customer_log import PROFILING_IN_FORCE
 from recsys.storage.prepared import Prepared
-from recsys.storage.schema import acceptances, contacts, decisions, interactions, outcomes
+from recsys.storage.schema import acceptances, contacts, decisions, exposures, interactions, outcomes
 
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))
 _RECORD_COLUMNS = (
@@ -43,6 +43,7 @@ _LATEST_OF_CONTACT = (
     .order_by(decisions.c.sequence.desc())
     .limit(1)
 )
+_EXPOSURES = select(exposures).where(exposures.c.decision_id == bindparam("decision_id"))
 _RECEIPT = select(outcomes.c.digest, outcomes.c.receipt).where(
     outcomes.c.idempotency_key == bindparam("idempotency_key")
 )
@@ -126,6 +127,16 @@ class DecisionLog(BoundLog):
         row |= {"sequence": sequence, "made_at": datetime.fromisoformat(record["made_at"])}
         _ADD_DECISION.insert(self._connection, row | {"record": orjson.dumps(record).decode()})
 
+    def add_exposure(self, decision_id: str, offer_id: str, stage: str, at: datetime) -> bool:
+        """Note that an offer of a decision was `seen` or `pitched`; returns whether that is news."""
+        row = {"decision_id": decision_id, "offer_id": offer_id, "stage": stage, "exposed_at": at}
+        return bool(self._connection.execute(_ADD_EXPOSURE[self._connection.dialect.name], row).rowcount)
+
+    def exposures_of(self, decision_id: str) -> dict[tuple[str, str], datetime]:
+        """Return when each offer of the decision was first seen and pitched, by (offer, stage)."""
+        rows = self._connection.execute(_EXPOSURES, {"decision_id": decision_id})
+        return {(row.offer_id, row.stage): row.exposed_at for row in rows}
+
     def outcome_receipt(self, idempotency_key: str) -> tuple[str, dict[str, Any]] | None:
         """Return the digest and the receipt first given under `idempotency_key`, if it was used."""
         row = self._connection.execute(_RECEIPT, {"idempotency_key": idempotency_key}).first()
@@ -208,6 +219,10 @@ def _counting(insert_into: Any) -> Any:
     )
 
 
+_ADD_EXPOSURE = {
+    "sqlite": sqlite.insert(exposures).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(exposures).on_conflict_do_nothing(),
+}
 _ADD_ACCEPTANCE = {"sqlite": _counting(sqlite.insert), "postgresql": _counting(postgresql.insert)}
 
 

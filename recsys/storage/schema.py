@@ -209,6 +209,15 @@ Index(
     postgresql_where=_is_live,
 )
 
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("decision_id", ForeignKey("decisions.decision_id"), primary_key=True),
+    Column("offer_id", String, primary_key=True),
+    Column("stage", String, primary_key=True, comment="seen or pitched"),
+    Column("exposed_at", UtcDateTime, nullable=False, comment="for the first time"),
+)
+
 campaigns = Table(
     "campaigns",
     metadata,

@@ -1,7 +1,8 @@
 """What must hold before an answer is recorded: the offer was made, is still allowed, and is not used up."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
@@ -15,11 +16,14 @@ from recsys.storage.event_log import EventLog
 from serving.decisions.record import Record
 
 
-def check_was_made(offer_id: str, record: Record, catalogue: Catalogue) -> None:
-    """Raise OfferNotAllowed, or OfferNotFound, for an answer to what the decision did not offer."""
-    if offer_id not in {offer["offer_id"] for offer in record["offers"]}:
-        catalogue.offer(offer_id)
-        raise OfferNotAllowed(offer_id, "not_offered")
+def the_offer_made(offer_id: str, record: Record, catalogue: Catalogue) -> Mapping[str, Any]:
+    """Return the offer as the decision made it; OfferNotAllowed, or OfferNotFound, for what it did not offer."""
+    for offer in record["offers"]:
+        if offer["offer_id"] == offer_id:
+            made: Mapping[str, Any] = offer
+            return made
+    catalogue.offer(offer_id)
+    raise OfferNotAllowed(offer_id, "not_offered")
 
 
 def check_is_first(offer_id: str, outcomes: Iterable[Outcome]) -> None:

@@ -50,6 +50,14 @@ class NewContactEvent(Request):
         return self
 
 
+class ExposureRequest(Request):
+    """What became of a recommended offer before any answer: it was on the screen long enough, or it was pitched."""
+
+    decision_id: Identifier
+    offer_id: Identifier
+    stage: Literal["seen", "pitched"]
+
+
 class HandOff(Request):
     """Gives the contact to an agent (or takes it from the queue), perhaps on another channel."""
 

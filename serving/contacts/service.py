@@ -17,16 +17,17 @@ from recsys.domain.errors import (
     ContactClosed,
     ContactNotFound,
     ContactTaken,
-    FeaturesUnavailable,
     IdempotencyKeyReused,
 )
 from recsys.domain.outcome import Answer, Outcome
-from recsys.engine import decide
 from recsys.storage.event_log import EventLog
-from serving.contacts.answering import check_is_allowed, check_is_first, check_was_made, count_acceptance
+from serving.basis import Basis
+from serving.contacts.answering import check_is_allowed, check_is_first, count_acceptance, the_offer_made
+from serving.contacts.campaigning import Campaigning
 from serving.contacts.schemas import (
     AnswerRequest,
     CloseContact,
+    ExposureRequest,
     HandOff,
     NewContactEvent,
     OpenContact,
@@ -34,16 +35,16 @@ from serving.contacts.schemas import (
     WaitingContact,
 )
 from serving.contacts.situation import (
-    OLDEST,
     RECENT_CONTACTS,
     FeaturesRead,
     Heard,
     Person,
     as_it_stands,
     made_known,
+    push_features,
     situation_in,
 )
-from serving.contacts.views import Json, contact_body, contact_view, stored_view
+from serving.contacts.views import Json, contact_view, in_queue, stored_view
 from serving.decisions.record import make_record
 from serving.live_hub import LiveHub
 from serving.timing import stage
@@ -82,7 +83,8 @@ class ContactService:
                 contact = _continued(contact, log.contact(request.continues))
             log.add_contact(contact, last_sequence=FIRST)
             person = replace(person, contacts=(contact, *person.contacts)[:RECENT_CONTACTS])
-            decided = self._decide(log, (Heard(contact), person), features, now, FIRST)
+            campaigning = self._campaigning(log, contact.customer_id)
+            decided = self._decide(campaigning, (Heard(contact), person), features, now, FIRST)
         return decided.view(language)  # nobody can follow the contact yet, so nobody is told
 
     def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> Json:
@@ -94,7 +96,8 @@ class ContactService:
                 contact = replace(contact, sentiment=event.sentiment)
                 log.set_contact(contact)
             _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
-            decided = self._decide(log, as_it_stands(log, contact), features, now)
+            campaigning = self._campaigning(log, contact.customer_id)
+            decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
         return decided.view(language)
 
@@ -112,7 +115,8 @@ class ContactService:
             contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
-            decided = self._decide(log, as_it_stands(log, contact), features, now)
+            campaigning = self._campaigning(log, contact.customer_id)
+            decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
         return decided.view(language)
 
@@ -126,6 +130,9 @@ class ContactService:
                 contact = replace(contact, closed_at=now, csat=request.csat)
                 log.set_contact(contact)
                 _note(log, contact, ContactEventType.CLOSED, now, text=request.summary)
+                campaigning = self._campaigning(log, contact.customer_id)
+                campaigning.closed(contact, log.contact_events(contact_id))
+                campaigning.save()
             view = stored_view(log, contact, self._services.catalogue.current(log), language)
         self._hub.changed(contact_id)
         return view
@@ -148,15 +155,16 @@ class ContactService:
                     raise IdempotencyKeyReused
                 return OutcomeReceipt.model_validate(earlier[1]), False
             contact = log.contact(record["contact_id"])
-            catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
-            check_was_made(request.offer_id, record, catalogue)
+            campaigning, basis = self._campaigning(log, contact.customer_id), self._in_force(log)
+            offer = the_offer_made(request.offer_id, record, basis.catalogue)
             if request.answer is Answer.ACCEPTED:
                 check_is_first(request.offer_id, log.outcomes_of_decision(request.decision_id))
                 heard, person = as_it_stands(log, contact)
                 made = request.decision_id, now
-                situation = situation_in(log, heard, person, features, (catalogue, policy), made)
-                check_is_allowed(request.offer_id, situation, catalogue, policy)
-                count_acceptance(log, catalogue.offer(request.offer_id), now)
+                situation = situation_in(log, heard, person, features, (basis.catalogue, basis.policy), made)
+                situation, basis = campaigning.treat(situation, basis)
+                check_is_allowed(request.offer_id, situation, basis.catalogue, basis.policy)
+                count_acceptance(log, basis.catalogue.offer(request.offer_id), now)
             outcome = Outcome(
                 outcome_id=new_id("o", now),
                 contact_id=contact.contact_id,
@@ -166,25 +174,30 @@ class ContactService:
             )
             receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
             log.add_outcome(outcome, idempotency_key, digest, receipt.model_dump(mode="json"))
+            campaigning.answered(offer, request.answer, now)
             if contact.closed_at is None:
-                self._decide(log, as_it_stands(log, contact), features, now)
+                self._decide(campaigning, as_it_stands(log, contact), features, now)
+            campaigning.save()
         self._hub.changed(contact.contact_id)
         return receipt, True
 
-    def push_features(self, customer_id: str) -> None:
-        """Bring the customer's interaction features in the online store up to date; best effort."""
-        from features.from_events import interaction_features
-
+    def expose(self, request: ExposureRequest) -> bool:
+        """Record that an offer was seen or pitched; returns whether that is news. OfferNotAllowed as for answers."""
         now = self._services.clock()
         with self._services.database.read() as log:
-            history = log.history(customer_id)
-            answers = log.answers(customer_id, OLDEST)
-            contacts = log.contacts_of(customer_id, 1000)
-        try:
-            row = interaction_features(history, answers, contacts, now)
-            self._services.features.gateway.push_interactions(customer_id, row, now)
-        except FeaturesUnavailable:
-            return
+            record = log.decision(request.decision_id)
+            the_offer_made(request.offer_id, record, self._services.catalogue.current(log))
+        with self._services.database.transaction(record["customer_id"]) as log:
+            is_new = log.add_exposure(request.decision_id, request.offer_id, request.stage, now)
+            if is_new:
+                campaigning = self._campaigning(log, record["customer_id"])
+                campaigning.exposed(request.stage, request.offer_id, now)
+                campaigning.save()
+        return is_new
+
+    def push_features(self, customer_id: str) -> None:
+        """Bring the customer's interaction features in the online store up to date; best effort."""
+        push_features(self._services, customer_id)
 
     def contact(self, contact_id: str) -> Contact:
         """Return the contact as it is; ContactNotFound when there is none."""
@@ -199,12 +212,12 @@ class ContactService:
     def waiting(self, limit: int = 50) -> list[WaitingContact]:
         """Return the contacts nobody has picked up yet, longest waiting first."""
         with self._services.database.read() as log:
-            return [_in_queue(log, contact) for contact in log.waiting_contacts(limit)]
+            return [in_queue(log, contact) for contact in log.waiting_contacts(limit)]
 
     def live(self, agent_id: str) -> list[WaitingContact]:
         """Return the open contacts of an agent, oldest first."""
         with self._services.database.read() as log:
-            return [_in_queue(log, contact) for contact in log.live_contacts(agent_id)]
+            return [in_queue(log, contact) for contact in log.live_contacts(agent_id)]
 
     def _before(self, contact_id: str) -> tuple[Contact, FeaturesRead, datetime]:
         contact = self.contact(contact_id)
@@ -212,29 +225,40 @@ class ContactService:
 
     def _decide(
         self,
-        log: EventLog,
+        campaigning: Campaigning,
         known: tuple[Heard, Person],
         features: FeaturesRead,
         now: datetime,
         sequence: int | None = None,
     ) -> "Decided":
-        """Decide for the contact as it now stands and store the record.
+        """Decide for the contact as it now stands, in the arms of its customer's campaigns, and store the record.
 
         `sequence` is the decision's number in its contact where that is already taken; else the next one is.
         """
-        heard, person = known
-        catalogue, policy = self._services.catalogue.current(log), self._services.policy.current(log)
+        (heard, person), log = known, campaigning.log
+        basis = self._in_force(log)
         with stage("gather"):
             made = new_id("d", now), now
-            situation = situation_in(log, heard, person, features, (catalogue, policy), made)
+            situation = situation_in(log, heard, person, features, (basis.catalogue, basis.policy), made)
+        with stage("campaigns"):
+            situation, basis = campaigning.treat(situation, basis)
         with stage("decide"):
-            models = self._services.champion.bundle, self._services.propensity.model
-            decision = decide(situation, catalogue, models[0], policy, models[1])
+            decision = basis.decide(situation)
         with stage("record"):
             sequence = sequence or log.next_sequence(heard.contact.contact_id)
-            record = make_record(decision, situation, catalogue, sequence)
+            record = make_record(decision, situation, basis, sequence)
             log.add_decision(record, sequence)
-        return Decided(heard, person, record, catalogue)
+            campaigning.recommended(record, now)
+            campaigning.save()
+        return Decided(heard, person, record, basis.catalogue)
+
+    def _in_force(self, log: EventLog) -> Basis:
+        services = self._services
+        catalogue, policy = services.catalogue.current(log), services.policy.current(log)
+        return Basis(catalogue, policy, services.champion.bundle, services.propensity.model)
+
+    def _campaigning(self, log: EventLog, customer_id: str) -> Campaigning:
+        return Campaigning(self._services, log, customer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +301,3 @@ def _still_open(log: EventLog, contact_id: str) -> Contact:
 def _note(log: EventLog, contact: Contact, kind: ContactEventType, now: datetime, **facts: Any) -> None:
     sequence = log.next_sequence(contact.contact_id)
     log.add_contact_event(ContactEvent(contact.contact_id, sequence, kind, now, **facts))
-
-
-def _in_queue(log: EventLog, contact: Contact) -> WaitingContact:
-    customer = log.customer(contact.customer_id)
-    return WaitingContact(
-        contact=contact_body(contact), name=customer.name, segment=customer.segment, language=customer.language
-    )

@@ -13,7 +13,7 @@ from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
 from recsys.storage.event_log import EventLog
 from serving.timing import stage
-from serving.wiring import FeaturesInService
+from serving.wiring import FeaturesInService, Services
 
 OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 RECENT_CONTACTS = 8
@@ -32,6 +32,22 @@ class FeaturesRead:
             self.values, self.age_seconds = dict(online.values), online.age_seconds
         except FeaturesUnavailable:
             self.degraded_reasons = ("features_unavailable",)
+
+
+def push_features(services: Services, customer_id: str) -> None:
+    """Bring the customer's interaction features in the online store up to date; best effort."""
+    from features.from_events import interaction_features
+
+    now = services.clock()
+    with services.database.read() as log:
+        history = log.history(customer_id)
+        answers = log.answers(customer_id, OLDEST)
+        contacts = log.contacts_of(customer_id, 1000)
+    try:
+        row = interaction_features(history, answers, contacts, now)
+        services.features.gateway.push_interactions(customer_id, row, now)
+    except FeaturesUnavailable:
+        return
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from recsys.domain.contact import Contact, ContactEvent
 from recsys.domain.interaction import held_offers
 from recsys.ranking.explanation import offer_title
 from recsys.storage.event_log import EventLog
-from serving.contacts.schemas import ContactBody, ContactView
+from serving.contacts.schemas import ContactBody, ContactView, WaitingContact
 from serving.contacts.situation import Heard, Person, look_up
 from serving.decisions.record import Record, customer_values
 from serving.decisions.rendering import render
@@ -44,6 +44,14 @@ def as_object(view: Json) -> ContactView:
 def contact_body(contact: Contact) -> ContactBody:
     """Return the contact as an object, for lists."""
     return ContactBody(**contact_json(contact))
+
+
+def in_queue(log: EventLog, contact: Contact) -> WaitingContact:
+    """Return the contact as lists of contacts show it."""
+    customer = log.customer(contact.customer_id)
+    return WaitingContact(
+        contact=contact_body(contact), name=customer.name, segment=customer.segment, language=customer.language
+    )
 
 
 def contact_json(contact: Contact) -> Json:

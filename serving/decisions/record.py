@@ -1,12 +1,12 @@
 """The stored record of a decision: everything needed to show it, explain it and make it again."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import orjson
 
-from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, Direction, Intent
 from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.decision import Decision, RankedOffer, Situation
@@ -15,13 +15,15 @@ from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.engine import NO_MODEL
 from recsys.ranking.explanation import say_reason
+from serving.basis import Basis
+from serving.treatments import campaign_arms
 
 FORMAT = 2
 LANGUAGES = ("en", "zh")
 Record = Mapping[str, Any]
 
 
-def make_record(decision: Decision, situation: Situation, catalogue: Catalogue, sequence: int) -> dict[str, Any]:
+def make_record(decision: Decision, situation: Situation, basis: Basis, sequence: int) -> dict[str, Any]:
     """Return the record: what was known, what was decided, what could be said. `to_json` writes it down."""
     return {
         "format": FORMAT,
@@ -30,7 +32,7 @@ def make_record(decision: Decision, situation: Situation, catalogue: Catalogue, 
         "customer_id": decision.customer_id,
         "sequence": sequence,
         "made_at": decision.made_at.isoformat(),
-        "offers": [_offer_record(ranked, catalogue) for ranked in decision.offers],
+        "offers": [_offer_record(ranked, basis) for ranked in decision.offers],
         "held_back": decision.held_back,
         "unknown": decision.unknown,
         "signals": decision.signals,
@@ -50,8 +52,10 @@ def to_json(record: Record) -> str:
     return orjson.dumps(record).decode()
 
 
-def _offer_record(ranked: RankedOffer, catalogue: Catalogue) -> dict[str, Any]:
+def _offer_record(ranked: RankedOffer, basis: Basis) -> dict[str, Any]:
+    catalogue = basis.catalogue
     offer = catalogue.offer(ranked.offer_id)
+    campaign = {"campaign": basis.campaign_of[ranked.offer_id]} if ranked.offer_id in basis.campaign_of else {}
     return {
         "offer_id": ranked.offer_id,
         "position": ranked.position,
@@ -76,6 +80,7 @@ def _offer_record(ranked: RankedOffer, catalogue: Catalogue) -> dict[str, Any]:
             }
             for reason in ranked.reasons
         ],
+        **campaign,
     }
 
 
@@ -100,6 +105,7 @@ def _inputs(situation: Situation) -> dict[str, Any]:
         "offered_elsewhere": sorted(situation.offered_elsewhere),
         "acceptances": situation.acceptances,
         "features": situation.features,
+        **({} if situation.campaigns is None else {"campaigns": asdict(situation.campaigns)}),
     }
 
 
@@ -155,4 +161,5 @@ def situation_of(record: Record) -> Situation:
         features=inputs["features"],
         feature_age_seconds=record["feature_age_seconds"],
         degraded_reasons=tuple(reason for reason in record["degraded_reasons"] if reason != NO_MODEL),
+        campaigns=campaign_arms(record),
     )

@@ -1,13 +1,12 @@
 """Replay: a stored decision made once more from what its record holds, and compared to the last byte."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from recsys.catalogue import Catalogue
-from recsys.domain.decision import Decision, Situation
+from serving.basis import Basis
 from serving.decisions.record import make_record, situation_of, to_json
 
 _MOST_DIFFERENCES = 20
@@ -31,11 +30,11 @@ class Replay:
     differences: tuple[Difference, ...] = ()
 
 
-def replay(stored: str, decide: Callable[[Situation], Decision], catalogue: Catalogue) -> Replay:
+def replay(stored: str, basis: Basis) -> Replay:
     """Return the outcome of deciding again what the record `stored` says was asked, on the basis it names."""
     record = orjson.loads(stored)
     situation = situation_of(record)
-    again = to_json(make_record(decide(situation), situation, catalogue, record["sequence"]))
+    again = to_json(make_record(basis.decide(situation), situation, basis, record["sequence"]))
     if again == stored:
         return Replay(record["decision_id"], True)
     found: list[Difference] = []

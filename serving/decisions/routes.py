@@ -42,7 +42,7 @@ def replay_decision(decision_id: str, services: ServicesOf) -> Response:
         stored = log.decision_text(decision_id)
         record = orjson.loads(stored)
         basis = services.archive.basis_of(record, log)
-    result = replay(stored, basis.decide, basis.catalogue)
+    result = replay(stored, basis)
     versions = {name: record[name] for name in ReplayBody.model_fields if name.endswith("_version")}
     differences = [asdict(one) for one in result.differences]
     return json_response(

@@ -1,4 +1,4 @@
-"""/v1/outcomes: an answer to an offer, durable before it is acknowledged and recorded once per key."""
+"""/v1/outcomes and /v1/exposures: what came of an offer, durable before it is acknowledged and recorded once."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -6,15 +6,15 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Depends, Header, Response
 
 from serving.contacts.dependencies import Contacts
-from serving.contacts.schemas import AnswerRequest, OutcomeReceipt
+from serving.contacts.schemas import AnswerRequest, ExposureRequest, OutcomeReceipt
 from serving.dependencies import Role, allow
 
-router = APIRouter(prefix="/v1/outcomes", tags=["outcomes"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
+router = APIRouter(prefix="/v1", tags=["outcomes"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
 IdempotencyKey = Annotated[str, Header(alias="Idempotency-Key", min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses={200: {"model": OutcomeReceipt}})
+@router.post("/outcomes", status_code=HTTPStatus.CREATED, responses={200: {"model": OutcomeReceipt}})
 def record_outcome(
     request: AnswerRequest,
     idempotency_key: IdempotencyKey,
@@ -29,3 +29,9 @@ def record_outcome(
     else:
         response.status_code = HTTPStatus.OK
     return receipt
+
+
+@router.post("/exposures", status_code=HTTPStatus.NO_CONTENT)
+def record_exposure(request: ExposureRequest, contacts: Contacts) -> None:
+    """Record that a recommended offer was seen or pitched; once is enough, and more changes nothing."""
+    contacts.expose(request)
