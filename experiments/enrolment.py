@@ -22,6 +22,11 @@ class CampaignInForce:
     offer_ids: frozenset[str]
     """The offers it is about."""
 
+    def takes_place(self, at: datetime) -> bool:
+        """Return whether the moment is within the campaign's period."""
+        begins, ends = self.assigner.period
+        return begins <= at < ends
+
 
 @dataclass(frozen=True, slots=True)
 class Participant:

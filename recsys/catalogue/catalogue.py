@@ -52,6 +52,16 @@ class Catalogue:
         entry = self._entries.get(offer_id)
         return entry is None or entry.offer.is_sale
 
+    def compiled_rules(self, vocabulary: Vocabulary) -> dict[tuple[str, ValueType | None], Rule]:
+        """Return the rules by text and the type they must give, where names have the types of `vocabulary`."""
+        rules: dict[tuple[str, ValueType | None], Rule] = {}
+        for entry in self._entries.values():
+            if entry.eligibility is not None:
+                rules[entry.eligibility.text, ValueType.BOOLEAN] = entry.eligibility
+            rules |= {(rule.text, None): rule for rule in entry.terms.values()}
+        same = {name for name, kind in self.rule_types.items() if vocabulary.get(name) is kind}
+        return {key: rule for key, rule in rules.items() if rule.names <= same}
+
     def _entry(self, offer_id: str) -> _Entry:
         entry = self._entries.get(offer_id)
         if entry is None:
@@ -59,12 +69,14 @@ class Catalogue:
         return entry
 
 
-def build_catalogue(offers: Iterable[Offer], vocabulary: Vocabulary) -> Catalogue:
+def build_catalogue(offers: Iterable[Offer], vocabulary: Vocabulary, earlier: Catalogue | None = None) -> Catalogue:
     """Return the catalogue of these offers, which come from `parse_offers` and so have unique ids.
 
-    Raises `CatalogueInvalid` where `vocabulary` lacks what a rule names.
+    Rules that an `earlier` catalogue has compiled over the same types are taken from there. Raises
+    `CatalogueInvalid` where `vocabulary` lacks what a rule names.
     """
-    parse = cache(lambda text, expected: parse_rule(text, vocabulary, expected))
+    known = earlier.compiled_rules(vocabulary) if earlier else {}
+    parse = cache(lambda text, expected: known.get((text, expected)) or parse_rule(text, vocabulary, expected))
     ordered = tuple(sorted(offers, key=lambda offer: offer.offer_id))
     entries: dict[str, _Entry] = {}
     problems: list[OfferInvalid] = []

@@ -1,6 +1,6 @@
 """A change document: what would differ in the catalogue and the policy, checked as if it were to be saved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -37,38 +37,41 @@ def changed(
 
 
 def _changed_catalogue(parts: Mapping[Any, Any], place: str, catalogue: Catalogue, vocabulary: Vocabulary) -> Catalogue:
-    remove, offers = _list(parts, "remove", place), _list(parts, "offers", place)
+    remove, changes = _list(parts, "remove", place), _list(parts, "offers", place)
     levers = _mapping(parts, "levers", place)
-    if not (remove or offers or levers):
+    if not (remove or changes or levers):
         return catalogue
-    rows = {offer.offer_id: offer_to_dict(offer) for offer in catalogue.offers}
+    offers = {offer.offer_id: offer for offer in catalogue.offers}
     for offer_id in remove:
-        if rows.pop(offer_id if isinstance(offer_id, str) else "", None) is None:
+        if offers.pop(offer_id if isinstance(offer_id, str) else "", None) is None:
             raise ChangeInvalid(
-                f"{place}, remove", f"there is no offer {str(offer_id)[:60]!r}{_nearest(offer_id, rows)}"
+                f"{place}, remove", f"there is no offer {str(offer_id)[:60]!r}{_nearest(offer_id, offers)}"
             )
-    removed = {offer.offer_id for offer in catalogue.offers} - rows.keys()
-    _merge(rows, offers, removed, place)
+    removed = catalogue.table.column.keys() - offers.keys()
     types = {**vocabulary, **catalogue.rule_types}
     try:
-        return build_catalogue(_pulled(parse_offers(list(rows.values()), types), levers, place), types)
+        for offer in parse_offers(_merged(offers, changes, removed, place), types):
+            offers[offer.offer_id] = offer
+        return build_catalogue(_pulled(tuple(offers.values()), levers, place), types, catalogue)
     except CatalogueInvalid as error:
         raise ChangeInvalid(place, str(error.problems[0])) from error
 
 
-def _merge(rows: dict[str, dict[str, object]], changes: Sequence[Any], removed: set[str], place: str) -> None:
-    """Put the given columns over those of the offer of the same id; another id is a new offer."""
-    seen = set()
+def _merged(
+    offers: Mapping[str, Offer], changes: Sequence[Any], removed: Collection[str], place: str
+) -> list[dict[str, object]]:
+    """Return the rows of the changed offers: the given columns over those of the offer of that id, if there is one."""
+    rows: dict[str, dict[str, object]] = {}
     for number, change in enumerate(changes, start=1):
         where = f"{place}, offer {number}"
         if not isinstance(change, Mapping) or not isinstance(change.get("offer_id"), str):
             raise ChangeInvalid(where, "needs an offer_id and the columns that change")
         offer_id = change["offer_id"]
-        if offer_id in removed or offer_id in seen:
+        if offer_id in removed or offer_id in rows:
             raise ChangeInvalid(f"{where} ({offer_id})", "is removed or changed above")
-        seen.add(offer_id)
         given = {_OTHER_NAMES.get(str(name), str(name)): value for name, value in change.items()}
-        rows[offer_id] = {**rows.get(offer_id, {}), **given}
+        rows[offer_id] = {**(offer_to_dict(offers[offer_id]) if offer_id in offers else {}), **given}
+    return list(rows.values())
 
 
 def _pulled(offers: Sequence[Offer], levers: Mapping[Any, Any], place: str) -> list[Offer]:

@@ -13,7 +13,7 @@ from recsys.storage.bound_log import BoundLog
 from recsys.storage.schema import campaign_changes, campaign_epochs, campaigns
 
 _VERSION = select(func.coalesce(func.max(campaign_changes.c.change_id), 0))
-_IN_ORDER = text("LOCK TABLE campaign_changes IN SHARE ROW EXCLUSIVE MODE")
+_LOCK = text("LOCK TABLE campaign_changes IN SHARE ROW EXCLUSIVE MODE")
 _ADD, _ADD_EPOCH, _ADD_CHANGE = insert(campaigns), insert(campaign_epochs), insert(campaign_changes)
 _EPOCHS = select(campaign_epochs).order_by(campaign_epochs.c.campaign_id, campaign_epochs.c.epoch)
 _CHANGES = (
@@ -101,10 +101,8 @@ class CampaignLog(BoundLog):
         return _to_saved(row, [SavedEpoch(e.epoch, orjson.loads(e.weights), *e[3:]) for e in epochs])
 
     def campaign_for_change(self, campaign_id: str) -> SavedCampaign:
-        """Return a campaign that nobody else can change before this transaction ends; raises `CampaignNotFound`."""
-        self._connection.execute(
-            select(campaigns.c.campaign_id).where(campaigns.c.campaign_id == campaign_id).with_for_update()
-        )
+        """Return a campaign; nobody else changes any before this transaction ends. Raises `CampaignNotFound`."""
+        self._one_at_a_time()
         return self.campaign(campaign_id)
 
     def add_campaign(self, campaign: SavedCampaign) -> None:
@@ -135,12 +133,16 @@ class CampaignLog(BoundLog):
         )
 
     def _note(self, campaign_id: str, change: SavedChange) -> None:
-        if self._connection.dialect.name != "sqlite":  # else a lower number could be committed after a higher one
-            self._connection.execute(_IN_ORDER)
+        self._one_at_a_time()
         row = {"campaign_id": campaign_id, "actor": change.actor, "changed_at": change.changed_at, "what": change.what}
         texts = {"before": orjson.dumps(change.before).decode(), "after": orjson.dumps(change.after).decode()}
         self._connection.execute(_ADD_CHANGE, row | texts)
         self._campaigns_version = None
+
+    def _one_at_a_time(self) -> None:
+        """Wait for others that change campaigns: else the audit's numbers would not be in the order of commits."""
+        if self._connection.dialect.name != "sqlite":
+            self._connection.execute(_LOCK)
 
 
 def _row(campaign: SavedCampaign) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from sqlalchemy import func, select
 
 from recsys.storage.audience_log import AudienceLog
+from recsys.storage.baseline_log import BaselineLog
 from recsys.storage.campaign_log import CampaignLog
 from recsys.storage.campaign_unit_log import CampaignUnitLog
 from recsys.storage.catalogue_log import CatalogueLog
@@ -14,7 +15,15 @@ from recsys.storage.schema import metadata
 
 
 class EventLog(
-    CustomerLog, ContactLog, DecisionLog, CatalogueLog, AudienceLog, CustomerBaseLog, CampaignLog, CampaignUnitLog
+    CustomerLog,
+    ContactLog,
+    DecisionLog,
+    CatalogueLog,
+    AudienceLog,
+    CustomerBaseLog,
+    CampaignLog,
+    CampaignUnitLog,
+    BaselineLog,
 ):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 

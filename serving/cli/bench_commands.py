@@ -156,3 +156,22 @@ def what_if(  # one option each
     with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
         result = measure(Path(folder), plan, progress)
     emit(result, as_json)
+
+
+def readout(
+    units: Annotated[int, typer.Option(min=1000, help="Customers in the campaign.")] = 10_000_000,
+    days: Annotated[int, typer.Option(min=8, help="Days over which they were assigned.")] = 28,
+    agents: Annotated[int, typer.Option(min=1, help="Agents in whose contacts they were.")] = 500,
+    written: Annotated[int, typer.Option(min=10, help="Customers enrolled and answered one by one.")] = 1000,
+    database: Annotated[str | None, typer.Option(help="Address of an empty database; default: SQLite.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the read-out of a campaign from its kept totals, beside one query over all of its units."""
+    import tempfile
+
+    from serving.cli.bench.readout import Plan, measure
+
+    plan = Plan(units, days, agents, written, database)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json)

@@ -32,6 +32,7 @@ BENCHES: dict[str, object] = {
     "cold-start": bench_commands.cold_start,
     "rules": bench_commands.rules,
     "what-if": bench_commands.what_if,
+    "readout": bench_commands.readout,
 }
 
 
