@@ -14,13 +14,25 @@ from recsys.storage.event_log import EventLog
 
 @dataclass(frozen=True, slots=True)
 class CampaignInForce:
-    """A running campaign in its present epoch."""
+    """A campaign in its present epoch, running, or else with units whose outcomes may still count.
+
+    `offer_ids` are the offers it is about.
+    """
 
     campaign_id: str
     plan: Plan
     assigner: Assigner
     offer_ids: frozenset[str]
-    """The offers it is about."""
+    is_running: bool = True
+    ended_at: datetime | None = None
+
+    def treats(self, channel: str, at: datetime) -> bool:
+        """Return whether its arms are treated in a contact on this channel at that moment."""
+        return self.is_running and self.takes_place(at) and (not self.plan.channels or channel in self.plan.channels)
+
+    def counts(self, at: datetime) -> bool:
+        """Return whether what happens at that moment may still count for some unit."""
+        return self.ended_at is None or at <= self.ended_at + timedelta(days=self.plan.maturity_days + 1)
 
     def takes_place(self, at: datetime) -> bool:
         """Return whether the moment is within the campaign's period."""

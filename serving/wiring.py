@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
 from serving.archive import Archive
+from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
@@ -102,7 +103,8 @@ class Services:
     propensity: PropensityInService
     features: FeaturesInService
     archive: Archive
-    policy: PolicyInService = field(default_factory=PolicyInService)
+    policy: PolicyInService
+    campaigns: CampaignsInService
     clock: Clock = system_clock
 
     def start(self) -> None:
@@ -144,10 +146,13 @@ def build_services(settings: Settings) -> Services:
     if policy is None:
         with database.transaction() as log:
             log.save_policy(Policy(), system_clock())
+    catalogue, in_force = CatalogueInService(), PolicyInService()
     return Services(
         settings=settings,
         database=database,
-        catalogue=CatalogueInService(),
+        catalogue=catalogue,
+        policy=in_force,
+        campaigns=CampaignsInService(catalogue, in_force),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings),

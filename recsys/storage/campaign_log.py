@@ -10,9 +10,10 @@ from sqlalchemy import bindparam, func, insert, select, text, update
 
 from recsys.domain.errors import CampaignNotFound
 from recsys.storage.bound_log import BoundLog
+from recsys.storage.prepared import Prepared
 from recsys.storage.schema import campaign_changes, campaign_epochs, campaigns
 
-_VERSION = select(func.coalesce(func.max(campaign_changes.c.change_id), 0))
+_VERSION = Prepared(select(func.coalesce(func.max(campaign_changes.c.change_id), 0)))
 _LOCK = text("LOCK TABLE campaign_changes IN SHARE ROW EXCLUSIVE MODE")
 _ADD, _ADD_EPOCH, _ADD_CHANGE = insert(campaigns), insert(campaign_epochs), insert(campaign_changes)
 _EPOCHS = select(campaign_epochs).order_by(campaign_epochs.c.campaign_id, campaign_epochs.c.epoch)
@@ -81,7 +82,7 @@ class CampaignLog(BoundLog):
     def campaigns_version(self) -> int:
         """Return a number that grows with every change of any campaign, looked up once a transaction."""
         if self._campaigns_version is None:
-            self._campaigns_version = self._connection.execute(_VERSION).scalar_one()
+            self._campaigns_version = int(_VERSION.rows(self._connection, {})[0][0])
         return self._campaigns_version
 
     def campaigns(self) -> list[SavedCampaign]:

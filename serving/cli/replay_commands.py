@@ -54,7 +54,7 @@ def _replay(database: "Database", archive: "Archive", decision_id: str | None, p
             record = orjson.loads(text)
             try:
                 basis = archive.basis_of(record, log)
-                result = make_again(text, basis.decide, basis.catalogue)
+                result = make_again(text, basis)
             except NotReplayable as error:
                 gone.append({"decision_id": record["decision_id"], "reason": str(error)})
             else:

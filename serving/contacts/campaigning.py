@@ -39,7 +39,8 @@ class Campaigning:
     @cached_property
     def _campaigns(self) -> tuple[CampaignInForce, ...]:
         """The campaigns whose units still count, running or not."""
-        return self._services.campaigns.current(self.log)
+        now = self._services.clock()
+        return tuple(one for one in self._services.campaigns.current(self.log).launched if one.counts(now))
 
     @property
     def _units(self) -> dict[str, CampaignUnit]:
@@ -71,7 +72,7 @@ class Campaigning:
             for one in running
             if (unit := self._units.get(one.campaign_id))
             and unit.arm != HOLDOUT
-            and one.takes_place_on(contact.channel)
+            and one.treats(str(contact.channel), situation.made_at)
         )
         if not arms:
             return situation, basis

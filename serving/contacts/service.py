@@ -83,7 +83,7 @@ class ContactService:
                 contact = _continued(contact, log.contact(request.continues))
             log.add_contact(contact, last_sequence=FIRST)
             person = replace(person, contacts=(contact, *person.contacts)[:RECENT_CONTACTS])
-            campaigning = self._campaigning(log, contact.customer_id)
+            campaigning = Campaigning(self._services, log, contact.customer_id)
             decided = self._decide(campaigning, (Heard(contact), person), features, now, FIRST)
         return decided.view(language)  # nobody can follow the contact yet, so nobody is told
 
@@ -96,7 +96,7 @@ class ContactService:
                 contact = replace(contact, sentiment=event.sentiment)
                 log.set_contact(contact)
             _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
-            campaigning = self._campaigning(log, contact.customer_id)
+            campaigning = Campaigning(self._services, log, contact.customer_id)
             decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
         return decided.view(language)
@@ -115,7 +115,7 @@ class ContactService:
             contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
-            campaigning = self._campaigning(log, contact.customer_id)
+            campaigning = Campaigning(self._services, log, contact.customer_id)
             decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
         return decided.view(language)
@@ -130,7 +130,7 @@ class ContactService:
                 contact = replace(contact, closed_at=now, csat=request.csat)
                 log.set_contact(contact)
                 _note(log, contact, ContactEventType.CLOSED, now, text=request.summary)
-                campaigning = self._campaigning(log, contact.customer_id)
+                campaigning = Campaigning(self._services, log, contact.customer_id)
                 campaigning.closed(contact, log.contact_events(contact_id))
                 campaigning.save()
             view = stored_view(log, contact, self._services.catalogue.current(log), language)
@@ -155,7 +155,7 @@ class ContactService:
                     raise IdempotencyKeyReused
                 return OutcomeReceipt.model_validate(earlier[1]), False
             contact = log.contact(record["contact_id"])
-            campaigning, basis = self._campaigning(log, contact.customer_id), self._in_force(log)
+            campaigning, basis = Campaigning(self._services, log, contact.customer_id), self._in_force(log)
             offer = the_offer_made(request.offer_id, record, basis.catalogue)
             if request.answer is Answer.ACCEPTED:
                 check_is_first(request.offer_id, log.outcomes_of_decision(request.decision_id))
@@ -190,7 +190,7 @@ class ContactService:
         with self._services.database.transaction(record["customer_id"]) as log:
             is_new = log.add_exposure(request.decision_id, request.offer_id, request.stage, now)
             if is_new:
-                campaigning = self._campaigning(log, record["customer_id"])
+                campaigning = Campaigning(self._services, log, record["customer_id"])
                 campaigning.exposed(request.stage, request.offer_id, now)
                 campaigning.save()
         return is_new
@@ -256,9 +256,6 @@ class ContactService:
         services = self._services
         catalogue, policy = services.catalogue.current(log), services.policy.current(log)
         return Basis(catalogue, policy, services.champion.bundle, services.propensity.model)
-
-    def _campaigning(self, log: EventLog, customer_id: str) -> Campaigning:
-        return Campaigning(self._services, log, customer_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from recsys.counterfactuals import counterfactuals
 from recsys.domain.errors import NotReplayable
 from recsys.ranking.explanation import offer_title, say_counterfactual
 from recsys.storage.event_log import EventLog
-from serving.archive import Archive, Basis
+from serving.archive import Archive
+from serving.basis import Basis
 from serving.decisions.record import Record, situation_of
 from serving.decisions.rendering import render
 

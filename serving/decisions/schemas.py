@@ -40,6 +40,7 @@ class OfferBody(Body):
     selection_probability: float
     signals: dict[str, float | None] = {}
     reasons: list[ReasonBody]
+    campaign: str | None = None
 
 
 class HeldBackBody(Body):

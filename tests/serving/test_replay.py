@@ -112,7 +112,7 @@ def replayed(services: Services) -> tuple[int, list[Any]]:
     with services.database.read() as log:
         for text in log.decision_texts():
             basis = services.archive.basis_of(orjson.loads(text), log)
-            result = replay(text, basis.decide, basis.catalogue)
+            result = replay(text, basis)
             count += 1
             if not result.is_identical:
                 different.append(result)
@@ -147,7 +147,7 @@ def test_a_record_that_was_tampered_with_does_not_replay(bank: TestClient) -> No
         basis = services.archive.basis_of(orjson.loads(text), log)
     record = orjson.loads(text)
     record["inputs"]["contact"]["sentiment"] = -0.99
-    result = replay(orjson.dumps(record).decode(), basis.decide, basis.catalogue)
+    result = replay(orjson.dumps(record).decode(), basis)
     assert not result.is_identical
     assert result.differences
 
