@@ -3,7 +3,7 @@
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   SettingsInvalid
+│                   SettingsInvalid AnalysisInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
@@ -109,6 +109,10 @@ class ChangeInvalid(InvalidInput):
 
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
+
+
+class AnalysisInvalid(InvalidInput):
+    """Figures of an experiment that cannot be analysed: which, and why."""
 
 
 class OfferNotAllowed(Conflict):
