@@ -26,22 +26,28 @@ def with_clusters(
 ) -> Comparison:
     """Return the comparison of one epoch with variances of its values that are robust to `clusters` of two arms.
 
-    A value's influences are added up by cluster; what `clustered_difference` makes of both arms, and of each alone,
-    gives both variances and the covariance, for an agent's customers may be in both arms.
+    What units add to each arm's value, around its mean, is added up by cluster; `clustered_difference` gives the
+    variance of such sums, and those of both values and of their difference also give the covariance, for an agent's
+    customers may be in both arms.
     """
     theta = np.zeros(0) if slopes is None else slopes
-    weights = np.stack([influence(arm, kind, theta) for arm in stratum])
+    covariates = slice(kind.outcomes, kind.outcomes + len(theta))
+    units = np.array([arm.n for arm in stratum], dtype=np.float64)
     means = np.stack([arm.means for arm in stratum])
-    deviations = np.einsum("gkd,kd->gk", clusters.sums - clusters.counts[:, :, None] * means, weights)
-    variances = [
-        clustered_difference(clusters.counts, deviations * np.array(kept))[1] ** 2 for kept in ((1, 0), (0, 1), (1, 1))
-    ]
-    control, treatment, both = variances
-    shared = comparison.covariance
+    weights = np.stack([influence(arm, kind, theta) for arm in stratum])
+    deviations = clusters.sums - clusters.counts[:, :, None] * means
+    centre = deviations[:, :, covariates].sum(axis=1) @ theta / stratum.n
+    control, treatment = (np.einsum("gkd,kd->gk", deviations, weights) / units + centre[:, None]).T
+
+    def variance(added: FloatArray) -> float:
+        sums = np.stack([np.zeros_like(added), added * units[1]], axis=1)
+        return clustered_difference(clusters.counts, sums)[1] ** 2
+
+    spreads = variance(control), variance(treatment)
     return replace(
         comparison,
-        control_variance=control + shared,
-        treatment_variance=treatment + shared,
-        covariance=(control + treatment - both) / 2 + shared,
-        degrees_of_freedom=clustered_difference(clusters.counts, deviations)[2],
+        control_variance=spreads[0],
+        treatment_variance=spreads[1],
+        covariance=(sum(spreads) - variance(treatment - control)) / 2,
+        degrees_of_freedom=clustered_difference(clusters.counts, clusters.sums[:, :, 0])[2],
     )

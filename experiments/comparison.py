@@ -86,27 +86,28 @@ def compare(stratum: Stratum, kind: MetricKind, slopes: FloatArray | None = None
     """Return the arms' values in one epoch, adjusted for the covariates that have `slopes` (c,).
 
     Means have the degrees of freedom of Welch 1947, eq. 28. Shares have p(1−p)/n and the normal distribution; where
-    counts are small, the variances of `proportions.cautious_variances`. An adjusted value moves with the covariates'
-    mean of both arms, from which it is the distance: hence its covariance.
+    counts are small, the variances of `proportions.cautious_variances`. An adjusted value is taken to the covariates'
+    mean over both arms, with which both values move: hence their covariance, which matters to relative effects.
     """
     theta = np.zeros(0) if slopes is None else slopes
     covariates = slice(kind.outcomes, kind.outcomes + len(theta))
     centre = (stratum.control.sums + stratum.treatment.sums)[covariates] / stratum.n
-    values, spreads = [], []
+    values, spreads, shared = [], [], []
     for arm in stratum:
         weights = influence(arm, kind, theta)
         values.append(_value(arm, kind) - float(theta @ (arm.means[covariates] - centre)))
         spreads.append(max(float(weights @ arm.covariances @ weights), 0.0) / arm.n)
+        shared.append(float(theta @ (arm.covariances @ weights)[covariates]) / stratum.n)
     degrees = welch(spreads, [arm.n - 1 for arm in stratum])
     if kind is MetricKind.BINARY and slopes is None:
         successes, units = counts([stratum])
         is_small = proportions.has_small_counts(successes, units)
         spreads = (proportions.cautious_variances if is_small else proportions.variances)(successes, units)[0].tolist()
         degrees = np.inf
-    pooled = sum((arm.n - 1) * arm.covariances[covariates, covariates] for arm in stratum) / (stratum.n - 2)
-    shared = float(theta @ pooled @ theta) / stratum.n
-    control, treatment = spreads
-    return Comparison(stratum.n, values[0], values[1], control + shared, treatment + shared, shared, degrees)
+    centred = sum(arm.n * float(theta @ arm.covariances[covariates, covariates] @ theta) for arm in stratum)
+    centred /= stratum.n**2
+    control, treatment = (spread + centred + 2 * along for spread, along in zip(spreads, shared, strict=True))
+    return Comparison(stratum.n, values[0], values[1], control, treatment, centred + sum(shared), degrees)
 
 
 def stratify(comparisons: Sequence[Comparison]) -> Comparison:

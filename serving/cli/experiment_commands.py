@@ -112,12 +112,7 @@ def power(
     as_json: JsonOption = False,
 ) -> None:
     """Say how many units find an effect, or with --days which effect is found by then."""
-    for option, share in (("--alpha", alpha), ("--power", power_)):
-        _check_share(option, share)
-    if (mde is None) == (days is None) or (days is not None and daily is None):
-        raise typer.BadParameter("Give --mde, or --days with --daily.", param_hint="--mde")
-    if daily is not None and not 0 < daily < math.inf:
-        raise typer.BadParameter("Give a number above 0.", param_hint="--daily")
+    _check_time(mde, daily, days)
 
     from experiments.comparison import MetricKind
     from experiments.power import PowerPlan
@@ -178,8 +173,17 @@ def _described(plan: "PowerPlan") -> dict[str, Any]:
     }
 
 
+def _check_time(mde: float | None, daily: float | None, days: int | None) -> None:
+    if (mde is None) == (days is None) or (days is not None and daily is None):
+        raise typer.BadParameter("Give --mde, or --days with --daily.", param_hint="--mde")
+    if daily is not None and not 0 < daily < math.inf:
+        raise typer.BadParameter("Give a number above 0.", param_hint="--daily")
+
+
 def _check_plan(plan: "PowerPlan", mde: float | None) -> None:
     """Raise a usage error for what no test can have; comparisons are written so that not-a-numbers fail them."""
+    _check_share("--alpha", plan.alpha)
+    _check_share("--power", plan.power)
     is_share = plan.kind.value == Kind.BINARY.value
     wrong = {
         "--allocation": len(plan.allocation) < 2 or not all(share > 0 for share in plan.allocation),
