@@ -8,17 +8,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 
 from experiments.arm_totals import ArmTotals
+from experiments.comparison import MetricKind
 from recsys.domain.campaign_unit import EVERYONE, STAGES, product_name
 
 PITCHED = "pitched"
-
-
-class MetricKind(StrEnum):
-    """How a unit's outcome is read: 0 or 1, a number, or two numbers whose totals are divided."""
-
-    BINARY = "binary"
-    MEAN = "mean"
-    RATIO = "ratio"
 
 
 class Wanted(StrEnum):

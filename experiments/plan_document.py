@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from experiments.campaign import HOLDOUT, LAYER_SLOTS, Allocation, Arm, Guardrail, Layer, Plan
-from experiments.metrics import METRICS, MetricKind, Wanted
+from experiments.comparison import MetricKind
+from experiments.metrics import METRICS, Wanted
 from recsys.catalogue import cells
 from recsys.domain.errors import CampaignInvalid
 

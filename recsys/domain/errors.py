@@ -4,7 +4,7 @@ NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
 │                   CampaignNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   CampaignInvalid SettingsInvalid
+│                   CampaignInvalid AnalysisInvalid SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
@@ -127,6 +127,10 @@ class CampaignInvalid(InvalidInput):
 
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
+
+
+class AnalysisInvalid(InvalidInput):
+    """Figures of an experiment that cannot be analysed: which, and why."""
 
 
 class OfferNotAllowed(Conflict):

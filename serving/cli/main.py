@@ -12,6 +12,7 @@ from serving.cli import (
     bench_commands,
     decision_policy_commands,
     demo_commands,
+    experiment_commands,
     features_commands,
     import_commands,
     policy_commands,
@@ -63,6 +64,11 @@ def build() -> typer.Typer:
         "show": decision_policy_commands.show,
         "change": decision_policy_commands.change,
         "evaluate": policy_commands.evaluate,
+    }))  # fmt: skip
+    app.add_typer(_group("experiment", "A/B tests.", {
+        "analyse": experiment_commands.analyse,
+        "srm": experiment_commands.srm,
+        "power": experiment_commands.power,
     }))  # fmt: skip
     app.add_typer(_group("decisions", "Stored decisions.", {
         "show": record_commands.show_decision,
