@@ -126,6 +126,11 @@ class Plan:
         return next(arm for arm in self.arms if arm.control)
 
     @property
+    def treatments(self) -> tuple[str, ...]:
+        """The names of the other arms."""
+        return tuple(arm.name for arm in self.arms if not arm.control)
+
+    @property
     def weights(self) -> dict[str, float]:
         """The arms' shares, adding up to 1, that the campaign starts with."""
         total = sum(arm.weight for arm in self.arms)
