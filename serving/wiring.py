@@ -13,6 +13,7 @@ from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
 from serving.archive import Archive
+from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
@@ -103,6 +104,7 @@ class Services:
     features: FeaturesInService
     archive: Archive
     policy: PolicyInService = field(default_factory=PolicyInService)
+    campaigns: CampaignsInService = field(default_factory=CampaignsInService)
     clock: Clock = system_clock
 
     def start(self) -> None:
