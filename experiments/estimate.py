@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -54,4 +56,6 @@ def json_values(value: Any) -> Any:
         return {key: json_values(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [json_values(entry) for entry in value]
+    if isinstance(value, np.generic):
+        value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""A campaign's read-out: split check, funnel, effects with intervals, agents, and the verdict of the plan's own rule."""
+"""A campaign's read-out: split check, funnel, effects with intervals, agents, and the verdict of the plan's rule."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -134,7 +134,7 @@ class _Results:
         return round(sum(totals[EVERYONE] for cell, totals in self._cells.items() if cell.arm != HOLDOUT))
 
     def metrics(self) -> tuple[MetricResult, ...]:
-        """Return the effects of every arm: on the primary metric at a level divided by arms, on others at the plan's."""
+        """Return every arm's effects: on the primary metric at a level divided by arms, on others at the plan's."""
         first, *others = (self._metric(metric) for metric in self._plan.metrics)
         found = analyse(self._arms, [first], self._plan.control.name, self._looking(primary=True)).metrics
         return (*found, *analyse(self._arms, others, self._plan.control.name, self._looking()).metrics)
@@ -144,9 +144,7 @@ class _Results:
         if len({cell.epoch for cell in self._cells}) != 1:
             return None
         variables = self._primary.outcomes
-        cells = self._log.campaign_totals(
-            self._campaign_id, products_of(variables), self._until, by=("agent_id",)
-        )
+        cells = self._log.campaign_totals(self._campaign_id, products_of(variables), self._until, by=("agent_id",))
         names = (self._plan.control.name, arm)
         agents = sorted({cell.agent_id or "" for cell in cells if cell.arm in names})
         if len(agents) < LEAST_CLUSTERS:
@@ -168,8 +166,9 @@ class _Results:
         """Return the effect on those who are pitched to because of the arm; None for a ratio and without units."""
         if self._primary.kind is MetricKind.RATIO:
             return None
-        pair = [self._pooled(name, (self._primary.of, PITCHED)) for name in (self._plan.control.name, arm)]
-        return complier_effect(*pair, self._plan.alpha) if min(one.n for one in pair) > 1 else None
+        variables = self._primary.of, PITCHED
+        control, treatment = self._pooled(self._plan.control.name, variables), self._pooled(arm, variables)
+        return complier_effect(control, treatment, self._plan.alpha) if min(control.n, treatment.n) > 1 else None
 
     def pitch_rates(self) -> PitchRates | None:
         """Return how often the treatment arms were pitched; None where there are not two to compare."""
@@ -236,7 +235,7 @@ def _splits(chain: Totals, plan: Plan, epochs: Iterable[SavedEpoch], stage: str)
 
 
 def _exposed(chain: Totals, plan: Plan, epochs: Iterable[SavedEpoch]) -> SplitCheck | None:
-    """Return the check of those with the campaign's offers on a list; None where the control cannot have any of them."""
+    """Return the check of those with the campaign's offers on a list; None where an arm cannot have any."""
     splits = [
         Split(
             {arm: units for arm, units in split.observed.items() if arm != HOLDOUT},

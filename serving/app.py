@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import consoles, errors, health
+from serving.campaigns.routes import router as campaigns
 from serving.contacts.routes import router as contacts
 from serving.customers.routes import router as customers
 from serving.decisions.routes import router as decisions
@@ -35,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.services.close()
 
     app = FastAPI(title="Next best offer", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    for router in (live, contacts, outcomes, decisions, customers, offers, policy, models, health.router):
+    for router in (live, contacts, outcomes, decisions, customers, offers, policy, campaigns, models, health.router):
         app.include_router(router)
     consoles.mount(app)
 

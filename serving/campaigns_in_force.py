@@ -16,7 +16,7 @@ from recsys.domain.policy import Policy
 from recsys.rules.vocabulary import Vocabulary
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
-from serving.in_force import CatalogueInService, PolicyInService, vocabulary
+from serving.in_force import vocabulary
 
 logger = structlog.get_logger()
 
@@ -37,17 +37,15 @@ class CampaignsInForce:
 class CampaignsInService:
     """Holds the compiled campaigns; every read compares the versions of campaigns, catalogue and policy."""
 
-    def __init__(self, catalogue: CatalogueInService, policy: PolicyInService) -> None:
-        self._catalogue, self._policy = catalogue, policy
+    def __init__(self) -> None:
         self._held: tuple[object, CampaignsInForce] | None = None  # one value, so that no thread sees half a change
 
-    def current(self, log: EventLog) -> CampaignsInForce:
+    def current(self, log: EventLog, catalogue: Catalogue, policy: Policy) -> CampaignsInForce:
         """Return the campaigns as they stand now, compiled over the catalogue and the policy in force."""
-        version = log.campaigns_version(), *log.versions_in_force()
+        version = log.campaigns_version(), catalogue.version, policy.version
         held = self._held
         if held is None or held[0] != version:
-            rules = self._catalogue.current(log), self._policy.current(log)
-            self._held = held = version, compiled(log.campaigns(), rules, vocabulary(log))
+            self._held = held = version, compiled(log.campaigns(), (catalogue, policy), vocabulary(log))
         return held[1]
 
 

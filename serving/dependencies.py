@@ -12,6 +12,9 @@ from fastapi import Depends, Request
 from serving.live_hub import LiveHub
 from serving.wiring import Services
 
+DEMO_ACTOR = "demo"
+LONGEST_ACTOR = 100
+
 
 class Role(StrEnum):
     """Who may do what; see docs/settings.md."""
@@ -31,6 +34,12 @@ def allow(*roles: Role) -> Callable[[Request], Awaitable[None]]:
         request.state.roles = roles
 
     return check
+
+
+async def actor(request: Request) -> str:
+    """Return who acts, for audits: the header Nbo-Actor, which nothing proves yet, or the demo service."""
+    name = request.headers.get("nbo-actor", "").strip()
+    return name if 0 < len(name) <= LONGEST_ACTOR and name.isprintable() else DEMO_ACTOR
 
 
 async def services(request: Request) -> Services:
@@ -62,6 +71,7 @@ def _preferred(accepted: str) -> str:
     return "zh" if chinese >= 0 and (english < 0 or chinese < english) else "en"
 
 
+Actor = Annotated[str, Depends(actor)]
 ServicesOf = Annotated[Services, Depends(services)]
 LiveHubOf = Annotated[LiveHub, Depends(live_hub)]
 Language = Annotated[str, Depends(language)]

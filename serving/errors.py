@@ -46,6 +46,8 @@ def problem_of(error: errors.NboError) -> Response:
         more = {"line": error.line, "column": error.column}
     elif isinstance(error, errors.CatalogueInvalid):
         more = {"problems": [offer_problem(one) for one in error.problems]}
+    elif isinstance(error, errors.CampaignInvalid):
+        more = {"problems": [{"field": field, "reason": reason} for field, reason in error.problems]}
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}
     retry_after = 1 if status is HTTPStatus.SERVICE_UNAVAILABLE else None

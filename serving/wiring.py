@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
@@ -103,8 +103,8 @@ class Services:
     propensity: PropensityInService
     features: FeaturesInService
     archive: Archive
-    policy: PolicyInService
-    campaigns: CampaignsInService
+    policy: PolicyInService = field(default_factory=PolicyInService)
+    campaigns: CampaignsInService = field(default_factory=CampaignsInService)
     clock: Clock = system_clock
 
     def start(self) -> None:
@@ -146,13 +146,10 @@ def build_services(settings: Settings) -> Services:
     if policy is None:
         with database.transaction() as log:
             log.save_policy(Policy(), system_clock())
-    catalogue, in_force = CatalogueInService(), PolicyInService()
     return Services(
         settings=settings,
         database=database,
-        catalogue=catalogue,
-        policy=in_force,
-        campaigns=CampaignsInService(catalogue, in_force),
+        catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings),

@@ -7,6 +7,7 @@ NboError
 │                   CampaignInvalid AnalysisInvalid SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
+│                   CampaignNotLaunched SplitCheckFailed
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
 
@@ -203,6 +204,22 @@ class NeedsSecondPerson(Conflict):
 
     def __init__(self) -> None:
         super().__init__("A campaign is approved and started by somebody other than its author.")
+
+
+class CampaignNotLaunched(Conflict):
+    """Results were asked for of a campaign that has not begun."""
+
+    def __init__(self, campaign_id: str) -> None:
+        self.campaign_id = campaign_id
+        super().__init__("The campaign has not been started, so there is nothing to read out; see its preview.")
+
+
+class SplitCheckFailed(Conflict):
+    """A campaign's units did not come to its arms as designed, so its effects are not shown."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__(f"The split is not as designed, so no effect is shown: {' '.join(self.reasons)}")
 
 
 class StoreUnavailable(Unavailable):

@@ -39,8 +39,10 @@ class Campaigning:
     @cached_property
     def _campaigns(self) -> tuple[CampaignInForce, ...]:
         """The campaigns whose units still count, running or not."""
-        now = self._services.clock()
-        return tuple(one for one in self._services.campaigns.current(self.log).launched if one.counts(now))
+        services, log = self._services, self.log
+        rules = services.catalogue.current(log), services.policy.current(log)
+        now = services.clock()
+        return tuple(one for one in services.campaigns.current(log, *rules).launched if one.counts(now))
 
     @property
     def _units(self) -> dict[str, CampaignUnit]:

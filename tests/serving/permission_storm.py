@@ -21,11 +21,10 @@ from recsys.storage import schema
 from recsys.storage.database import open_database
 from recsys.storage.event_log import EventLog
 from serving.archive import Archive
-from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
 from serving.contacts.schemas import AnswerRequest, CloseContact, HandOff, NewContactEvent, OpenContact
 from serving.contacts.service import ContactService
-from serving.in_force import CatalogueInService, PolicyInService
+from serving.in_force import CatalogueInService
 from serving.live_hub import LiveHub
 from serving.settings import Settings
 from serving.wiring import FeaturesInService, Services
@@ -104,13 +103,10 @@ class Unheard(LiveHub):
 def services_of(path: Path, clock: Clock) -> Services:
     """Return the parts of a service over the SQLite file at `path`, with neither a model nor features."""
     settings = Settings(home=path.parent / "home", database_url=f"sqlite:///{path}")
-    catalogue, policy = CatalogueInService(), PolicyInService()
     return Services(
         settings=settings,
         database=open_database(settings.event_log_url),
-        catalogue=catalogue,
-        policy=policy,
-        campaigns=CampaignsInService(catalogue, policy),
+        catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         archive=Archive(settings),

@@ -1,0 +1,1 @@
+"""Campaigns: drafted, checked, approved, run, and shipped or stopped, over HTTP."""

@@ -1,0 +1,92 @@
+"""The request and answer bodies of campaigns; a plan's fields are those of `experiments.campaign.Plan`."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from serving.contacts.schemas import Request
+from serving.decisions.schemas import Body
+
+
+class Shipment(Request):
+    """Which arm's treatment becomes what everybody gets."""
+
+    arm: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class EpochBody(Body):
+    """The weights of the arms from a moment on."""
+
+    epoch: int
+    weights: dict[str, float]
+    began_at: datetime
+    reason: str
+    actor: str
+
+
+class ChangeBody(Body):
+    """One line of the audit."""
+
+    actor: str
+    changed_at: datetime
+    what: str
+    before: Any
+    after: Any
+
+
+class CampaignBody(Body):
+    """A campaign as it stands; `plan_version` names exactly this plan."""
+
+    campaign_id: str
+    name: str
+    status: str
+    plan: dict[str, Any]
+    plan_version: str
+    author: str
+    created_at: datetime
+    approver: str | None
+    approved_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    shipped_arm: str | None
+    epochs: list[EpochBody]
+    changes: list[ChangeBody] | None = None
+    """The audit, where one campaign was asked for."""
+
+
+class CampaignList(Body):
+    """All campaigns, oldest first."""
+
+    campaigns: list[CampaignBody]
+
+
+class BaselineBody(Body):
+    """The primary metric among customers who got in touch lately, as this plan would have measured it."""
+
+    customers: int
+    mean: float | None
+    standard_deviation: float | None
+
+
+class ConflictBody(Body):
+    """Another campaign that shares customers with this one; `layer_slots` keeps it from being started."""
+
+    campaign_id: str
+    name: str
+    kind: str
+    customers: int | None
+
+
+class PreviewBody(Body):
+    """What a plan would need and could show; null where the event log does not say enough."""
+
+    audience: int
+    customers: int
+    units_a_day: float
+    baseline: BaselineBody
+    units_needed: int | None
+    days_needed: int | None
+    smallest_effect_of_planned_units: float | None
+    days_of_planned_units: int | None
+    conflicts: list[ConflictBody]

@@ -1,0 +1,139 @@
+"""How large and long a campaign must be: units a day, the primary metric's baseline, and the power calculation."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from experiments.arm_totals import ArmTotals
+from experiments.campaign import LAYER_SLOTS, Plan, designed_shares
+from experiments.comparison import MetricKind
+from experiments.metrics import Metric
+from recsys.catalogue import Catalogue
+from recsys.domain.campaign_unit import CampaignUnit
+from recsys.domain.outcome import Answer
+from recsys.domain.policy import Policy
+from recsys.ranking.arbitration import net_value
+from recsys.storage.baseline_log import Window
+from recsys.storage.event_log import EventLog
+
+LOOKED_BACK_DAYS = 28
+MOST_CUSTOMERS = 20_000
+"""A baseline is estimated from so many customers at most, the last to get in touch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Mean and variance of a metric over customers; not a number where too few are known."""
+
+    customers: int
+    mean: float
+    variance: float
+
+
+def units_a_day(log: EventLog, plan: Plan, audience_share: float, now: datetime) -> float:
+    """Return how many customers a day would be assigned: those whose first contact in four weeks it is, by day."""
+    window = Window(now - timedelta(days=LOOKED_BACK_DAYS), now, plan.channels)
+    slots = plan.layer.slots if plan.layer else (0, LAYER_SLOTS)
+    share = audience_share * plan.coverage * (slots[1] - slots[0]) / LAYER_SLOTS
+    expected = log.contacted_customers(window) / LOOKED_BACK_DAYS * share
+    return min(expected, plan.daily_cap or math.inf)
+
+
+def baseline(
+    log: EventLog, plan: Plan, in_force: tuple[Catalogue, Policy], about: frozenset[str], now: datetime
+) -> Baseline:
+    """Return the primary metric as the plan would have measured it on customers whose outcomes have matured.
+
+    Answers come from the customers' histories, imported ones included; `about` are the campaign's offers.
+    """
+    until = now - timedelta(days=plan.maturity_days)
+    window = Window(until - timedelta(days=LOOKED_BACK_DAYS), until, plan.channels)
+    units: dict[str, CampaignUnit] = {}
+    for contact in log.contacts_after(window, MOST_CUSTOMERS):
+        unit = units.get(contact.customer_id) or _unit(contact.customer_id, contact.first_at, plan)
+        spoken = (contact.closed_at or contact.opened_at) - contact.opened_at
+        counts = {"contacts": 1.0, "handling_seconds": spoken.total_seconds()}
+        if contact.csat is not None:
+            counts |= {"csat_total": float(contact.csat), "csat_ratings": 1.0}
+        if contact.is_complaint and contact.opened_at > contact.first_at:
+            counts["complaints"] = 1.0
+        units[contact.customer_id] = unit.counting(contact.opened_at, **counts)
+    catalogue, policy = in_force
+    worth = dict(zip(catalogue.table.offer_ids, net_value(catalogue.table, policy).tolist(), strict=True))
+    for answer in log.answers_after(window, MOST_CUSTOMERS):
+        given = Answer.ACCEPTED if answer.accepted else Answer.DECLINED
+        offer_id = answer.offer_id
+        units[answer.customer_id] = units[answer.customer_id].answering(
+            given, answer.answered_at, net_value=worth.get(offer_id, 0.0), is_sale=catalogue.is_sale(offer_id),
+            of_campaign=offer_id in about,
+        )  # fmt: skip
+    return _estimated(plan.metrics[0], list(units.values()))
+
+
+def units_needed(plan: Plan, found: Baseline) -> int | None:
+    """Return the units at which every arm shows the smallest effect with the plan's power, None where unknown.
+
+    n_T = (z_{1−α/2m} + z_{1−β})²(σ²_T + σ²_C/κ)/Δ², κ = n_C/n_T, for each of m arms beside the control (Bonferroni).
+    """
+    delta, least = plan.smallest_effect, 0.0
+    if not found.variance > 0:
+        return None
+    treated = found.variance
+    if plan.metrics[0].kind is MetricKind.BINARY:
+        after = min(found.mean + delta, 1.0)
+        treated = after * (1 - after)
+    for share, kappa in _comparisons(plan):
+        n_treated = _z(plan) ** 2 * (treated + found.variance / kappa) / delta**2
+        least = max(least, n_treated / share)
+    return math.ceil(least)
+
+
+def smallest_effect(plan: Plan, found: Baseline, units: float) -> float | None:
+    """Return the smallest absolute effect that so many units show in every arm, None where unknown."""
+    if not found.variance > 0 or units <= 0:
+        return None
+    return max(
+        _z(plan) * math.sqrt(found.variance * (1 + 1 / kappa) / (units * share)) for share, kappa in _comparisons(plan)
+    )
+
+
+def days(plan: Plan, units: float | None, a_day: float) -> int | None:
+    """Return in how many whole days so many units are assigned and have matured, None where nobody gets in touch."""
+    if units is None or a_day <= 0:
+        return None
+    return max(math.ceil(units / a_day) + plan.maturity_days, plan.minimum_days)
+
+
+def _comparisons(plan: Plan) -> list[tuple[float, float]]:
+    """Return of each arm beside the control its share of the units and κ."""
+    shares: Mapping[str, float] = designed_shares(plan.weights, plan.holdout)
+    control = plan.control.name
+    arms = [arm.name for arm in plan.arms if arm.name != control and arm.weight > 0]
+    return [(shares[arm], shares[control] / shares[arm]) for arm in arms]
+
+
+def _z(plan: Plan) -> float:
+    from scipy.special import ndtri
+
+    arms = len(_comparisons(plan))
+    return float(ndtri(1 - plan.alpha / (2 * arms)) + ndtri(plan.power))
+
+
+def _unit(customer_id: str, at: datetime, plan: Plan) -> CampaignUnit:
+    until = at.astimezone(UTC).date() + timedelta(days=plan.maturity_days)
+    return CampaignUnit("", customer_id, 0, "", 1.0, at, until)
+
+
+def _estimated(metric: Metric, units: list[CampaignUnit]) -> Baseline:
+    if len(units) < 2:
+        return Baseline(len(units), math.nan, math.nan)
+    totals = ArmTotals.of(*([unit.value_of(variable) for unit in units] for variable in metric.outcomes))
+    means, spread = totals.means, totals.covariances
+    if metric.over is None:
+        return Baseline(totals.n, float(means[0]), float(spread[0, 0]))
+    if means[1] == 0:
+        return Baseline(totals.n, math.nan, math.nan)
+    ratio = means[0] / means[1]
+    variance = (spread[0, 0] - 2 * ratio * spread[0, 1] + ratio**2 * spread[1, 1]) / means[1] ** 2  # delta method
+    return Baseline(totals.n, float(ratio), float(variance))
