@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import accumulate
 
-from experiments.campaign import HOLDOUT, LAYER_SLOTS, Plan, designed_shares
+from experiments.campaign import FIXED_SLICE, HOLDOUT, LAYER_SLOTS, Plan, designed_shares
 from recsys.domain.chance import salted
 from recsys.domain.customer import AttributeValue
 from recsys.rules import Rule
@@ -36,7 +36,7 @@ NO_HOLDOUT = GlobalHoldout()
 class Assignment:
     """An arm of a campaign, or its holdout, and how likely that was; `weights` are those of the epoch.
 
-    In the fixed slice of a campaign with changing weights, `weights` are those of the plan.
+    In the fixed slice of a campaign with changing weights, `epoch` is `FIXED_SLICE` and `weights` are the plan's.
     """
 
     campaign_id: str
@@ -122,7 +122,7 @@ def assigner(campaign_id: str, plan: Plan, epoch: int, weights: Mapping[str, flo
         chance_of_arm=salted(f"{campaign_id}|arm"),
         held=held,
         split=_split(campaign_id, epoch, weights, plan.holdout),
-        fixed_split=_split(campaign_id, epoch, plan.weights, plan.holdout, in_fixed_slice=fixed_slice > 0),
+        fixed_split=_split(campaign_id, FIXED_SLICE, plan.weights, plan.holdout, in_fixed_slice=fixed_slice > 0),
     )
 
 

@@ -14,6 +14,8 @@ from recsys.domain.errors import CampaignStatusRefused
 HOLDOUT = "holdout"
 """The name under which units are recorded that a campaign keeps without the treatment of any arm."""
 LAYER_SLOTS = 1000
+FIXED_SLICE = 0
+"""The epoch of the units that keep the plan's weights in a campaign whose other weights change."""
 
 
 class Status(StrEnum):

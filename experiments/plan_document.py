@@ -199,6 +199,8 @@ def _contradictions(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     primary = METRICS.get(found.get("primary", ""))
     if primary and primary.kind is MetricKind.BINARY and found.get("smallest_effect", 0) >= 1:
         yield "smallest_effect", "of a share must be below 1"
+    if primary and primary.kind is MetricKind.RATIO and found.get("allocation", Allocation()).kind == "thompson":
+        yield "allocation.kind", "can be thompson for a primary metric of each customer alone, not for a ratio"
 
 
 def _of_arms(arms: Sequence[Arm], allocation: Allocation) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ import numpy as np
 from experiments import verdict
 from experiments.analysis import MetricResult, MetricTotals, analyse
 from experiments.arm_totals import ArmTotals
-from experiments.campaign import HOLDOUT, Plan, designed_shares
+from experiments.campaign import FIXED_SLICE, HOLDOUT, Plan, designed_shares
 from experiments.cluster_totals import ClusterTotals
 from experiments.comparison import MetricKind
 from experiments.compliance import ComplierEffect, PitchRates, compare_pitch_rates, complier_effect
@@ -217,21 +217,17 @@ class _Results:
 
 
 def _splits(chain: Totals, plan: Plan, epochs: Iterable[SavedEpoch], stage: str) -> list[Split]:
-    """Return each epoch's units that reached a stage, with the shares designed for them, the fixed slice's included."""
-    share = plan.allocation.fixed_slice if plan.allocation.kind == "thompson" else 0.0
-    found = []
-    for epoch in epochs:
-        weights = {
-            arm.name: (1 - share) * epoch.weights.get(arm.name, 0.0) + share * plan.weights[arm.name]
-            for arm in plan.arms
-        }
-        units = {
-            cell.arm: round(totals.get(stage, totals[EVERYONE] if stage == EVERYONE else 0.0))
-            for cell, totals in chain.items()
-            if cell.epoch == epoch.epoch
-        }
-        found.append(Split(units, designed_shares(weights, plan.holdout)))
-    return found
+    """Return each epoch's units that reached a stage, with the shares designed for them; a fixed slice comes last."""
+    weights = {epoch.epoch: epoch.weights for epoch in epochs}
+    if plan.allocation.kind == "thompson" and plan.allocation.fixed_slice:
+        weights[FIXED_SLICE] = plan.weights
+    return [
+        Split(
+            {cell.arm: round(totals.get(stage, 0.0)) for cell, totals in chain.items() if cell.epoch == epoch},
+            designed_shares(shares, plan.holdout),
+        )
+        for epoch, shares in weights.items()
+    ]
 
 
 def _exposed(chain: Totals, plan: Plan, epochs: Iterable[SavedEpoch]) -> SplitCheck | None:

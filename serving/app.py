@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import consoles, errors, health
+from serving.campaigns.learning import learning
 from serving.campaigns.routes import router as campaigns
 from serving.contacts.routes import router as contacts
 from serving.customers.routes import router as customers
@@ -31,7 +32,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.live_hub = LiveHub(settings.redis_url or "redis://127.0.0.1:6379")
         app.state.services.start()
         await app.state.live_hub.start()
-        yield
+        async with learning(app.state.services):
+            yield
         await app.state.live_hub.stop()
         app.state.services.close()
 

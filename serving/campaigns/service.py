@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from experiments.allocation import due_weights
 from experiments.campaign import LAUNCHED, Plan, Status, check_transition, plan_to_dict
 from experiments.plan_document import parse_plan
 from experiments.treatment import check_plan, model_of, treated
@@ -22,6 +23,7 @@ from serving.in_force import vocabulary
 from serving.wiring import Services, registry_of
 
 FIRST_REASON = "launch"
+LEARNED = "learned"
 MOST_REASON = 200
 
 
@@ -69,6 +71,15 @@ class CampaignService:
             else:
                 raise CampaignFixed(status)
             return log.campaign(campaign_id)
+
+    def learn(self, campaign_id: str) -> bool:
+        """Open the epoch that Thompson sampling makes due; returns whether it was."""
+        with self.services.database.transaction() as log:
+            saved = log.campaign_for_change(campaign_id)
+            weights = due_weights(log, saved, self.services.clock())
+            if weights:
+                self._open_epoch(log, saved, weights, LEARNED)
+        return weights is not None
 
     def approve(self, campaign_id: str) -> SavedCampaign:
         """Register the plan as it is: from here on it is fixed."""

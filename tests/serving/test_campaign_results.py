@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from recsys.domain.campaign_unit import CampaignUnit
-from tests.builders import NOW
+from tests.builders import NOW, a_customer
 from tests.serving.test_campaign_decisions import LOUNGE, services_of
 from tests.serving.test_contacts import answer, offered, open_contact
 
@@ -129,7 +129,7 @@ def test_a_split_that_is_not_as_designed_hides_every_effect(api: TestClient, liv
         for number in range(60):
             unit = CampaignUnit(lived, f"u{number}", 1, "control", 0.5, NOW, day)
             stranger = replace(unit, customer_id=f"x{number}")
-            log.add_customer(_prospect(stranger.customer_id), NOW)
+            log.add_customer(replace(a_customer(), customer_id=stranger.customer_id), NOW)
             log.save_campaign_units({}, {lived: stranger})
     shown = results_of(api, lived)
     (verdict,) = shown["verdicts"]
@@ -142,12 +142,6 @@ def test_a_split_that_is_not_as_designed_hides_every_effect(api: TestClient, liv
     assert shown["hidden_because"]
     refused = api.get(f"{URL}/{lived}/effect.png")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:nbo:problem:split-check-failed")
-
-
-def _prospect(customer_id: str) -> Any:
-    from tests.builders import a_customer
-
-    return replace(a_customer(), customer_id=customer_id)
 
 
 def test_a_draft_has_no_results(api: TestClient) -> None:
