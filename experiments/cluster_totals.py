@@ -34,9 +34,10 @@ def with_clusters(
 ) -> Comparison:
     """Return the comparison over epochs with variances of its values that are robust to clusters of both arms.
 
-    Each of the `strata` has its `clusters` and its `slopes`. What units add to each arm's value, around its mean, is added up by cluster, over epochs with the epochs' shares of
-    units. `clustered_difference` gives the variance of such sums, and those of both values and of their difference also
-    give the covariance, for an agent's customers may be in both arms.
+    Each of the `strata` has its `clusters` and its `slopes`. What units add to each arm's value, around its mean, is
+    added up by cluster, over epochs with the epochs' shares of units. `clustered_difference` gives the variance of such
+    sums; those of both values and of their difference also give the covariance, for an agent's customers may be in both
+    arms.
     """
     counts = np.sum([totals.counts for totals in clusters], axis=0)
     added = [
