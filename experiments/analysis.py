@@ -28,15 +28,15 @@ ATTRITION_ALPHA = 0.001
 class MetricTotals:
     """A metric's totals by arm in each epoch; variables as in `ArmTotals`, the last `covariates` of them covariates.
 
-    With `clusters`, which go with one epoch only, `arms` names the arms of its columns. `left_out` counts units by arm
-    whose outcome is not known.
+    Where units come in clusters, `clusters` has those of each epoch, and `arms` names the arms of its columns.
+    `left_out` counts units by arm whose outcome is not known.
     """
 
     name: str
     kind: MetricKind
     epochs: Sequence[Mapping[str, ArmTotals]]
     covariates: int = 0
-    clusters: ClusterTotals | None = None
+    clusters: Sequence[ClusterTotals] = ()
     arms: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -112,7 +112,8 @@ def _result(metric: MetricTotals, control: str, arm: str, plan: Plan) -> MetricR
     if not math.isfinite(raw.variance):
         reason = "there are fewer than three clusters" if metric.clusters else "a denominator adds up to 0"
         return replace(nothing, notes=(*notes, f"No effect can be given: {reason}."))
-    absolute = _absolute(metric, raw, strata, plan)
+    counted = list(strata.values())
+    absolute = _absolute(metric, raw, counted, plan)
     if metric.covariates:
         better = _comparison(metric, strata, pair, metric.covariates)
         effect = absolute_effect(better, plan)
@@ -125,22 +126,22 @@ def _result(metric: MetricTotals, control: str, arm: str, plan: Plan) -> MetricR
         absolute=absolute,
         relative=relative,
         cuped=adjusted,
-        bayes=_chance(metric, raw, strata),
-        notes=(*notes, *_remarks(raw, absolute, relative, metric.clusters is not None)),
+        bayes=_chance(metric, raw, counted),
+        notes=(*notes, *_remarks(raw, absolute, relative, bool(metric.clusters))),
     )
 
 
-def _strata(metric: MetricTotals, control: str, arm: str) -> tuple[list[Stratum], tuple[str, ...]]:
-    """Return the epochs in which both arms have enough units, and what there is to say of the units left out."""
-    strata, notes = [], []
+def _strata(metric: MetricTotals, control: str, arm: str) -> tuple[dict[int, Stratum], tuple[str, ...]]:
+    """Return the epochs, by place, in which both arms have enough units, and what there is to say of the others."""
+    strata, notes = {}, []
     empty = ArmTotals.of(*[[]] * (metric.kind.outcomes + metric.covariates))
-    for number, epoch in enumerate(metric.epochs, 1):
+    for place, epoch in enumerate(metric.epochs):
         stratum = Stratum(epoch.get(control, empty), epoch.get(arm, empty))
         if min(stratum.control.n, stratum.treatment.n) >= LEAST_UNITS:
-            strata.append(stratum)
+            strata[place] = stratum
         elif stratum.n:
-            place = f"Epoch {number} does not count" if len(metric.epochs) > 1 else "No effect can be given"
-            notes.append(f"{place}: an arm has fewer than {LEAST_UNITS} units.")
+            effect = f"Epoch {place + 1} does not count" if len(metric.epochs) > 1 else "No effect can be given"
+            notes.append(f"{effect}: an arm has fewer than {LEAST_UNITS} units.")
     return strata, (*notes, *_left_out(metric, control, arm))
 
 
@@ -158,16 +159,15 @@ def _left_out(metric: MetricTotals, control: str, arm: str) -> list[str]:
     return [note]
 
 
-def _comparison(metric: MetricTotals, strata: Sequence[Stratum], pair: tuple[str, str], covariates: int) -> Comparison:
-    comparisons = []
-    for stratum in strata:
-        slopes = cuped.slopes(stratum, metric.kind, covariates) if covariates else None
-        compared = compare(stratum, metric.kind, slopes)
-        if metric.clusters:
-            columns = metric.clusters.pair(*(metric.arms.index(name) for name in pair))
-            compared = with_clusters(compared, columns, stratum, metric.kind, slopes)
-        comparisons.append(compared)
-    return stratify(comparisons)
+def _comparison(
+    metric: MetricTotals, strata: Mapping[int, Stratum], pair: tuple[str, str], covariates: int
+) -> Comparison:
+    slopes = [cuped.slopes(stratum, metric.kind, covariates) for stratum in strata.values()]
+    compared = stratify([compare(one, metric.kind, theta) for one, theta in zip(strata.values(), slopes, strict=True)])
+    if not metric.clusters:
+        return compared
+    columns = [metric.clusters[place].pair(*(metric.arms.index(name) for name in pair)) for place in strata]
+    return with_clusters(compared, list(strata.values()), columns, metric.kind, slopes)
 
 
 def _absolute(metric: MetricTotals, raw: Comparison, strata: Sequence[Stratum], plan: Plan) -> Estimate:

@@ -1,5 +1,6 @@
 """Two arms side by side when units come in clusters: the same values as without, with cluster-robust variances."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +12,10 @@ from experiments.comparison import Comparison, MetricKind, Stratum, influence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClusterTotals:
-    """Units (G, arms) and sums of d variables (G, arms, d) in each cluster; variables as in `ArmTotals`."""
+    """Units (G, arms) and sums of d variables (G, arms, d) in one epoch's clusters; variables as in `ArmTotals`.
+
+    Over epochs a cluster keeps its row.
+    """
 
     counts: FloatArray
     sums: FloatArray
@@ -22,32 +26,48 @@ class ClusterTotals:
 
 
 def with_clusters(
-    comparison: Comparison, clusters: ClusterTotals, stratum: Stratum, kind: MetricKind, slopes: FloatArray | None
+    comparison: Comparison,
+    strata: Sequence[Stratum],
+    clusters: Sequence[ClusterTotals],
+    kind: MetricKind,
+    slopes: Sequence[FloatArray],
 ) -> Comparison:
-    """Return the comparison of one epoch with variances of its values that are robust to `clusters` of two arms.
+    """Return the comparison over epochs with variances of its values that are robust to clusters of both arms.
 
-    What units add to each arm's value, around its mean, is added up by cluster; `clustered_difference` gives the
-    variance of such sums, and those of both values and of their difference also give the covariance, for an agent's
-    customers may be in both arms.
+    Each of the `strata` has its `clusters` and its `slopes`. What units add to each arm's value, around its mean, is
+    added up by cluster, over epochs with the epochs' shares of units. `clustered_difference` gives the variance of such
+    sums; those of both values and of their difference also give the covariance, for an agent's customers may be in both
+    arms.
     """
-    theta = np.zeros(0) if slopes is None else slopes
-    covariates = slice(kind.outcomes, kind.outcomes + len(theta))
-    units = np.array([arm.n for arm in stratum], dtype=np.float64)
-    means = np.stack([arm.means for arm in stratum])
-    weights = np.stack([influence(arm, kind, theta) for arm in stratum])
-    deviations = clusters.sums - clusters.counts[:, :, None] * means
-    centre = deviations[:, :, covariates].sum(axis=1) @ theta / stratum.n
-    control, treatment = (np.einsum("gkd,kd->gk", deviations, weights) / units + centre[:, None]).T
+    counts = np.sum([totals.counts for totals in clusters], axis=0)
+    added = [
+        stratum.n / comparison.n * _added(stratum, totals, kind, theta)
+        for stratum, totals, theta in zip(strata, clusters, slopes, strict=True)
+    ]
+    control, treatment = np.sum(added, axis=0)
 
-    def variance(added: FloatArray) -> float:
-        sums = np.stack([np.zeros_like(added), added * units[1]], axis=1)
-        return clustered_difference(clusters.counts, sums)[1] ** 2
+    def variance(added: FloatArray) -> tuple[float, float]:
+        sums = np.stack([np.zeros_like(added), added * counts[:, 1].sum()], axis=1)
+        _, error, degrees = clustered_difference(counts, sums)
+        return error**2, degrees
 
-    spreads = variance(control), variance(treatment)
+    (of_control, _), (of_treatment, _) = variance(control), variance(treatment)
+    of_difference, degrees = variance(treatment - control)
     return replace(
         comparison,
-        control_variance=spreads[0],
-        treatment_variance=spreads[1],
-        covariance=(sum(spreads) - variance(treatment - control)) / 2,
-        degrees_of_freedom=clustered_difference(clusters.counts, clusters.sums[:, :, 0])[2],
+        control_variance=of_control,
+        treatment_variance=of_treatment,
+        covariance=(of_control + of_treatment - of_difference) / 2,
+        degrees_of_freedom=degrees,
     )
+
+
+def _added(stratum: Stratum, clusters: ClusterTotals, kind: MetricKind, slopes: FloatArray) -> FloatArray:
+    """Return what each cluster adds to control's and to treatment's value (2, G) of one epoch."""
+    covariates = slice(kind.outcomes, kind.outcomes + len(slopes))
+    units = np.array([arm.n for arm in stratum], dtype=np.float64)
+    means = np.stack([arm.means for arm in stratum])
+    weights = np.stack([influence(arm, kind, slopes) for arm in stratum])
+    deviations = clusters.sums - clusters.counts[:, :, None] * means
+    centre = deviations[:, :, covariates].sum(axis=1) @ slopes / stratum.n
+    return np.asarray((np.einsum("gkd,kd->gk", deviations, weights) / units + centre[:, None]).T)

@@ -10,6 +10,9 @@ import numpy as np
 from experiments import proportions
 from experiments.arm_totals import ArmTotals, FloatArray
 
+NO_SLOPES: FloatArray = np.zeros(0)
+"""The slopes of no covariates."""
+
 
 class MetricKind(StrEnum):
     """What a metric averages: 0 or 1 of each unit, a number of each unit, or one sum over another."""
@@ -82,29 +85,28 @@ def influence(arm: ArmTotals, kind: MetricKind, slopes: FloatArray) -> FloatArra
     return weights
 
 
-def compare(stratum: Stratum, kind: MetricKind, slopes: FloatArray | None = None) -> Comparison:
+def compare(stratum: Stratum, kind: MetricKind, slopes: FloatArray = NO_SLOPES) -> Comparison:
     """Return the arms' values in one epoch, adjusted for the covariates that have `slopes` (c,).
 
     Means have the degrees of freedom of Welch 1947, eq. 28. Shares have p(1−p)/n and the normal distribution; where
     counts are small, the variances of `proportions.cautious_variances`. An adjusted value is taken to the covariates'
     mean over both arms, with which both values move: hence their covariance, which matters to relative effects.
     """
-    theta = np.zeros(0) if slopes is None else slopes
-    covariates = slice(kind.outcomes, kind.outcomes + len(theta))
+    covariates = slice(kind.outcomes, kind.outcomes + len(slopes))
     centre = (stratum.control.sums + stratum.treatment.sums)[covariates] / stratum.n
     values, spreads, shared = [], [], []
     for arm in stratum:
-        weights = influence(arm, kind, theta)
-        values.append(_value(arm, kind) - float(theta @ (arm.means[covariates] - centre)))
+        weights = influence(arm, kind, slopes)
+        values.append(_value(arm, kind) - float(slopes @ (arm.means[covariates] - centre)))
         spreads.append(max(float(weights @ arm.covariances @ weights), 0.0) / arm.n)
-        shared.append(float(theta @ (arm.covariances @ weights)[covariates]) / stratum.n)
+        shared.append(float(slopes @ (arm.covariances @ weights)[covariates]) / stratum.n)
     degrees = welch(spreads, [arm.n - 1 for arm in stratum])
-    if kind is MetricKind.BINARY and slopes is None:
+    if kind is MetricKind.BINARY and not len(slopes):
         successes, units = counts([stratum])
         is_small = proportions.has_small_counts(successes, units)
         spreads = (proportions.cautious_variances if is_small else proportions.variances)(successes, units)[0].tolist()
         degrees = np.inf
-    centred = sum(arm.n * float(theta @ arm.covariances[covariates, covariates] @ theta) for arm in stratum)
+    centred = sum(arm.n * float(slopes @ arm.covariances[covariates, covariates] @ slopes) for arm in stratum)
     centred /= stratum.n**2
     control, treatment = (spread + centred + 2 * along for spread, along in zip(spreads, shared, strict=True))
     return Comparison(stratum.n, values[0], values[1], control, treatment, centred + sum(shared), degrees)

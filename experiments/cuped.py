@@ -3,9 +3,7 @@
 import numpy as np
 
 from experiments.arm_totals import FloatArray
-from experiments.comparison import Comparison, MetricKind, Stratum, influence
-
-NO_SLOPES: FloatArray = np.zeros(0)
+from experiments.comparison import NO_SLOPES, Comparison, MetricKind, Stratum, influence
 
 
 def slopes(stratum: Stratum, kind: MetricKind, covariates: int) -> FloatArray:

@@ -137,9 +137,7 @@ def _totals(units: Units, columns: UnitColumns, metric: MetricColumns, missing: 
         kind=metric.kind,
         epochs=[{name: ArmTotals.of(*table[places == number].T) for number, name in enumerate(units.arms)}],
         covariates=len(adjusted),
-        clusters=_clusters(units.clusters[kept], places, table, len(units.arms))
-        if units.clusters is not None
-        else None,
+        clusters=[] if units.clusters is None else [_clusters(units.clusters[kept], places, table, len(units.arms))],
         arms=units.arms,
         left_out={name: int((~kept & (units.arm_numbers == number)).sum()) for number, name in enumerate(units.arms)},
     )

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from experiments import cuped
 from experiments.arm_totals import ArmTotals, FloatArray
 from experiments.cluster_totals import ClusterTotals, with_clusters
-from experiments.comparison import Comparison, MetricKind, Stratum, compare
+from experiments.comparison import NO_SLOPES, Comparison, MetricKind, Stratum, compare, stratify
 from experiments.effects import absolute_effect, relative_effect
 from experiments.estimate import Plan
 from tests.experiments.arms import MEAN, RATIO
@@ -25,8 +25,8 @@ class World:
 
     def comparison(self, kind: MetricKind, *columns: FloatArray, covariates: int = 0) -> Comparison:
         stratum = Stratum(*(ArmTotals.of(*(c[side] for c in columns)) for side in (~self.is_treated, self.is_treated)))
-        slopes = cuped.slopes(stratum, kind, covariates) if covariates else None
-        return with_clusters(compare(stratum, kind, slopes), self.totals(*columns), stratum, kind, slopes)
+        slopes = cuped.slopes(stratum, kind, covariates)
+        return with_clusters(compare(stratum, kind, slopes), [stratum], [self.totals(*columns)], kind, [slopes])
 
     def totals(self, *columns: FloatArray) -> ClusterTotals:
         cells: NDArray[np.intp] = self.agents * 2 + self.is_treated
@@ -51,13 +51,24 @@ def test_means_are_the_clustered_regression_of_statsmodels() -> None:
         )
 
 
-def test_one_unit_a_cluster_is_nearly_no_clusters() -> None:
+@pytest.mark.parametrize("covariates", [0, 1])
+def test_one_unit_a_cluster_is_nearly_no_clusters(covariates: int) -> None:
     world = World(np.random.default_rng(1))
     world.agents = np.arange(1_500)
-    plain = compare(Stratum(*(ArmTotals.of(world.y[side]) for side in (~world.is_treated, world.is_treated))), MEAN)
-    clustered = world.comparison(MEAN, world.y)
-    assert clustered.variance == pytest.approx(plain.variance, rel=0.002)
-    assert clustered.covariance == pytest.approx(0.0, abs=1e-4 * plain.variance)
+    arms = Stratum(*(ArmTotals.of(world.y[s], world.x[s]) for s in (~world.is_treated, world.is_treated)))
+    plain = compare(arms, MEAN, cuped.slopes(arms, MEAN, covariates))
+    clustered = world.comparison(MEAN, world.y, world.x, covariates=covariates)
+    assert clustered.control_variance == pytest.approx(plain.control_variance, rel=0.003)
+    assert clustered.covariance == pytest.approx(plain.covariance, abs=0.003 * plain.variance)
+
+
+def test_agents_who_are_alike_in_every_epoch_are_no_news_in_the_second() -> None:
+    world = World(np.random.default_rng(4))
+    arms = Stratum(*(ArmTotals.of(world.y[side]) for side in (~world.is_treated, world.is_treated)))
+    once, totals = compare(arms, MEAN), world.totals(world.y)
+    twice = with_clusters(stratify([once, once]), [arms, arms], [totals, totals], MEAN, [NO_SLOPES, NO_SLOPES])
+    assert twice.variance == pytest.approx(world.comparison(MEAN, world.y).variance, rel=0.001)
+    assert stratify([once, once]).variance == pytest.approx(once.variance / 2)
 
 
 @pytest.mark.parametrize("kind", [MEAN, RATIO])

@@ -8,22 +8,38 @@ from typing import Any
 import pytest
 
 from serving.cli.main import main
+from tests.architecture.modules import ROOT
 
 HILLSTROM = Path(__file__).parents[3] / "shared" / "data" / "hillstrom" / "hillstrom_data.csv.gz"
 COMMAND = ["nbo", "experiment", "analyse", str(HILLSTROM), "--arm", "segment", "--control", "No E-Mail",
-           "--metric", "visit:binary", "--metric", "spend:mean", "--covariate", "history", "--json"]  # fmt: skip
+           "--metric", "visit:binary", "--metric", "spend:mean", "--covariate", "history"]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(not HILLSTROM.is_file(), reason="the shared real data are not on this machine")
 
 
-@pytest.fixture
-def document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    monkeypatch.setattr(sys, "argv", COMMAND)
+def printed(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command prints."""
+    monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
-    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return capsys.readouterr().out
+
+
+@pytest.fixture
+def document(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(printed([*COMMAND, "--json"], monkeypatch, capsys))
     return found
+
+
+def test_the_guide_shows_what_the_command_prints(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guide = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+    shown = guide.split("```\n")[3].splitlines()
+    lines = printed(COMMAND, monkeypatch, capsys).splitlines()
+    assert len(shown) > 30
+    assert [line for line in shown if line not in lines and line != "…"] == []
 
 
 def result(document: dict[str, Any], name: str) -> dict[str, Any]:
