@@ -44,7 +44,7 @@ class Look(NamedTuple):
 class ArmReadout:
     """What one treatment did to the primary metric beyond its effect, and what the plan's rule says of it.
 
-    `by_agent` is the effect with intervals that allow for customers of one agent being alike; None with several epochs.
+    `by_agent` is the effect with intervals that allow for customers of one agent being alike; None with few agents.
     """
 
     arm: str
@@ -141,8 +141,6 @@ class _Results:
 
     def by_agent(self, arm: str) -> MetricResult | None:
         """Return the primary effect of one arm with cluster-robust intervals."""
-        if len({cell.epoch for cell in self._cells}) != 1:
-            return None
         variables = self._primary.outcomes
         cells = self._log.campaign_totals(self._campaign_id, products_of(variables), self._until, by=("agent_id",))
         names = (self._plan.control.name, arm)
@@ -150,17 +148,19 @@ class _Results:
         if len(agents) < LEAST_CLUSTERS:
             return None
         place = {agent: number for number, agent in enumerate(agents)}
-        counts = np.zeros((len(agents), 2))
-        sums = np.zeros((len(agents), 2, len(variables)))
+        found = {
+            epoch: ClusterTotals(np.zeros((len(agents), 2)), np.zeros((len(agents), 2, len(variables))))
+            for epoch in sorted({cell.epoch for cell in self._cells})
+        }
         for cell, totals in cells.items():
             if cell.arm in names:
-                found = arm_totals(totals, variables)
+                added = arm_totals(totals, variables)
                 row, column = place[cell.agent_id or ""], names.index(cell.arm)
-                counts[row, column], sums[row, column] = found.n, found.sums
+                found[cell.epoch].counts[row, column], found[cell.epoch].sums[row, column] = added.n, added.sums
         plain = self._metric(self._primary, covariates=False)
-        clustered = replace(plain, clusters=ClusterTotals(counts, sums), arms=names)
-        found_ = analyse(self._arms, [clustered], names[0], self._looking(primary=True)).metrics
-        return next((result for result in found_ if result.arm == arm), None)
+        clustered = replace(plain, clusters=list(found.values()), arms=names)
+        results = analyse(self._arms, [clustered], names[0], self._looking(primary=True)).metrics
+        return next((result for result in results if result.arm == arm), None)
 
     def compliers(self, arm: str) -> ComplierEffect | None:
         """Return the effect on those who are pitched to because of the arm; None for a ratio and without units."""

@@ -161,4 +161,5 @@ def test_effects_over_epochs_are_stratified(api: TestClient) -> None:
     shown = results_of(api, campaign_id)
     assert shown["srm"]["verdict"] == "ok"
     assert shown["srm"]["df"] == 2
-    assert shown["arms"][0]["by_agent"] is None
+    by_agent = shown["arms"][0]["by_agent"]["absolute"]
+    assert by_agent["estimate"] == pytest.approx(shown["metrics"][0]["absolute"]["estimate"])
