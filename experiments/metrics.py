@@ -79,11 +79,6 @@ def kept_products(metrics: Sequence[str], covariates: Sequence[str]) -> tuple[st
     return tuple(sorted(products))
 
 
-def products_of(variables: Sequence[str]) -> tuple[str, ...]:
-    """Return the products that `arm_totals` of these variables needs."""
-    return tuple(sorted(set(_products(variables))))
-
-
 def arm_totals(totals: Mapping[str, float], variables: Sequence[str]) -> ArmTotals:
     """Return one cell's totals over these variables in their order, from its products by name (absent: 0)."""
     d = len(variables)
