@@ -39,6 +39,8 @@ class CampaignsInForce:
     running: tuple[CampaignInForce, ...]
     broken: Mapping[str, str]
     untreated: Treatment
+    kept: Mapping[str, tuple[str, ...]]
+    """The products whose totals each campaign keeps, of those that have ended too."""
     known: Vocabulary = field(repr=False)
     _treatments: dict[tuple[tuple[str, str], ...], Treatment] = field(default_factory=dict, repr=False)
 
@@ -98,7 +100,7 @@ def compiled(saved: Sequence[SavedCampaign], base: Treatment, known: Vocabulary)
         except CampaignInvalid as error:
             logger.warning("campaign_broken", campaign=one.campaign_id, reason=str(error))
             broken[one.campaign_id] = str(error)
-    return CampaignsInForce(tuple(running), broken, base, known)
+    return CampaignsInForce(tuple(running), broken, base, {one.campaign_id: one.kept for one in saved}, known)
 
 
 def _compiled(saved: SavedCampaign, base: Treatment, known: Vocabulary) -> CampaignInForce:
