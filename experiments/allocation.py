@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from experiments.arm_totals import ArmTotals
 from experiments.bandit import BatchWeights, next_weights
 from experiments.campaign import FIXED_SLICE, Status
-from experiments.metrics import METRICS, Wanted, arm_totals, products_of
+from experiments.metrics import METRICS, Wanted, arm_totals, products_for
 from experiments.plan_document import parse_plan
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
@@ -25,7 +25,7 @@ def due_weights(log: EventLog, saved: SavedCampaign, now: datetime) -> dict[str,
         return None
     metric = METRICS[plan.primary]
     until = now.astimezone(UTC).date() - timedelta(days=plan.maturity_days + 1)
-    cells = log.campaign_totals(saved.campaign_id, products_of(metric.outcomes), until)
+    cells = log.campaign_totals(saved.campaign_id, until, products=products_for(metric.outcomes))
     arms = [arm.name for arm in plan.arms]
     nothing = arm_totals({}, metric.outcomes)
     found = {(cell.epoch, cell.arm): arm_totals(totals, metric.outcomes) for cell, totals in cells.items()}

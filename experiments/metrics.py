@@ -72,7 +72,7 @@ def kept_products(metrics: Sequence[str], covariates: Sequence[str]) -> tuple[st
     return tuple(sorted(products))
 
 
-def products_of(variables: Sequence[str]) -> tuple[str, ...]:
+def products_for(variables: Sequence[str]) -> tuple[str, ...]:
     """Return the products that `arm_totals` of these variables needs."""
     return tuple(sorted(set(_products(variables))))
 

@@ -18,7 +18,7 @@ from experiments.comparison import MetricKind
 from experiments.compliance import ComplierEffect, PitchRates, compare_pitch_rates, complier_effect
 from experiments.estimate import Estimate
 from experiments.estimate import Plan as Looks
-from experiments.metrics import METRICS, PITCHED, Metric, Wanted, arm_totals, covariate_variables, products_of
+from experiments.metrics import METRICS, PITCHED, Metric, Wanted, arm_totals, covariate_variables, products_for
 from experiments.multiplicity import bonferroni_level
 from experiments.plan_document import parse_plan
 from experiments.srm import Split, SplitCheck, check_splits
@@ -86,7 +86,7 @@ def read_out(log: EventLog, saved: SavedCampaign, now: datetime) -> Readout:
     plan = parse_plan(saved.plan)
     today = now.astimezone(UTC).date()
     until = today - timedelta(days=plan.maturity_days + 1)
-    chain = log.campaign_totals(saved.campaign_id, STAGES)
+    chain = log.campaign_totals(saved.campaign_id, products=STAGES)
     assigned = check_splits(_splits(chain, plan, saved.epochs, EVERYONE))
     results = _Results(log, saved.campaign_id, plan, until)
     metrics = results.metrics()
@@ -123,7 +123,7 @@ class _Results:
 
     def __init__(self, log: EventLog, campaign_id: str, plan: Plan, until: date) -> None:
         self._log, self._campaign_id, self._plan, self._until = log, campaign_id, plan, until
-        self._cells = log.campaign_totals(campaign_id, plan.kept, until)
+        self._cells = log.campaign_totals(campaign_id, until)
         self._covariates = covariate_variables(plan.covariates)
         self._primary = METRICS[plan.primary]
         self._arms = [Split({}, {arm.name: 1.0 for arm in plan.arms})]
@@ -142,7 +142,7 @@ class _Results:
     def by_agent(self, arm: str) -> MetricResult | None:
         """Return the primary effect of one arm with cluster-robust intervals."""
         variables = self._primary.outcomes
-        cells = self._log.campaign_totals(self._campaign_id, products_of(variables), self._until, by=("agent_id",))
+        cells = self._log.campaign_totals(self._campaign_id, self._until, ("agent_id",), products_for(variables))
         names = (self._plan.control.name, arm)
         agents = sorted({cell.agent_id or "" for cell in cells if cell.arm in names})
         if len(agents) < LEAST_CLUSTERS:
@@ -178,7 +178,7 @@ class _Results:
     def looks(self) -> Iterable[Look]:
         """Yield the primary effect of every arm over time, day by day as the units matured."""
         variables = self._primary.outcomes
-        cells = self._log.campaign_totals(self._campaign_id, products_of(variables), self._until, by=("day",))
+        cells = self._log.campaign_totals(self._campaign_id, self._until, ("day",), products_for(variables))
         epochs = sorted({cell.epoch for cell in cells})
         days = sorted({cell.day for cell in cells if cell.day})
         nothing = arm_totals({}, variables)

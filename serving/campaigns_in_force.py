@@ -27,6 +27,8 @@ class CampaignsInForce:
 
     launched: tuple[CampaignInForce, ...]
     broken: Mapping[str, str]
+    kept: Mapping[str, tuple[str, ...]]
+    """The products whose totals each campaign keeps, of those that have ended too."""
 
     @property
     def running(self) -> tuple[CampaignInForce, ...]:
@@ -65,7 +67,7 @@ def compiled(saved: Sequence[SavedCampaign], rules: tuple[Catalogue, Policy], kn
             broken[one.campaign_id] = str(error)
             is_running = False
         launched.append(_compiled(one, rules[0], known, is_running))
-    return CampaignsInForce(tuple(launched), broken)
+    return CampaignsInForce(tuple(launched), broken, {one.campaign_id: one.kept for one in saved})
 
 
 def _compiled(saved: SavedCampaign, catalogue: Catalogue, known: Vocabulary, is_running: bool) -> CampaignInForce:

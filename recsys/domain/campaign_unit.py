@@ -1,9 +1,9 @@
 """One customer in one campaign: assigned, recommended to, pitched to, answered, and what their outcomes come to."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from recsys.domain.outcome import Answer
@@ -102,10 +102,6 @@ class CampaignUnit:
             return float(self.covariates.get(variable.removeprefix("no_x_")) is None)
         raise ValueError(f"there is no variable {variable!r} of a campaign's unit")
 
-    def product(self, name: str) -> float:
-        """Return a product by the name that `product_name` gives it."""
-        return math.prod(map(self.value_of, name.split("*")))
-
     def _still_counts(self, at: datetime) -> bool:
         return at.astimezone(UTC).date() <= self.counts_until
 
@@ -115,6 +111,21 @@ def product_name(first: str, second: str) -> str:
     if first == EVERYONE or (first == second and not _is_measured(first)):
         return second
     return first if second == EVERYONE else "*".join(sorted((first, second)))
+
+
+def products_of(unit: CampaignUnit, names: tuple[str, ...]) -> list[float]:
+    """Return the products of a unit's variables by the names that `product_name` gives them."""
+    variables, factors = _factors(names)
+    values = [unit.value_of(variable) for variable in variables]
+    return [values[first] * (values[second] if second >= 0 else 1.0) for first, second in factors]
+
+
+@lru_cache(maxsize=256)
+def _factors(names: tuple[str, ...]) -> tuple[list[str], list[tuple[int, int]]]:
+    """Return the variables in these products, and of each product the places of its variables; −1 where it has one."""
+    variables = list(dict.fromkeys(variable for name in names for variable in name.split("*")))
+    places = {variable: place for place, variable in enumerate(variables)} | {"": -1}
+    return variables, [(places[first], places[second]) for first, _, second in (name.partition("*") for name in names)]
 
 
 def _is_measured(variable: str) -> bool:

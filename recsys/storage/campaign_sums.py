@@ -1,22 +1,31 @@
-"""The variables of a campaign's units in SQL, the same as `CampaignUnit` computes them."""
+"""The totals of a campaign counted from all of its units in SQL, as `CampaignUnit` computes its variables."""
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import mul
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, case, cast, func, literal
+from sqlalchemy import ColumnElement, Double, Select, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from recsys.domain.campaign_unit import COUNTS, EVERYONE, STAGES
 from recsys.storage.schema import campaign_units
 
+CELL = ("epoch", "arm", "day", "agent_id")
 _UNITS = campaign_units.c
 
 
-def sum_of(product: str, database: str) -> ColumnElement[float]:
-    """Return the sum over units of a product, by the name of `product_name`."""
-    first, *others = (_variable(name, database) for name in product.split("*"))
-    for other in others:
-        first = first * other
-    return func.sum(first)
+def counted_totals(campaign_id: str, products: Sequence[str], database: str) -> Select[Any]:
+    """Return the query of `CELL` and the sums of these products, by the names that `product_name` gives them."""
+    named = sorted({name for product in products for name in product.split("*")})
+    variables = [_variable(name, database).label(f"v{place}") for place, name in enumerate(named)]
+    cell = [_UNITS[name] for name in CELL]
+    # OFFSET 0 keeps the planner from computing a variable again in every product.
+    units = select(*cell, *variables).where(_UNITS.campaign_id == campaign_id).offset(0).subquery("units")
+    column = {name: units.c[f"v{place}"] for place, name in enumerate(named)}
+    sums = [func.sum(reduce(mul, (column[name] for name in product.split("*")))) for product in products]
+    keys = [units.c[name] for name in CELL]
+    return select(*keys, *sums).group_by(*keys)
 
 
 def _variable(name: str, database: str) -> ColumnElement[Any]:

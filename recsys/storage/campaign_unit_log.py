@@ -1,28 +1,26 @@
 """Who is in which campaign and what came of it, with totals that are kept in the same transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from recsys.domain.campaign_unit import EVERYONE, CampaignUnit
+from recsys.domain.campaign_unit import COUNTS, EVERYONE, STAGES, CampaignUnit, products_of
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.campaign_sums import sum_of
+from recsys.storage.campaign_sums import CELL, counted_totals
 from recsys.storage.schema import campaign_totals, campaign_units, campaign_volumes, campaigns
 
 _FIELDS = tuple(one.name for one in fields(CampaignUnit))
 _KEYS = ("customer_id", "campaign_id")
-_MAY_CHANGE = tuple(name for name in _FIELDS if name.endswith("_at") and name != "assigned_at") + _FIELDS[-11:]
-_CELL = ("epoch", "arm", "day", "agent_id")
+_MAY_CHANGE = (*(f"{stage}_at" for stage in STAGES), *COUNTS)
 _UNITS_OF = select(*(campaign_units.c[name] for name in _FIELDS)).where(
     campaign_units.c.customer_id == bindparam("customer_id")
 )
-_CAMPAIGN_IDS: BindParameter[Sequence[str]] = bindparam("campaign_ids", expanding=True)
-_KEPT = select(campaigns.c.campaign_id, campaigns.c.kept).where(campaigns.c.campaign_id.in_(_CAMPAIGN_IDS))
+_KEPT = select(campaigns.c.kept).where(campaigns.c.campaign_id == bindparam("campaign_id"))
 _ADD_UNIT = insert(campaign_units)
 _ADD_TOTAL = insert(campaign_totals)
 _SET_UNIT = (
@@ -64,26 +62,26 @@ class CampaignUnitLog(BoundLog):
         rows = self._connection.execute(_UNITS_OF, {"customer_id": customer_id})
         return {row.campaign_id: _to_unit(row) for row in rows}
 
-    def save_campaign_units(self, before: Mapping[str, CampaignUnit], after: Mapping[str, CampaignUnit]) -> None:
+    def save_campaign_units(
+        self, before: Mapping[str, CampaignUnit], after: Mapping[str, CampaignUnit], kept: Mapping[str, tuple[str, ...]]
+    ) -> None:
         """Save a customer's units that are new or changed since `before`, and what that adds to the totals.
 
-        Call it once a transaction: totals are locked in the order of campaigns, so that none waits in a circle.
+        `kept` are the products whose totals each campaign keeps. Call it once a transaction: totals are locked in the
+        order of campaigns, so that none waits in a circle.
         """
-        changed = {name: unit for name, unit in sorted(after.items()) if before.get(name) != unit}
-        if not changed:
-            return
-        kept = self._kept(changed)
         added: list[dict[str, Any]] = []
-        rows: list[dict[str, Any]] = []
+        changed: list[dict[str, Any]] = []
         totals: list[dict[str, Any]] = []
-        for campaign_id, unit in changed.items():
+        for campaign_id, unit in sorted(after.items()):
             old = before.get(campaign_id)
-            (rows if old else added).append(_row(unit, is_new=old is None))
-            totals += _additions(old, unit, kept[campaign_id])
+            if old != unit:
+                (changed if old else added).append(_row(unit, is_new=old is None))
+                totals += _additions(old, unit, kept[campaign_id])
         if added:
             self._connection.execute(_ADD_UNIT, added)
-        if rows:
-            self._connection.execute(_SET_UNIT, rows)
+        if changed:
+            self._connection.execute(_SET_UNIT, changed)
         if totals:
             self._connection.execute(_ADD_TO_TOTAL[self._connection.dialect.name], totals)
 
@@ -102,29 +100,31 @@ class CampaignUnitLog(BoundLog):
         return int(today), int(ever)
 
     def campaign_totals(
-        self, campaign_id: str, products: Collection[str], until: date | None = None, by: Collection[str] = ()
+        self, campaign_id: str, until: date | None = None, by: Collection[str] = (), products: Collection[str] = ()
     ) -> dict[Cell, dict[str, float]]:
-        """Return the totals of these products over the units assigned up to the day `until`, `EVERYONE` with them.
+        """Return the kept totals over the units assigned up to the day `until`; a product without an entry is 0.
 
-        They come by epoch and arm, and by day and agent too where `by` has "day" and "agent_id". A product without
-        an entry is 0 there.
+        They come by epoch and arm, and by agent and day too where `by` has "agent_id" and "day": all of the campaign's
+        products at once, or only `EVERYONE` and those of `products`.
         """
         table = campaign_totals.c
-        columns = [table[name] for name in _CELL if name in ("epoch", "arm", *by)]
-        wanted = select(*columns, table.product, func.sum(table.total)).where(
-            table.campaign_id == campaign_id, table.product.in_({EVERYONE, *products})
-        )
+        columns = [table[name] for name in ("epoch", "arm", "agent_id", "day") if name in ("epoch", "arm", *by)]
+        wanted = select(table.product, *columns, func.sum(table.total)).where(table.campaign_id == campaign_id)
+        if products:
+            wanted = wanted.where(table.product.in_({EVERYONE, *products}))
         if until is not None:
             wanted = wanted.where(table.day <= until)
         names = [column.name for column in columns]
-        found: dict[Cell, dict[str, float]] = {}
-        for *cell, product, total in self._connection.execute(wanted.group_by(*columns, table.product)):
-            found.setdefault(Cell(**dict(zip(names, cell, strict=True))), {})[product] = total
-        return dict(sorted(found.items()))
+        found: dict[tuple[Any, ...], dict[str, float]] = {}
+        # Grouped in the order of the key, so that SQLite need not sort.
+        for product, *cell, total in self._connection.execute(wanted.group_by(table.product, *columns)):
+            found.setdefault(tuple(cell), {})[product] = total
+        cells = {Cell(**dict(zip(names, cell, strict=True))): totals for cell, totals in found.items()}
+        return dict(sorted(cells.items()))
 
     def wrong_campaign_totals(self, campaign_id: str, tolerance: float = 1e-9) -> list[Difference]:
         """Return the kept totals that differ from what all units add up to by more than rounding."""
-        kept = self.campaign_totals(campaign_id, self._kept([campaign_id])[campaign_id], by=("day", "agent_id"))
+        kept = self.campaign_totals(campaign_id, by=("day", "agent_id"))
         counted = self._counted_totals(campaign_id)
         wrong = []
         for cell in sorted(kept.keys() | counted.keys()):
@@ -141,7 +141,7 @@ class CampaignUnitLog(BoundLog):
         self._connection.execute(delete(campaign_totals).where(campaign_totals.c.campaign_id == campaign_id))
         rows = [
             {"campaign_id": campaign_id, "product": product, "total": total}
-            | {name: getattr(cell, name) for name in _CELL}
+            | {name: getattr(cell, name) for name in CELL}
             for cell, totals in counted.items()
             for product, total in totals.items()
             if total
@@ -149,30 +149,24 @@ class CampaignUnitLog(BoundLog):
         if rows:
             self._connection.execute(_ADD_TOTAL, rows)
 
-    def _kept(self, campaign_ids: Collection[str]) -> dict[str, tuple[str, ...]]:
-        rows = self._connection.execute(_KEPT, {"campaign_ids": list(campaign_ids)})
-        return {campaign_id: tuple(orjson.loads(kept)) for campaign_id, kept in rows}
-
     def _counted_totals(self, campaign_id: str) -> dict[Cell, dict[str, float]]:
-        products = self._kept([campaign_id])[campaign_id]
-        cell = [campaign_units.c[name] for name in _CELL]
-        sums = [sum_of(product, self._connection.dialect.name) for product in products]
-        counted = select(*cell, *sums).where(campaign_units.c.campaign_id == campaign_id).group_by(*cell)
+        products = orjson.loads(self._connection.execute(_KEPT, {"campaign_id": campaign_id}).scalar_one())
+        counted = counted_totals(campaign_id, products, self._connection.dialect.name)
         return {
-            Cell(*row[: len(_CELL)]): dict(zip(products, row[len(_CELL) :], strict=True))
+            Cell(*row[: len(CELL)]): dict(zip(products, row[len(CELL) :], strict=True))
             for row in self._connection.execute(counted)
         }
 
 
-def _additions(before: CampaignUnit | None, after: CampaignUnit, kept: Sequence[str]) -> list[dict[str, Any]]:
+def _additions(before: CampaignUnit | None, after: CampaignUnit, kept: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return what a unit that was `before` adds to the totals by now being `after`."""
-    cell = {"campaign_id": after.campaign_id, **{name: getattr(after, name) for name in _CELL}}
-    found = []
-    for product in kept:
-        total = after.product(product) - (before.product(product) if before else 0.0)
-        if total:
-            found.append({**cell, "product": product, "total": total})
-    return found
+    cell = {"campaign_id": after.campaign_id, **{name: getattr(after, name) for name in CELL}}
+    was = products_of(before, kept) if before else [0.0] * len(kept)
+    return [
+        {**cell, "product": product, "total": new - old}
+        for product, old, new in zip(kept, was, products_of(after, kept), strict=True)
+        if new != old
+    ]
 
 
 def _row(unit: CampaignUnit, *, is_new: bool) -> dict[str, Any]:

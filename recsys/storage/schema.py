@@ -284,8 +284,8 @@ campaign_totals = Table(
     Column("product", String, primary_key=True, comment="of a unit's variables, as product_name says it"),
     Column("epoch", Integer, primary_key=True, autoincrement=False),
     Column("arm", String, primary_key=True),
-    Column("day", Date, primary_key=True),
     Column("agent_id", String, primary_key=True),
+    Column("day", Date, primary_key=True),
     Column("total", Float, nullable=False, comment="over the units assigned that day in contacts of that agent"),
     sqlite_with_rowid=False,
 )

@@ -21,6 +21,7 @@ from recsys.ranking.eligibility import rule_facts
 from recsys.storage.contact_log import COMPLAINT
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
+from serving.campaigns_in_force import CampaignsInForce
 from serving.wiring import Services
 
 NOT_APPLIED = "campaign_not_applied"
@@ -37,12 +38,15 @@ class Campaigning:
         self._units_now: dict[str, CampaignUnit] | None = None
 
     @cached_property
+    def _in_force(self) -> CampaignsInForce:
+        services, log = self._services, self.log
+        return services.campaigns.current(log, services.catalogue.current(log), services.policy.current(log))
+
+    @cached_property
     def _campaigns(self) -> tuple[CampaignInForce, ...]:
         """The campaigns whose units still count, running or not."""
-        services, log = self._services, self.log
-        rules = services.catalogue.current(log), services.policy.current(log)
-        now = services.clock()
-        return tuple(one for one in services.campaigns.current(log, *rules).launched if one.counts(now))
+        now = self._services.clock()
+        return tuple(one for one in self._in_force.launched if one.counts(now))
 
     @property
     def _units(self) -> dict[str, CampaignUnit]:
@@ -125,7 +129,7 @@ class Campaigning:
     def save(self) -> None:
         """Write what changed since the last time."""
         if self._saved is not None and self._units_now is not None:
-            self.log.save_campaign_units(self._saved, self._units_now)
+            self.log.save_campaign_units(self._saved, self._units_now, self._in_force.kept)
             self._saved = dict(self._units_now)
 
     def _reach(self, stage: str, offer_ids: set[str], at: datetime) -> None:

@@ -37,7 +37,7 @@ def serve(database: Database, number: int, campaign: CampaignInForce, **changes:
     with database.transaction(who.customer_id) as log:
         before = log.campaign_units(who.customer_id)
         after = enrol(log, who, [campaign], before, holdout)
-        log.save_campaign_units(before, after)
+        log.save_campaign_units(before, after, {"k1": campaign.plan.kept})
     return after
 
 

@@ -32,7 +32,7 @@ def enrol(services: Services, campaign_id: str, customers: range, rates: dict[st
             if number % 100 < 100 * rates[unit.arm]:
                 unit = unit.answering(Answer.ACCEPTED, now, net_value=1.0, is_sale=True, of_campaign=True)
             log.add_customer(replace(a_customer(), customer_id=customer_id), now)
-            log.save_campaign_units({}, {campaign_id: unit})
+            log.save_campaign_units({}, {campaign_id: unit}, {campaign_id: campaign.plan.kept})
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_the_fixed_slice_keeps_the_plans_weights_and_the_split_check_knows_both(
     enrol(services, learned, range(600, 1800), {"control": 0.2, "new": 0.4})
     set_clock(api, NOW + timedelta(days=9))
     with services.database.read() as log:
-        cells = log.campaign_totals(learned, ())
+        cells = log.campaign_totals(learned)
     units = {(cell.epoch, cell.arm): totals["1"] for cell, totals in cells.items()}
     fixed = units[FIXED_SLICE, "control"] / (units[FIXED_SLICE, "control"] + units[FIXED_SLICE, "new"])
     learning = units[2, "control"] / (units[2, "control"] + units[2, "new"])

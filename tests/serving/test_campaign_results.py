@@ -130,7 +130,7 @@ def test_a_split_that_is_not_as_designed_hides_every_effect(api: TestClient, liv
             unit = CampaignUnit(lived, f"u{number}", 1, "control", 0.5, NOW, day)
             stranger = replace(unit, customer_id=f"x{number}")
             log.add_customer(replace(a_customer(), customer_id=stranger.customer_id), NOW)
-            log.save_campaign_units({}, {lived: stranger})
+            log.save_campaign_units({}, {lived: stranger}, {lived: log.campaign(lived).kept})
     shown = results_of(api, lived)
     (verdict,) = shown["verdicts"]
     assert (verdict["decision"], shown["metrics"], shown["over_time"], shown["srm"]["verdict"]) == (

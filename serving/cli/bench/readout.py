@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from experiments.enrolment import CampaignInForce, Participant, enrol
-from experiments.metrics import METRICS, arm_totals, covariate_variables, products_of
+from experiments.metrics import METRICS, arm_totals, covariate_variables
 from experiments.plan_document import parse_plan
 from recsys.domain.campaign_unit import COUNTS
 from recsys.domain.customer import Customer
@@ -169,10 +169,10 @@ def _read_out(database: Database, campaign: "CampaignPlan", until: date, by: tup
     """Read the totals of every metric with its covariate, and with what was pitched; returns the units."""
     units = 0.0
     with database.read() as log:
-        for metric in campaign.metrics:
-            for variables in (metric.outcomes + covariate_variables(campaign.covariates), (metric.of, "pitched")):
-                found = log.campaign_totals(CAMPAIGN, products_of(variables), until, by)
-                units = sum(arm_totals(totals, variables).n for totals in found.values())
+        cells = log.campaign_totals(CAMPAIGN, until, by)
+    for metric in campaign.metrics:
+        for variables in (metric.outcomes + covariate_variables(campaign.covariates), (metric.of, "pitched")):
+            units = sum(arm_totals(totals, variables).n for totals in cells.values())
     return units
 
 
@@ -181,23 +181,23 @@ def _written_one_by_one(database: Database, campaign: "CampaignPlan", customers:
     from experiments.assignment import assigner
 
     force = CampaignInForce(CAMPAIGN, campaign, assigner(CAMPAIGN, campaign, 1, campaign.weights, None), frozenset())
-    enrolled, answered = [], []
+    enrolled, answered, kept = [], [], {CAMPAIGN: campaign.kept}
     for number in range(customers):
-        who = Participant(f"new{number}", {"age": 40.0}, "phone", f"a{number % 50}", LAUNCH)
+        who = Participant(f"new{CAMPAIGN}{number}", {"age": 40.0}, "phone", f"a{number % 50}", LAUNCH)
         with database.transaction(who.customer_id) as log:
             log.add_customer(Customer(who.customer_id), LAUNCH)
             began = time.perf_counter()
             before = log.campaign_units(who.customer_id)
             units = {name: unit.reaching("recommended", LAUNCH)
                      for name, unit in enrol(log, who, [force], before).items()}  # fmt: skip
-            log.save_campaign_units(before, units)
+            log.save_campaign_units(before, units, kept)
             enrolled.append(time.perf_counter() - began)
         with database.transaction(who.customer_id) as log:
             began = time.perf_counter()
             before = log.campaign_units(who.customer_id)
             after = {name: unit.answering(Answer.ACCEPTED, LAUNCH, net_value=50.0, is_sale=True, of_campaign=True)
                      for name, unit in before.items()}  # fmt: skip
-            log.save_campaign_units(before, after)
+            log.save_campaign_units(before, after, kept)
             answered.append(time.perf_counter() - began)
     return {"enrol": round(1e6 * float(np.median(enrolled))), "answer": round(1e6 * float(np.median(answered)))}
 

@@ -43,3 +43,13 @@ def test_the_version_stands_for_the_offers_and_not_their_order() -> None:
 def test_a_rule_that_names_what_is_no_longer_known_is_refused() -> None:
     with pytest.raises(CatalogueInvalid, match=r"card.*column 1"):
         build_catalogue([CARD], BUILT_IN)
+
+
+def test_rules_of_an_earlier_catalogue_are_taken_over_where_their_types_are_the_same() -> None:
+    offers = [CARD, LOAN]
+    earlier = build_catalogue(offers, VOCABULARY)
+    again = build_catalogue(offers, VOCABULARY, earlier)
+    assert (again.version, again.eligibility("card")) == (earlier.version, earlier.eligibility("card"))
+    assert again.terms("card")["rate"] is earlier.terms("card")["rate"]
+    with pytest.raises(CatalogueInvalid):
+        build_catalogue(offers, {**VOCABULARY, "age": ValueType.TEXT}, earlier)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from experiments.metrics import METRICS, arm_totals, covariate_variables, products_of
+from experiments.metrics import METRICS, arm_totals, covariate_variables
 from recsys.domain.campaign_unit import COUNTS, STAGES, CampaignUnit
 from recsys.domain.outcome import Answer
 from recsys.storage.campaign_unit_log import Cell, Difference
@@ -21,6 +21,7 @@ from tests.experiments.plans import a_saved_campaign
 
 COVARIATES = ("age", "income of household")
 CUSTOMERS = 40
+CAMPAIGN = a_saved_campaign(secondaries=[name for name in METRICS if name != "sold"], covariates=COVARIATES)
 
 
 def a_unit(**changes: Any) -> CampaignUnit:
@@ -34,15 +35,14 @@ def save(database: Database, unit: CampaignUnit, before: CampaignUnit | None = N
     with database.transaction(unit.customer_id) as log:
         units = log.campaign_units(unit.customer_id)
         assert units.get(unit.campaign_id) == before
-        log.save_campaign_units(units, {**units, unit.campaign_id: unit})
+        log.save_campaign_units(units, {**units, unit.campaign_id: unit}, {"k1": CAMPAIGN.kept})
 
 
 @pytest.fixture
 def campaign(database: Database) -> Database:
     """An event log with a campaign `k1` on every metric and two covariates, and its customers."""
     with database.transaction() as log:
-        others = [name for name in METRICS if name != "sold"]
-        log.add_campaign(a_saved_campaign(secondaries=others, covariates=COVARIATES))
+        log.add_campaign(CAMPAIGN)
         for number in range(CUSTOMERS):
             log.add_customer(a_customer(customer_id=f"c{number}"), NOW)
     return database
@@ -92,10 +92,10 @@ def test_kept_totals_are_what_the_units_add_up_to(campaign: Database) -> None:
 
 
 def check_every_metric(log: EventLog, units: list[CampaignUnit]) -> None:
+    found = log.campaign_totals("k1", by=("day", "agent_id"))
+    assert found.keys() == {Cell(one.epoch, one.arm, one.day, one.agent_id) for one in units}
     for metric in METRICS.values():
         for variables in (metric.outcomes + covariate_variables(COVARIATES), (metric.of, "pitched")):
-            found = log.campaign_totals("k1", products_of(variables), by=("day", "agent_id"))
-            assert found.keys() == {Cell(one.epoch, one.arm, one.day, one.agent_id) for one in units}
             for cell, totals in found.items():
                 members = [one for one in units if Cell(one.epoch, one.arm, one.day, one.agent_id) == cell]
                 direct = np.array([[one.value_of(name) for name in variables] for one in members])
@@ -109,7 +109,7 @@ def test_totals_over_days_and_agents_are_those_of_the_matured_units(campaign: Da
     units = random_units(campaign, seed=2)
     until = (NOW + timedelta(days=1)).date()
     with campaign.read() as log:
-        found = log.campaign_totals("k1", ["value"], until)
+        found = log.campaign_totals("k1", until, products=["value"])
     for cell, totals in found.items():
         members = [one for one in units if (one.epoch, one.arm) == (cell.epoch, cell.arm) and one.day <= until]
         assert totals["1"] == len(members)
@@ -149,7 +149,7 @@ def test_nothing_is_written_for_a_unit_that_stays_as_it_is(campaign: Database) -
     save(campaign, a_unit())
     with campaign.transaction("c1") as log:
         units = log.campaign_units("c1")
-        log.save_campaign_units(units, dict(units))
+        log.save_campaign_units(units, dict(units), {})
         assert log.wrong_campaign_totals("k1") == []
 
 
@@ -183,7 +183,7 @@ def test_only_an_answer_to_what_the_campaign_is_about_is_a_pitch_of_it() -> None
 
 def test_a_variable_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="no variable 'saless'"):
-        a_unit().product("value*saless")
+        a_unit().value_of("saless")
 
 
 def test_the_volume_of_a_campaign_is_counted_by_day(campaign: Database) -> None:
@@ -206,4 +206,6 @@ def test_customers_served_at_once_add_up(campaign: Database) -> None:
         thread.join()
     with campaign.read() as log:
         assert log.wrong_campaign_totals("k1") == []
-        assert log.campaign_totals("k1", ["contacts"]) == {Cell(1, "control"): {"1": CUSTOMERS, "contacts": CUSTOMERS}}
+        assert log.campaign_totals("k1", products=["contacts"]) == {
+            Cell(1, "control"): {"1": CUSTOMERS, "contacts": CUSTOMERS}
+        }

@@ -45,6 +45,12 @@ def upgrade() -> None:
         _text("shipped_arm", nullable=True),
         sa.PrimaryKeyConstraint("campaign_id", name="pk_campaigns"),
     )
+    _create_history()
+    _create_units()
+    _create_totals()
+
+
+def _create_history() -> None:
     op.create_table(
         "campaign_epochs",
         _text("campaign_id"),
@@ -69,8 +75,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("change_id", name="pk_campaign_changes"),
     )
     op.create_index("ix_campaign_changes_campaign_id", "campaign_changes", ["campaign_id"])
-    _create_units()
-    _create_totals()
 
 
 def _create_units() -> None:
@@ -105,13 +109,13 @@ def _create_totals() -> None:
         _text("product", comment="of a unit's variables, as product_name says it"),
         sa.Column("epoch", sa.Integer(), autoincrement=False, nullable=False),
         _text("arm"),
-        sa.Column("day", sa.Date(), nullable=False),
         _text("agent_id"),
+        sa.Column("day", sa.Date(), nullable=False),
         sa.Column(
             "total", sa.Float(), nullable=False, comment="over the units assigned that day in contacts of that agent"
         ),
         _of_campaign("campaign_totals"),
-        sa.PrimaryKeyConstraint("campaign_id", "product", "epoch", "arm", "day", "agent_id", name="pk_campaign_totals"),
+        sa.PrimaryKeyConstraint("campaign_id", "product", "epoch", "arm", "agent_id", "day", name="pk_campaign_totals"),
         sqlite_with_rowid=False,
     )
     op.create_table(
