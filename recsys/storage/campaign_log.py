@@ -6,14 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 
 from recsys.domain.errors import CampaignNotFound
-from recsys.storage.bound_log import BoundLog
-from recsys.storage.prepared import Prepared
+from recsys.storage.catalogue_log import CatalogueLog
 from recsys.storage.schema import campaign_changes, campaign_epochs, campaigns
 
-_VERSION = Prepared(select(func.coalesce(func.max(campaign_changes.c.change_id), 0)))
 _LOCK = text("LOCK TABLE campaign_changes IN SHARE ROW EXCLUSIVE MODE")
 _ADD, _ADD_EPOCH, _ADD_CHANGE = insert(campaigns), insert(campaign_epochs), insert(campaign_changes)
 _EPOCHS = select(campaign_epochs).order_by(campaign_epochs.c.campaign_id, campaign_epochs.c.epoch)
@@ -74,16 +72,8 @@ _SET = (
 )
 
 
-class CampaignLog(BoundLog):
+class CampaignLog(CatalogueLog):
     """The campaigns' part of the log; every write adds a line to the audit."""
-
-    _campaigns_version: int | None = None
-
-    def campaigns_version(self) -> int:
-        """Return a number that grows with every change of any campaign, looked up once a transaction."""
-        if self._campaigns_version is None:
-            self._campaigns_version = int(_VERSION.rows(self._connection, {})[0][0])
-        return self._campaigns_version
 
     def campaigns(self) -> list[SavedCampaign]:
         """Return all campaigns, oldest first."""
@@ -138,7 +128,7 @@ class CampaignLog(BoundLog):
         row = {"campaign_id": campaign_id, "actor": change.actor, "changed_at": change.changed_at, "what": change.what}
         texts = {"before": orjson.dumps(change.before).decode(), "after": orjson.dumps(change.after).decode()}
         self._connection.execute(_ADD_CHANGE, row | texts)
-        self._campaigns_version = None
+        self._in_force = None
 
     def _one_at_a_time(self) -> None:
         """Wait for others that change campaigns: else the audit's numbers would not be in the order of commits."""

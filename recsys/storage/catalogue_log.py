@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, select
 
 from recsys.domain.policy import Policy, parse_policy
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.prepared import Prepared
-from recsys.storage.schema import catalogue_versions, policy_versions
+from recsys.storage.schema import campaign_changes, catalogue_versions, policy_versions
 
 _newest_first = catalogue_versions.c.catalogue_id.desc()
 _newest_policy_first = policy_versions.c.policy_id.desc()
@@ -21,7 +21,12 @@ _LATEST = _saved.order_by(_newest_first).limit(1)
 _BY_VERSION = _saved.where(catalogue_versions.c.version == bindparam("version")).order_by(_newest_first).limit(1)
 _LATEST_POLICY_VERSION = select(policy_versions.c.version).order_by(_newest_policy_first).limit(1)
 _POLICY = select(policy_versions.c.numbers).where(policy_versions.c.version == bindparam("version")).limit(1)
-_IN_FORCE = Prepared(select(_LATEST_VERSION.scalar_subquery(), _LATEST_POLICY_VERSION.scalar_subquery()))
+_LATEST_CHANGE = select(func.coalesce(func.max(campaign_changes.c.change_id), 0))
+_IN_FORCE = Prepared(
+    select(
+        _LATEST_VERSION.scalar_subquery(), _LATEST_POLICY_VERSION.scalar_subquery(), _LATEST_CHANGE.scalar_subquery()
+    )
+)
 _ADD = insert(catalogue_versions)
 _ADD_POLICY = insert(policy_versions)
 
@@ -38,13 +43,20 @@ class SavedCatalogue:
 class CatalogueLog(BoundLog):
     """The catalogue's and the policy's part of the log: append only, the last one saved is in force."""
 
-    _in_force: tuple[str | None, str | None] | None = None
+    _in_force: tuple[str | None, str | None, int] | None = None
 
     def versions_in_force(self) -> tuple[str | None, str | None]:
         """Return the versions of catalogue and policy in force, looked up once a transaction."""
+        return self._all_in_force()[:2]
+
+    def campaigns_version(self) -> int:
+        """Return a number that grows with every change of any campaign; it is looked up with the others."""
+        return self._all_in_force()[2]
+
+    def _all_in_force(self) -> tuple[str | None, str | None, int]:
         if self._in_force is None:
-            catalogue, policy = _IN_FORCE.rows(self._connection, {})[0]
-            self._in_force = catalogue, policy
+            catalogue, policy, campaigns = _IN_FORCE.rows(self._connection, {})[0]
+            self._in_force = catalogue, policy, campaigns
         return self._in_force
 
     def latest_catalogue(self) -> SavedCatalogue | None:

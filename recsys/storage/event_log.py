@@ -6,7 +6,6 @@ from recsys.storage.audience_log import AudienceLog
 from recsys.storage.baseline_log import BaselineLog
 from recsys.storage.campaign_log import CampaignLog
 from recsys.storage.campaign_unit_log import CampaignUnitLog
-from recsys.storage.catalogue_log import CatalogueLog
 from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
@@ -18,7 +17,6 @@ class EventLog(
     CustomerLog,
     ContactLog,
     DecisionLog,
-    CatalogueLog,
     AudienceLog,
     CustomerBaseLog,
     CampaignLog,

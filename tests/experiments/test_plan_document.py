@@ -1,14 +1,17 @@
 """A plan is read completely, named by what it says, and refused with every field that cannot be used."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import pytest
+import yaml
 
-from experiments.campaign import Layer, Status, check_transition, plan_to_dict
+from experiments.campaign import Allocation, Layer, Plan, Status, check_transition, plan_to_dict
 from experiments.metrics import METRICS
 from experiments.plan_document import parse_plan
 from recsys.domain.errors import CampaignInvalid, CampaignStatusRefused
+from tests.architecture.modules import ROOT
 from tests.experiments.plans import a_plan, a_plan_document, arms
 
 FULL: dict[str, Any] = {
@@ -148,3 +151,15 @@ def test_a_campaign_goes_only_where_it_can(status: Status, wanted: Status) -> No
         return
     with pytest.raises(CampaignStatusRefused, match=f"is {status} cannot become {wanted}"):
         check_transition(status, wanted)
+
+
+def test_every_field_and_every_metric_is_explained() -> None:
+    text = (ROOT / "docs" / "campaigns.md").read_text(encoding="utf-8")
+    names = [*METRICS, *(one.name for one in fields(Plan)), *(one.name for one in fields(Allocation))]
+    assert [name for name in names if f"`{name}`" not in text and f"{name}:" not in text] == []
+
+
+def test_the_documents_example_is_a_plan() -> None:
+    text = (ROOT / "docs" / "campaigns.md").read_text(encoding="utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    assert parse_plan(yaml.safe_load(example)).weights == {"control": 0.5, "pushed": 0.5}

@@ -1,16 +1,19 @@
 """An arm changes what decisions use, within the bounds of offers and without touching what protects customers."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from experiments.campaign import Plan, plan_to_dict
+from experiments.plan_document import parse_plan
 from experiments.treatment import check_plan, model_of, offers_of, treated
 from recsys.catalogue import Catalogue
 from recsys.domain.errors import CampaignInvalid, ChangeInvalid
 from recsys.domain.policy import Policy
 from tests.builders import VOCABULARY, a_catalogue, an_offer
-from tests.experiments.plans import a_plan, arms
+from tests.experiments.plans import a_plan, a_plan_document, arms
 
 CATALOGUE = a_catalogue(
     an_offer("card", family="cards", terms={"rate": "5.0", "gift": "'cup'", "fee": "10"},
@@ -109,3 +112,41 @@ def test_every_problem_of_a_plan_is_named() -> None:
     with pytest.raises(CampaignInvalid) as refused:
         check_plan(plan, CATALOGUE, Policy(), VOCABULARY)
     assert [field for field, _ in refused.value.problems] == ["audience", "covariates", "covariates", "arms.2"]
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    "",
+    "x",
+    [],
+    [1],
+    ["x"],
+    {},
+    {"card": 1},
+    {"card": "x"},
+    [[]],
+    [{}],
+    [{"offer_id": 1}],
+]
+PARTS = ("arms", "treatment", "offers", "remove", "policy", "levers", "model", *Plan.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_whatever_a_document_holds_is_used_or_refused(part: str) -> None:
+    for value in ODD:
+        document = a_plan_document(arms=arms(1, 1))
+        if part in ("offers", "remove", "policy", "levers", "model"):
+            document["arms"][1]["treatment"] = {part: value}
+        elif part == "treatment":
+            document["arms"][1]["treatment"] = value
+        else:
+            document[part] = value
+        with suppress(CampaignInvalid):
+            plan = parse_plan(document)
+            check_plan(plan, CATALOGUE, Policy(), VOCABULARY)
+            assert parse_plan(plan_to_dict(plan)) == plan
+            assert offers_of(plan, CATALOGUE) is not None

@@ -31,6 +31,8 @@ def test_a_campaign_comes_back_with_its_epochs(database: Database) -> None:
 def test_a_campaign_that_is_not_there_is_not_found(database: Database) -> None:
     with database.read() as log, pytest.raises(CampaignNotFound):
         log.campaign("k1")
+    with database.transaction() as log, pytest.raises(CampaignNotFound):
+        log.campaign_for_change("k1")
 
 
 def test_every_change_is_audited_and_moves_the_version(database: Database) -> None:
