@@ -88,7 +88,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
         _timed(seconds, "totals recomputed", lambda: _rebuild(database))
         until = (LAUNCH + timedelta(days=plan.days - 1 - campaign.maturity_days)).date()
         matured = 0.0
-        for by in ((), ("agent_id",), ("agent_id", "day")):
+        for by in ((), ("agent_id",), ("day",)):
             name = " and ".join(("readout of every metric by arm", *by))
             matured = _timed(seconds, name, lambda by=by: _read_out(database, campaign, until, by))  # type: ignore[misc]
         with database.read() as log:
