@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any
@@ -74,17 +74,17 @@ def over_time(looks: list[Look], plan: Plan) -> EffectOverTime:
 
 
 def _grown(units: Units, columns: UnitColumns, missing: Missing, ends: NDArray[np.intp]) -> Iterable[MetricTotals]:
-    """Yield the totals of all units up to each of the `ends`; clusters are counted anew, for they do not add up."""
-    if units.clusters is not None:
-        return (metric_totals(units.rows(slice(end)), columns, missing)[0] for end in ends.tolist())
-    parts = (slice(begin, end) for begin, end in pairwise([0, *ends.tolist()]))
-    return accumulate((metric_totals(units.rows(part), columns, missing)[0] for part in parts), _sum)
+    """Yield the totals of all units up to each of the `ends`."""
+    parts = (units.rows(slice(begin, end)) for begin, end in pairwise([0, *ends.tolist()]))
+    return accumulate((metric_totals(part, columns, missing)[0] for part in parts), _sum)
 
 
 def _sum(one: MetricTotals, other: MetricTotals) -> MetricTotals:
     (before,), (after,) = one.epochs, other.epochs
     left_out = {name: count + other.left_out[name] for name, count in one.left_out.items()}
-    return replace(one, epochs=[{name: before[name] + after[name] for name in before}], left_out=left_out)
+    clusters = one.clusters + other.clusters if one.clusters and other.clusters else None
+    epoch = {name: before[name] + after[name] for name in before}
+    return replace(one, epochs=[epoch], clusters=clusters, left_out=left_out)
 
 
 def _ends(moments: FloatArray) -> NDArray[np.intp]:
@@ -95,18 +95,16 @@ def _ends(moments: FloatArray) -> NDArray[np.intp]:
 
 
 def _moments(units: Units, over: str) -> FloatArray:
-    """Return when each unit came (n,): seconds, or the numbers of the file. The first row says which it is."""
+    """Return when each unit came (n,): seconds since the first row, or the numbers of the file, if that has one."""
     column = units.texts[over]
     first = column.values[0]
-    time = _time(first)
-    read: Callable[[str], object]
-    if finite_number(first) is not None:
-        kind, read = "a number like the first row", finite_number
-    elif time is None:
-        kind, read = "a time (ISO 8601) or a number", _time
-    else:
-        kind = f"a time (ISO 8601) {'with' if time.tzinfo else 'without'} a time zone like the first row"
-        read = partial(_seconds, zoned=time.tzinfo is not None)
+    read: Callable[[str], float | None] = finite_number
+    kind = "a number like the first row"
+    if finite_number(first) is None:
+        since = _time(first)
+        read = partial(_seconds, since=since)
+        zone = f" {'with' if since.tzinfo else 'without'} a time zone like the first row" if since else " or a number"
+        kind = f"a time (ISO 8601){zone}"
     moments = [read(value) for value in column.values]
     if None in moments:
         place = moments.index(None)
@@ -121,8 +119,8 @@ def _time(value: str) -> datetime | None:
         return None
 
 
-def _seconds(value: str, *, zoned: bool) -> float | None:
-    time = _time(value)
-    if time is None or (time.tzinfo is not None) != zoned:
+def _seconds(value: str, since: datetime | None) -> float | None:
+    try:
+        return (datetime.fromisoformat(value) - since).total_seconds() if since else None
+    except (ValueError, TypeError):  # only one of them has a time zone
         return None
-    return (time if zoned else time.replace(tzinfo=UTC)).timestamp()
