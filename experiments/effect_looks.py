@@ -1,6 +1,6 @@
 """The effect as it became known: the first metric after each of many looks, in the order in which the units came."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -59,7 +59,7 @@ def effect_looks(
     return looks
 
 
-def over_time(looks: list[Look], plan: Plan) -> EffectOverTime:
+def over_time(looks: Sequence[Look], plan: Plan) -> EffectOverTime:
     """Return the looks (at least one) as the arrays that are drawn."""
     effects = [look.effect for look in looks]
     return EffectOverTime(

@@ -23,6 +23,7 @@ from serving.cli import (
     simulate_commands,
     traffic_commands,
     train_commands,
+    uplift_commands,
 )
 
 HELP = "Next best offer for a bank's contact centre."
@@ -69,6 +70,7 @@ def build() -> typer.Typer:
         "analyse": experiment_commands.analyse,
         "srm": experiment_commands.srm,
         "power": experiment_commands.power,
+        "uplift": uplift_commands.uplift,
     }))  # fmt: skip
     app.add_typer(_group("decisions", "Stored decisions.", {
         "show": record_commands.show_decision,
