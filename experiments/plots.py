@@ -146,7 +146,7 @@ def draw_qini(
 
 
 def _points(share: float, _: int | None) -> str:
-    return f"{100 * share:.6g}".replace("-", "−")
+    return f"{round(100 * share, 9) + 0.0:.6g}".replace("-", "−")
 
 
 def _limits(effect: EffectOverTime) -> tuple[float, float]:

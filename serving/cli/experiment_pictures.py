@@ -36,7 +36,7 @@ def draw_looks(
     for number, (arm, found) in enumerate(looks.items(), 1):
         words = EffectWords(
             title=f"{name}: {arm} against {picture.control}",
-            at=f"Units so far, over all arms{f', by {picture.over}' if picture.over else ''}",
+            at=f"Units so far, over all arms{f', in the order of {picture.over}' if picture.over else ''}",
             effect=f"Change in {name}, {_unit(picture.metric)}",
             estimate="Estimate",
             always_valid=f"{level} interval that holds at every look",

@@ -48,7 +48,7 @@ def looks_lines(written: Mapping[str, Sequence[Path]], over: str | None) -> str:
     """Return where the pictures of the effect over time are, and which order it has."""
     if not written:
         return "\nNo picture is drawn: the split check failed, or no arm has an effect yet."
-    order = f"by {over}" if over else "in the order of the rows (--over names a column with their time)"
+    order = f"in the order of {over}" if over else "in the order of the rows (--over names a column with their time)"
     paths = [f"  {path}" for paths in written.values() for path in paths]
     return "\n".join(["", f"The first metric's effect as it became known, units {order}:", *paths])
 
