@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,6 +31,7 @@ from serving.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
     from experiments.power import PowerPlan
+    from experiments.unit_files import Missing, UnitColumns, Units
 
 
 class Kind(StrEnum):
@@ -66,7 +68,6 @@ def analyse(
         )
 
     from experiments.analysis import analyse as read_out
-    from experiments.effect_looks import effect_looks
     from experiments.estimate import Plan
     from experiments.srm import Split
     from experiments.unit_files import Missing, UnitColumns, metric_totals, read_units
@@ -78,12 +79,21 @@ def analyse(
     readout = read_out([split], metric_totals(units, columns, Missing(missing)), control, plan)
     document, lines = readout.as_json(), readout_lines(readout, split, plan)
     if out is not None:
-        looks = effect_looks(units, columns, plan, Missing(missing), over)
-        picture = LooksPicture(metrics[0], control, plan, over)
-        written = draw_looks(looks, picture, out) if readout.srm.verdict == "ok" else {}
-        document["over_time"] = looks_document(looks, picture, written)
-        lines += "\n" + looks_lines(written, over)
+        shown = LooksPicture(metrics[0], control, plan, over)
+        drawn = _draw(units, columns, shown, Missing(missing), out if readout.srm.verdict == "ok" else None)
+        document["over_time"], lines = drawn[0], f"{lines}\n{drawn[1]}"
     emit(document, as_json, lines)
+
+
+def _draw(
+    units: "Units", columns: "UnitColumns", shown: LooksPicture, missing: "Missing", out: Path | None
+) -> tuple[dict[str, Any], str]:
+    """Return the effect as it became known, as JSON and as lines, drawn unless `out` is None."""
+    from experiments.effect_looks import effect_looks
+
+    looks = effect_looks(units, columns, shown.plan, missing, shown.over)
+    written = draw_looks(looks, shown, out) if out else {}
+    return looks_document(looks, shown, written), looks_lines(written, shown.over)
 
 
 def srm(
