@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -41,7 +42,7 @@ def beta_chance(successes: FloatArray, units: FloatArray) -> ChanceToWin:
 
     a, b = 1.0 + successes, 1.0 + units - successes
     low, high = betaincinv(a, b, 1e-12).min(), betaincinv(b, a, 1e-12).min()
-    nodes, weights = np.polynomial.legendre.leggauss(400)
+    nodes, weights = _quadrature()
     half = (1 - high - low) / 2
     x = low + half * (nodes + 1)
     density = np.exp(xlogy(a[1] - 1, x) + xlog1py(b[1] - 1, -x) - betaln(a[1], b[1]))
@@ -49,3 +50,9 @@ def beta_chance(successes: FloatArray, units: FloatArray) -> ChanceToWin:
     chance = half * float(weights @ (density * below_control))
     risk = half * float(weights @ (below_treatment * (1 - below_control)))
     return ChanceToWin(min(max(chance, 0.0), 1.0), max(risk, 0.0))
+
+
+@cache
+def _quadrature() -> tuple[FloatArray, FloatArray]:
+    """Return the nodes and weights of Gauss–Legendre quadrature; a tenth of a second, so once is enough."""
+    return np.polynomial.legendre.leggauss(400)

@@ -24,6 +24,14 @@ class ClusterTotals:
         """Return the totals of two arms, control first."""
         return ClusterTotals(self.counts[:, [control, treatment]], self.sums[:, [control, treatment]])
 
+    def __add__(self, other: "ClusterTotals") -> "ClusterTotals":
+        """Return the totals of other units of the same clusters, each in its row; either may lack the last rows."""
+        most, least = (self, other) if len(self.counts) >= len(other.counts) else (other, self)
+        counts, sums = most.counts.copy(), most.sums.copy()
+        counts[: len(least.counts)] += least.counts
+        sums[: len(least.counts)] += least.sums
+        return ClusterTotals(counts, sums)
+
 
 def with_clusters(
     comparison: Comparison,

@@ -84,9 +84,12 @@ class QiniWords:
     at_random: str
 
 
-def draw_effect(effect: EffectOverTime, words: EffectWords, path: Path, theme: Theme = "light") -> tuple[Path, ...]:
+def draw_effect(
+    effect: EffectOverTime, words: EffectWords, path: Path, theme: Theme = "light", *, in_points: bool = False
+) -> tuple[Path, ...]:
     """Draw the estimate in its always-valid band as `path`.svg and .png; return the files written.
 
+    `in_points` labels the axis of shares with percentage points, which the words then are to say.
     The PNG is left out when no font on this machine has all the characters; browsers find their own for the SVG.
     """
     colours = THEMES[theme]
@@ -112,12 +115,17 @@ def draw_effect(effect: EffectOverTime, words: EffectWords, path: Path, theme: T
             "va": "baseline",
             "color": colours.muted,
         }
+        axes.xaxis.set_major_formatter("{x:,.10g}")
         axes.annotate(words.horizon, (effect.horizon, 1), xycoords=("data", "axes fraction"), **mark)
         _label(axes, words.title, words.at, words.effect)
+        if in_points:
+            axes.yaxis.set_major_formatter(_points)
     return tuple(written)
 
 
-def draw_qini(qini: Qini, words: QiniWords, path: Path, theme: Theme = "light") -> tuple[Path, ...]:
+def draw_qini(
+    qini: Qini, words: QiniWords, path: Path, theme: Theme = "light", *, in_points: bool = False
+) -> tuple[Path, ...]:
     """Draw the curve in its band against treating at random as `path`.svg and .png, as `draw_effect` does."""
     from matplotlib.ticker import PercentFormatter
 
@@ -130,9 +138,15 @@ def draw_qini(qini: Qini, words: QiniWords, path: Path, theme: Theme = "light") 
         at_random = {"color": colours.warning, "linewidth": 1.4, "linestyle": (0, (4, 3))}
         axes.plot([0, 1], [0, qini.gains[-1]], label=words.at_random, **at_random)
         axes.set_xlim(0, 1)
-        axes.xaxis.set_major_formatter(PercentFormatter(1))
+        axes.xaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
         _label(axes, words.title, words.share, words.gain)
+        if in_points:
+            axes.yaxis.set_major_formatter(_points)
     return tuple(written)
+
+
+def _points(share: float, _: int | None) -> str:
+    return f"{round(100 * share, 9) + 0.0:.6g}".replace("-", "−")
 
 
 def _limits(effect: EffectOverTime) -> tuple[float, float]:
@@ -195,6 +209,7 @@ def _style(colours: Colours, fonts: list[str]) -> Any:
     return {
         "svg.hashsalt": "nbo",
         "svg.fonttype": "none",
+        "text.parse_math": False,  # "$100 - $200" is the name of a segment, not a formula
         "font.family": fonts,
         "font.size": 10.5,
         "axes.spines.top": False,

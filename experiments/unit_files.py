@@ -3,7 +3,7 @@
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn
@@ -55,12 +55,21 @@ class UnitColumns:
     metrics: tuple[MetricColumns, ...]
     covariates: tuple[str, ...] = ()
     cluster: str | None = None
+    texts: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> tuple[str, ...]:
         """The columns that hold numbers."""
         outcomes = [column for metric in self.metrics for column in metric.columns]
         return tuple(dict.fromkeys([*outcomes, *self.covariates]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TextColumn:
+    """The distinct `values` of a column, "" for an empty cell, and which of them each row has: `places` (n,)."""
+
+    values: tuple[str, ...]
+    places: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,12 +81,24 @@ class Units:
     arm_numbers: NDArray[np.intp]
     clusters: NDArray[np.intp] | None
     values: Mapping[str, FloatArray]
+    texts: Mapping[str, TextColumn]
     lines: NDArray[np.int64]
 
     @property
     def counts(self) -> dict[str, int]:
         """Units by arm."""
-        return dict(zip(self.arms, np.bincount(self.arm_numbers).tolist(), strict=True))
+        return dict(zip(self.arms, np.bincount(self.arm_numbers, minlength=len(self.arms)).tolist(), strict=True))
+
+    def rows(self, chosen: NDArray[np.intp] | slice) -> "Units":
+        """Return the chosen rows, in that order; the arms stay, be they empty."""
+        return replace(
+            self,
+            arm_numbers=self.arm_numbers[chosen],
+            clusters=None if self.clusters is None else self.clusters[chosen],
+            values={name: column[chosen] for name, column in self.values.items()},
+            texts={name: replace(column, places=column.places[chosen]) for name, column in self.texts.items()},
+            lines=self.lines[chosen],
+        )
 
     def fail(self, row: int, column: str, reason: str) -> NoReturn:
         """Raise ImportInvalid for a row, from 0."""
@@ -91,13 +112,16 @@ def read_units(path: Path, columns: UnitColumns) -> Units:
     """
     lines, arms, clusters = array("q"), _Numbered(), _Numbered()
     numbers = {name: array("d") for name in columns.numbers}
+    texts = {name: _Numbered() for name in columns.texts}
     for line, row in _rows(path, columns):
         lines.append(line)
         arms.add(row[columns.arm].strip() or _fail(path, line, columns.arm, "is empty"))
         if columns.cluster:
             clusters.add(row[columns.cluster].strip() or _fail(path, line, columns.cluster, "is empty"))
+        for name, text in texts.items():
+            text.add(row[name].strip())
         for name, values in numbers.items():
-            value = _number(cell) if (cell := row[name].strip()) else math.nan
+            value = finite_number(cell) if (cell := row[name].strip()) else math.nan
             values.append(value if value is not None else _fail(path, line, name, f"{cell!r} is not a finite number"))
     return Units(
         path=path,
@@ -105,6 +129,7 @@ def read_units(path: Path, columns: UnitColumns) -> Units:
         arm_numbers=np.array([names.index(name) for name in arms.numbers], dtype=np.intp)[np.asarray(arms.taken)],
         clusters=np.asarray(clusters.taken, dtype=np.intp) if columns.cluster else None,
         values={name: np.asarray(values) for name, values in numbers.items()},
+        texts={name: TextColumn(tuple(text.numbers), np.asarray(text.taken, np.intp)) for name, text in texts.items()},
         lines=np.asarray(lines),
     )
 
@@ -121,16 +146,26 @@ def metric_totals(units: Units, columns: UnitColumns, missing: Missing = Missing
     return [_totals(units, columns, metric, missing) for metric in columns.metrics]
 
 
-def _totals(units: Units, columns: UnitColumns, metric: MetricColumns, missing: Missing) -> MetricTotals:
+def known_outcomes(
+    units: Units, metric: MetricColumns, missing: Missing = Missing.REFUSE
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the metric's columns (c, n), 0 where a cell is empty, and which units (n,) have an outcome that counts.
+
+    Raises ImportInvalid as `metric_totals` does.
+    """
     outcomes = np.stack([units.values[name] for name in metric.columns])
     if metric.kind is MetricKind.BINARY and (wrong := ~np.isin(outcomes[0], (0, 1)) & ~np.isnan(outcomes[0])).any():
         units.fail(int(wrong.argmax()), metric.name, f"{outcomes[0, wrong.argmax()]:g} is neither 0 nor 1")
     is_empty: NDArray[np.bool_] = np.asarray(np.isnan(outcomes).any(axis=0))
     if is_empty.any() and missing is Missing.REFUSE:
         units.fail(int(is_empty.argmax()), "/".join(metric.columns), _how_many(units, is_empty))
-    kept = np.ones_like(is_empty) if missing is Missing.ZERO else ~is_empty
+    return np.nan_to_num(outcomes), np.ones_like(is_empty) if missing is Missing.ZERO else ~is_empty
+
+
+def _totals(units: Units, columns: UnitColumns, metric: MetricColumns, missing: Missing) -> MetricTotals:
+    outcomes, kept = known_outcomes(units, metric, missing)
     adjusted = [column for name in columns.covariates for column in cuped.prepared(units.values[name][kept])]
-    table = np.stack([*np.nan_to_num(outcomes[:, kept]), *adjusted], axis=1)
+    table = np.stack([*outcomes[:, kept], *adjusted], axis=1)
     places = units.arm_numbers[kept]
     return MetricTotals(
         name=metric.name,
@@ -164,7 +199,7 @@ def _rows(path: Path, columns: UnitColumns) -> Iterator[tuple[int, Mapping[str, 
     if not path.is_file():
         raise ImportInvalid(f"{path} is not there.")
     table = open_table(path, TableMapping(), ())
-    wanted = (columns.arm, *columns.numbers, *([columns.cluster] if columns.cluster else []))
+    wanted = (columns.arm, *columns.numbers, *([columns.cluster] if columns.cluster else []), *columns.texts)
     for name in wanted:
         if name not in table.columns:
             raise ImportInvalid(f"{path.name} has no column {name}; it has {', '.join(table.columns)}.")
@@ -197,7 +232,8 @@ class _Numbered:
         self.taken.append(self.numbers.setdefault(text, len(self.numbers)))
 
 
-def _number(cell: str) -> float | None:
+def finite_number(cell: str) -> float | None:
+    """Return the finite number that a cell holds, true and false being 1 and 0; None where it holds none."""
     try:
         value = float(cell)
     except ValueError:

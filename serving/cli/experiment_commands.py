@@ -1,27 +1,37 @@
 """`nbo experiment`: what an A/B test found, whether its split is right, and how many units one needs."""
 
 import math
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serving.cli.experiment_texts import power_lines, readout_lines, split_lines
+from serving.cli.experiment_options import (
+    AlphaOption,
+    ArmOption,
+    ClusterOption,
+    ControlOption,
+    CovariateOption,
+    MissingOption,
+    MissingOutcome,
+    OutOption,
+    OverOption,
+    PlannedOption,
+    UnitsArgument,
+    WeightsOption,
+    check_share,
+    parse_metric,
+    parse_numbers,
+    parse_weights,
+)
+from serving.cli.experiment_pictures import LooksPicture, draw_looks, looks_document
+from serving.cli.experiment_texts import looks_lines, power_lines, readout_lines, split_lines
 from serving.cli.output import JsonOption, emit
 
 if TYPE_CHECKING:
     from experiments.power import PowerPlan
-    from experiments.unit_files import MetricColumns
-
-
-class MissingOutcome(StrEnum):
-    """What an empty outcome means (`experiments.unit_files.Missing`, which loads numpy)."""
-
-    REFUSE = "refuse"
-    ZERO = "zero"
-    LEAVE_OUT = "leave-out"
+    from experiments.unit_files import Missing, UnitColumns, Units
 
 
 class Kind(StrEnum):
@@ -31,44 +41,59 @@ class Kind(StrEnum):
     MEAN = "mean"
 
 
-AlphaOption = Annotated[float, typer.Option(help="Level of the intervals, two-sided: .05 gives 95 %.")]
-
-
 def analyse(
-    file: Annotated[Path, typer.Argument(help="One row for each unit (.csv, .csv.gz, .parquet).", show_default=False)],
-    arm: Annotated[str, typer.Option(help="Column with the arm of each unit.")],
-    control: Annotated[str, typer.Option(help="The arm the others are compared with.")],
+    file: UnitsArgument,
+    arm: ArmOption,
+    control: ControlOption,
     metric: Annotated[
         list[str], typer.Option(help="COLUMN:binary, COLUMN:mean or COLUMN:ratio=DENOMINATOR; repeat for more.")
     ],
-    covariate: Annotated[
-        list[str] | None, typer.Option(help="Column known before the test, for CUPED; repeat for more.")
-    ] = None,
-    weights: Annotated[str | None, typer.Option(help="Designed split: a=.5,b=.5. Default: equal.")] = None,
-    cluster: Annotated[str | None, typer.Option(help="Column whose rows are alike: the agent or the branch.")] = None,
+    covariate: CovariateOption = None,
+    weights: WeightsOption = None,
+    cluster: ClusterOption = None,
     alpha: AlphaOption = 0.05,
-    planned_n: Annotated[
-        int | None, typer.Option(min=2, help="Units planned over all arms before the start. Default: rows of the file.")
-    ] = None,
-    missing: Annotated[MissingOutcome, typer.Option(help="What an empty outcome means.")] = MissingOutcome.REFUSE,
+    planned_n: PlannedOption = None,
+    missing: MissingOption = MissingOutcome.REFUSE,
+    over: OverOption = None,
+    out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what each arm did to each metric, with intervals for one look and for looks at any time."""
-    _check_share("--alpha", alpha)
-    metrics = tuple(_metric(text) for text in metric)
-    designed = _weights(weights) if weights else None
+    check_share("--alpha", alpha)
+    metrics = tuple(parse_metric(text) for text in metric)
+    designed = parse_weights(weights) if weights else None
+    if over and out is None:
+        raise typer.BadParameter(
+            "It is the order of the picture; say with --out where to write that.", param_hint="--over"
+        )
 
     from experiments.analysis import analyse as read_out
     from experiments.estimate import Plan
     from experiments.srm import Split
     from experiments.unit_files import Missing, UnitColumns, metric_totals, read_units
 
-    columns = UnitColumns(arm, control, metrics, tuple(covariate or ()), cluster)
+    columns = UnitColumns(arm, control, metrics, tuple(covariate or ()), cluster, (over,) if over else ())
     units = read_units(file, columns)
     split = Split(units.counts, designed or dict.fromkeys(units.arms, 1.0))
     plan = Plan(planned_n or len(units.lines), alpha)
     readout = read_out([split], metric_totals(units, columns, Missing(missing)), control, plan)
-    emit(readout.as_json(), as_json, readout_lines(readout, split, plan))
+    document, lines = readout.as_json(), readout_lines(readout, split, plan)
+    if out is not None:
+        shown = LooksPicture(metrics[0], control, plan, over)
+        drawn = _draw(units, columns, shown, Missing(missing), out if readout.srm.verdict == "ok" else None)
+        document["over_time"], lines = drawn[0], f"{lines}\n{drawn[1]}"
+    emit(document, as_json, lines)
+
+
+def _draw(
+    units: "Units", columns: "UnitColumns", shown: LooksPicture, missing: "Missing", out: Path | None
+) -> tuple[dict[str, Any], str]:
+    """Return the effect as it became known, as JSON and as lines, drawn unless `out` is None."""
+    from experiments.effect_looks import effect_looks
+
+    looks = effect_looks(units, columns, shown.plan, missing, shown.over)
+    written = draw_looks(looks, shown, out) if out else {}
+    return looks_document(looks, shown, written), looks_lines(written, shown.over)
 
 
 def srm(
@@ -77,7 +102,7 @@ def srm(
     as_json: JsonOption = False,
 ) -> None:
     """Check whether units came to the arms in the designed shares; if not, no result of the test can be trusted."""
-    counts, shares = _numbers("--observed", observed), _numbers("--weights", weights)
+    counts, shares = parse_numbers("--observed", observed), parse_numbers("--weights", weights)
     if len(counts) != len(shares):
         raise typer.BadParameter(f"{len(counts)} counts, but {len(shares)} weights.", param_hint="--weights")
     if any(count < 0 or count != int(count) for count in counts):
@@ -121,7 +146,7 @@ def power(
         kind=MetricKind(kind),
         baseline=baseline,
         standard_deviation=math.nan if sd is None else sd,
-        allocation=_numbers("--allocation", allocation),
+        allocation=parse_numbers("--allocation", allocation),
         alpha=alpha,
         power=power_,
         correlation=correlation,
@@ -182,8 +207,8 @@ def _check_time(mde: float | None, daily: float | None, days: int | None) -> Non
 
 def _check_plan(plan: "PowerPlan", mde: float | None) -> None:
     """Raise a usage error for what no test can have; comparisons are written so that not-a-numbers fail them."""
-    _check_share("--alpha", plan.alpha)
-    _check_share("--power", plan.power)
+    check_share("--alpha", plan.alpha)
+    check_share("--power", plan.power)
     is_share = plan.kind.value == Kind.BINARY.value
     wrong = {
         "--allocation": len(plan.allocation) < 2 or not all(share > 0 for share in plan.allocation),
@@ -207,36 +232,3 @@ _SAID = {
     "--correlation": "A correlation lies between −1 and 1.",
     "--compliance": "A share above 0 and at most 1.",
 }
-
-
-def _check_share(option: str, share: float) -> None:
-    if not 0 < share < 1:
-        raise typer.BadParameter("Give a number between 0 and 1.", param_hint=option)
-
-
-def _metric(text: str) -> "MetricColumns":
-    found = re.fullmatch(r"(.+):(?:(binary|mean)|ratio=(.+))", text.strip())
-    if not found:
-        said = f"{text!r} is not COLUMN:binary, COLUMN:mean or COLUMN:ratio=DENOMINATOR."
-        raise typer.BadParameter(said, param_hint="--metric")
-
-    from experiments.comparison import MetricKind
-    from experiments.unit_files import MetricColumns
-
-    name, kind, denominator = found.groups()
-    return MetricColumns(name, MetricKind(kind or "ratio"), denominator)
-
-
-def _weights(text: str) -> dict[str, float]:
-    pairs = [entry.rpartition("=") for entry in text.split(",")]
-    if not all(name.strip() and sign for name, sign, _ in pairs) or len({name for name, *_ in pairs}) < len(pairs):
-        raise typer.BadParameter(f"{text!r} is not ARM=WEIGHT,ARM=WEIGHT.", param_hint="--weights")
-    numbers = _numbers("--weights", ",".join(number for *_, number in pairs))
-    return {name.strip(): number for (name, *_), number in zip(pairs, numbers, strict=True)}
-
-
-def _numbers(option: str, text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(entry) for entry in text.split(","))
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a list of numbers with commas.", param_hint=option) from None

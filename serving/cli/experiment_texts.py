@@ -1,7 +1,8 @@
 """What `nbo experiment` found, in words and tables."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from serving.cli.output import table
@@ -10,15 +11,17 @@ if TYPE_CHECKING:
     from experiments.analysis import MetricResult, Readout
     from experiments.estimate import Estimate, Plan
     from experiments.srm import Split, SplitCheck
+    from experiments.targeting import Targeting
+
+SIGNIFICANT = 0.05
+_HIDDEN = "No effect is shown: find out first why units are missing. (--json has them all.)"
 
 
 def readout_lines(readout: "Readout", split: "Split", plan: "Plan") -> str:
     """Return the read-out; with a failed split check, the reasons alone."""
     lines = [split_lines(readout.srm, split)]
     if readout.srm.verdict == "failed":
-        return "\n".join(
-            [*lines, "", "No effect is shown: find out first why units are missing. (--json has them all.)"]
-        )
+        return "\n".join([*lines, "", _HIDDEN])
     for result in readout.metrics:
         lines += ["", *_result_lines(result, plan)]
     if (count := sum(result.absolute is not None for result in readout.metrics)) > 1:
@@ -39,6 +42,84 @@ def split_lines(check: "SplitCheck", split: "Split") -> str:
     else:
         found = f"as designed (p = {_p(check.p_value)} for one look, {_p(check.sequential_p_value)} at any time)."
     return f"Split: {found}\n" + _indented(table(("arm", "units", "share", "designed"), rows))
+
+
+def looks_lines(written: Mapping[str, Sequence[Path]], over: str | None) -> str:
+    """Return where the pictures of the effect over time are, and which order it has."""
+    if not written:
+        return "\nNo picture is drawn: the split check failed, or no arm has an effect yet."
+    order = f"in the order of {over}" if over else "in the order of the rows (--over names a column with their time)"
+    paths = [f"  {path}" for paths in written.values() for path in paths]
+    return "\n".join(["", f"The first metric's effect as it became known, units {order}:", *paths])
+
+
+def targeting_lines(found: "Targeting", segment: str | None, pictures: Sequence[Path]) -> str:
+    """Return whom the treatment moves; with a failed split check, the reasons alone."""
+    lines = [split_lines(found.srm, found.split)]
+    if found.srm.verdict == "failed":
+        return "\n".join([*lines, "", _HIDDEN])
+    name, kind = found.metric.name, found.metric.kind
+    lines += ["", f"{name} ({kind}): {found.treatment} against {found.control}", *_overall_lines(found)]
+    if found.segments and segment:
+        lines += ["", *_segment_lines(found, segment)]
+    lines += ["", *_ranking_lines(found)]
+    if pictures:
+        lines += ["", "What treating by that rank brings:", *(f"  {path}" for path in pictures)]
+    return "\n".join(lines)
+
+
+def _overall_lines(found: "Targeting") -> list[str]:
+    effect, rows = found.effect, []
+    rows.append(("doubly robust", *_between(effect.effect, effect.low, effect.high)))
+    if plain := found.plain.absolute:
+        rows.append(("plain difference", *_between(plain.estimate, plain.fixed.low, plain.fixed.high)))
+    lines = [f"  {_moved(found)}", _indented(table(("effect", "estimate", "95 % for one look"), rows))]
+    if found.varies:
+        lines.append("  Chances of treatment vary, so the plain difference also has who was treated in it.")
+    return [*lines, *(f"  {note}" for note in found.plain.notes)]
+
+
+def _moved(found: "Targeting") -> str:
+    name, arm = found.metric.name, found.treatment
+    if found.effect.low > 0 or found.effect.high < 0:
+        way, side = ("raises", "above") if found.effect.low > 0 else ("lowers", "below")
+        return f"{arm} {way} {name}: the doubly robust interval lies {side} 0."
+    return f"Not decided: {arm} may raise or lower {name}, or do nothing."
+
+
+def _segment_lines(found: "Targeting", segment: str) -> list[str]:
+    rows = [(row.segment, row.units, *_between(row.effect, row.low, row.high)) for row in found.segments]
+    said = "have effects that differ" if found.heterogeneity_p < SIGNIFICANT else "may all have the same effect"
+    return [
+        f"By {segment} (exploratory: it suggests what to test next, it proves nothing)",
+        _indented(table((segment, "units", "effect", "95 %, each on its own"), rows)),
+        f"  The segments {said} (p = {_p(found.heterogeneity_p)}).",
+    ]
+
+
+def _ranking_lines(found: "Targeting") -> list[str]:
+    rows: list[tuple[Any, ...]] = []
+    for share, at in found.qini.uplift_at.items():
+        rows.append((f"top {100 * share:g} %", *_between(at.mean, at.low, at.high)))
+    worth = found.qini.coefficient
+    if worth.low > 0:
+        said = "Treating by this rank brings more than treating as many at random."
+    elif worth.high < 0:
+        said = "Treating by this rank brings less than treating as many at random: do not use it."
+    else:
+        said = "Not decided whether treating by this rank brings more than treating as many at random."
+    coefficient, interval = _between(worth.mean, worth.low, worth.high)
+    return [
+        f"Whom to treat first, by uplift predicted from the features ({found.ranked} units ranked; the others taught "
+        "the first ranking)",
+        f"  {said}",
+        _indented(table(("treated", "effect on them", "95 %"), rows)),
+        f"  Qini coefficient: {coefficient} {interval}, the area between the curve and treating at random.",
+    ]
+
+
+def _between(estimate: float, low: float, high: float) -> tuple[str, str]:
+    return _number(estimate), f"[{_number(low)}, {_number(high)}]"
 
 
 def power_lines(document: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from serving.cli import (
     simulate_commands,
     traffic_commands,
     train_commands,
+    uplift_commands,
 )
 
 HELP = "Next best offer for a bank's contact centre."
@@ -34,6 +35,12 @@ BENCHES: dict[str, object] = {
     "rules": bench_commands.rules,
     "what-if": bench_commands.what_if,
     "readout": bench_commands.readout,
+}
+EXPERIMENTS: dict[str, object] = {
+    "analyse": experiment_commands.analyse,
+    "uplift": uplift_commands.uplift,
+    "srm": experiment_commands.srm,
+    "power": experiment_commands.power,
 }
 
 
@@ -65,11 +72,7 @@ def build() -> typer.Typer:
         "change": decision_policy_commands.change,
         "evaluate": policy_commands.evaluate,
     }))  # fmt: skip
-    app.add_typer(_group("experiment", "A/B tests.", {
-        "analyse": experiment_commands.analyse,
-        "srm": experiment_commands.srm,
-        "power": experiment_commands.power,
-    }))  # fmt: skip
+    app.add_typer(_group("experiment", "A/B tests.", EXPERIMENTS))
     app.add_typer(_group("decisions", "Stored decisions.", {
         "show": record_commands.show_decision,
         "replay": replay_commands.replay,

@@ -122,3 +122,11 @@ def test_the_words_do_not_lie_upon_each_other(pictures: Path) -> None:
     words = (ENGLISH.at, ENGLISH.estimate, ENGLISH.always_valid, ENGLISH.fixed)
     places = [float(re.search(rf'y="([\d.]+)"[^>]*>{re.escape(word)}<', text).group(1)) for word in words]  # type: ignore[union-attr]
     assert all(below - above > 10 for above, below in pairwise(places))
+
+
+def test_shares_can_be_drawn_in_percentage_points_and_many_units_are_easily_read(tmp_path: Path) -> None:
+    shares = {name: getattr(an_effect(), name) / 100 for name in ("estimate", "low", "high", "fixed_low", "fixed_high")}
+    effect = replace(an_effect(), **shares, at=an_effect().at * 1_000, horizon=28_000)
+    svg, *_ = draw_effect(effect, ENGLISH, tmp_path / "points", in_points=True)
+    text = svg.read_text(encoding="utf-8")
+    assert [tick for tick in (">−4<", ">0<", ">4<", ">20,000<") if tick not in text] == []

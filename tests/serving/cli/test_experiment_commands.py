@@ -1,16 +1,13 @@
 """`nbo experiment` as a user runs it."""
 
 import gzip
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from serving.cli.main import main
+from tests.serving.cli.conftest import Done
 
 CSV = "customer,arm,sold,spent,visits,past,agent\n" + "".join(
     f"c{n},{'mail' if n % 2 else 'none'},{int(n % 5 == 0 or n % 7 == 1)},{n % 11}.5,{1 + n % 3},{n % 13},a{n % 37}\n"
@@ -18,32 +15,6 @@ CSV = "customer,arm,sold,spent,visits,past,agent\n" + "".join(
 )
 LINE_8 = "c6,none,0,6.5,1,6,a6\n"
 SOLD = ("--metric", "sold:binary")
-
-
-class Done(NamedTuple):
-    """How the command ended and what it printed."""
-
-    code: Any
-    output: str
-    errors: str
-
-    @property
-    def document(self) -> Any:
-        """The one document that was printed."""
-        return json.loads(self.output)
-
-
-@pytest.fixture
-def experiment(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Runs `nbo experiment` with the arguments."""
-
-    def run(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["nbo", "experiment", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(ended.value.code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
