@@ -82,7 +82,7 @@ def _grown(units: Units, columns: UnitColumns, missing: Missing, ends: NDArray[n
 def _sum(one: MetricTotals, other: MetricTotals) -> MetricTotals:
     (before,), (after,) = one.epochs, other.epochs
     left_out = {name: count + other.left_out[name] for name, count in one.left_out.items()}
-    clusters = one.clusters + other.clusters if one.clusters and other.clusters else None
+    clusters = [ours + theirs for ours, theirs in zip(one.clusters, other.clusters, strict=True)]
     epoch = {name: before[name] + after[name] for name in before}
     return replace(one, epochs=[epoch], clusters=clusters, left_out=left_out)
 
