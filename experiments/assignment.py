@@ -29,9 +29,6 @@ class GlobalHoldout:
         return self.share > 0 and _cohort(int(at.timestamp()) // (86_400 * self.rotation_days))(unit) < self.share
 
 
-NO_HOLDOUT = GlobalHoldout()
-
-
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """An arm of a campaign, or its holdout, and how likely that was; `weights` are those of the epoch.
@@ -131,17 +128,14 @@ def assign(
     facts: Facts,
     contact: tuple[str, datetime],
     assigners: Sequence[Assigner],
-    holdout: GlobalHoldout = NO_HOLDOUT,
     already: Collection[str] = (),
 ) -> tuple[Assignment, ...]:
-    """Return the new assignments of a customer in a contact (channel, moment); nothing for the globally held out.
+    """Return the new assignments of a customer in a contact (channel, moment).
 
     `already` are the campaigns they were assigned to before: the first assignment stands.
     """
     channel, at = contact
     unit = customer_id.encode()
-    if not assigners or holdout.holds(unit, at):
-        return ()
     found = (one.assign(unit, facts, channel, at) for one in assigners if one.held.campaign_id not in already)
     return tuple(assignment for assignment in found if assignment is not None)
 

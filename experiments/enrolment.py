@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from experiments.assignment import NO_HOLDOUT, Assigner, Assignment, Facts, GlobalHoldout, assign
+from experiments.assignment import Assigner, Assignment, Facts, assign
 from experiments.campaign import Plan
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.domain.customer import AttributeValue
@@ -56,7 +56,6 @@ def enrol(
     participant: Participant,
     in_force: Sequence[CampaignInForce],
     before: Mapping[str, CampaignUnit],
-    holdout: GlobalHoldout = NO_HOLDOUT,
 ) -> dict[str, CampaignUnit]:
     """Return the customer's units by campaign with those that begin now, which the caller saves.
 
@@ -65,7 +64,7 @@ def enrol(
     """
     contact = participant.channel, participant.at
     assigners = [one.assigner for one in in_force]
-    new = assign(participant.customer_id, participant.facts, contact, assigners, holdout, before)
+    new = assign(participant.customer_id, participant.facts, contact, assigners, before)
     plans = {one.campaign_id: one.plan for one in in_force}
     units = dict(before)
     for assignment in sorted(new, key=lambda one: one.campaign_id):

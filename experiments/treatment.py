@@ -15,12 +15,12 @@ from recsys.rules.vocabulary import Vocabulary
 from recsys.storage.audience_log import CONTACT_FACTS
 
 ARBITRATION = frozenset({
-    "list_length", "shortlist_length", "cost_per_second", "default_margin", "service_value", "minimum_priority",
-    "minimum_propensity", "exploration_share", "exploring_below_answers", "upset_below", "upset_sales_weight",
-    "relevance_weight", "intent_weight", "sentiment_weight", "recent_decline_weight", "recent_declines_at_most",
-    "starting_evidence",
+    "arbitration", "list_length", "shortlist_length", "cost_per_second", "default_margin", "service_value",
+    "minimum_priority", "minimum_propensity", "exploration_share", "exploring_below_answers", "upset_below",
+    "upset_sales_weight", "relevance_weight", "intent_weight", "sentiment_weight", "recent_decline_weight",
+    "recent_declines_at_most", "starting_evidence",
 })  # fmt: skip
-"""The numbers of the policy that an arm may change; consents, caps and cool-offs protect customers in every arm."""
+"""What of the policy an arm may change; consents, caps, cool-offs and the global holdout are the same in every arm."""
 
 
 def treated(
@@ -32,7 +32,9 @@ def treated(
     numbers = parts.get("policy")
     for name in numbers if isinstance(numbers, Mapping) else ():
         if name in Policy.__dataclass_fields__ and name not in ARBITRATION:
-            raise ChangeInvalid(f"treatment, policy, {name}", "protects customers and is the same in every arm")
+            raise ChangeInvalid(
+                f"treatment, policy, {name}", "protects customers or comparisons: the same in every arm"
+            )
     after, arbitration = changed(parts, "treatment", catalogue, policy, vocabulary)
     if after is not catalogue:
         for offer in after.offers:

@@ -9,10 +9,10 @@ from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Decision, RankedOffer, Reason, Situation
 from recsys.domain.interaction import held_offers
 from recsys.domain.policy import Policy
-from recsys.ranking.appraisal import Appraisal, Case, Models, RelevanceModel, appraise, take_in
-from recsys.ranking.arbitration import arrange, best_first
+from recsys.ranking.appraisal import Appraisal, Case, Models, RelevanceModel, appraise, in_order, take_in
+from recsys.ranking.arbitration import arrange
 from recsys.ranking.eligibility import CODES, NUMBER, permit
-from recsys.ranking.exploration import Slate, explore
+from recsys.ranking.exploration import Slate, drawn_slate, explore
 from recsys.ranking.reasons import PropensityModel, declared_parts, split_relevance, to_reasons
 
 NO_MODEL = "no_model"
@@ -62,9 +62,11 @@ def choose(case: Case, appraisal: Appraisal) -> Slate:
     Nothing is tried out on a customer who is upset.
     """
     table, policy = case.catalogue.table, case.policy
-    worthwhile = appraisal.shortlist[appraisal.is_worthwhile(policy)[appraisal.shortlist]]
-    ordered = best_first(worthwhile, appraisal.priority, case.is_upset, table).tolist()
+    worthwhile = appraisal.shortlist[appraisal.is_worthwhile(case)[appraisal.shortlist]]
+    ordered = in_order(case, worthwhile, appraisal.priority).tolist()
     best = arrange(ordered, table, policy.list_length, case.permission.sales_left)
+    if case.arbitration == "random":
+        return drawn_slate(best, np.flatnonzero(appraisal.is_open & table.is_sale), table)
     others = [column for column in ordered if column not in best and table.is_sale[column]]
     share = 0.0 if case.is_upset else policy.exploration_share
     return explore(best, others, table, share, case.known.situation.contact.contact_id)
@@ -77,8 +79,9 @@ def name_held_back(case: Case, appraisal: Appraisal, slate: Slate) -> dict[str, 
     codes[allowed] = NUMBER["ranked_lower"]
     if table.is_sale[shown].sum() == case.permission.sales_left:
         codes[allowed & table.is_sale] = NUMBER["contact_cap"]
-    codes[allowed & ~appraisal.is_worthwhile(case.policy)] = NUMBER["below_threshold"]
+    codes[allowed & ~appraisal.is_worthwhile(case)] = NUMBER["below_threshold"]
     codes[allowed & ~appraisal.is_open] = NUMBER["not_called_for"]
+    codes[allowed & ~appraisal.is_open & table.is_sale] = NUMBER["withheld"]
     if slate.made_room is not None:
         codes[slate.made_room] = NUMBER["made_room"]
     codes[shown] = NUMBER["allowed"]

@@ -1,4 +1,4 @@
-"""The bank's decision policy: every number that arbitration and permission use, in one versioned place."""
+"""The bank's decision policy: everything that arbitration and permission go by, in one versioned place."""
 
 import hashlib
 import json
@@ -10,6 +10,9 @@ from typing import Any
 
 from recsys.domain.errors import PolicyInvalid
 
+ARBITRATIONS = ("value", "propensity", "no_levers", "random", "eligibility", "nothing")
+"""What decides which offers come first: the value of each, or one of the controls that tell what its parts bring."""
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -19,6 +22,7 @@ class Policy:
     A consent that was never asked for counts as its `unasked_…` says (refused always means no).
     """
 
+    arbitration: str = "value"
     list_length: int = 3
     shortlist_length: int = 50
     cost_per_second: float = 0.03
@@ -29,6 +33,9 @@ class Policy:
 
     exploration_share: float = 0.05
     exploring_below_answers: int = 100
+
+    holdout_share: float = 0.0
+    holdout_rotation_days: int = 90
 
     unasked_marketing_inbound: bool = True
     unasked_marketing_outbound: bool = False
@@ -68,15 +75,21 @@ class Policy:
 
 @lru_cache(maxsize=64)
 def _version(policy: Policy) -> str:
-    return "p-" + hashlib.sha256(json.dumps(asdict(policy), sort_keys=True).encode()).hexdigest()[:12]
+    numbers = asdict(policy)
+    for field in fields(policy):
+        if field.name in _ADDED_LATER and numbers[field.name] == field.default:
+            del numbers[field.name]
+    return "p-" + hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_SHARES = ("minimum_propensity", "exploration_share")
+_ADDED_LATER = frozenset({"arbitration", "holdout_share", "holdout_rotation_days"})
+"""Fields that the first policies did not have count where they differ: so versions stay as they were recorded."""
+_SHARES = ("minimum_propensity", "exploration_share", "holdout_share")
 _MAY_BE_NEGATIVE = frozenset(
     {"service_value", "minimum_priority", "default_margin", "upset_below", "relevance_weight", "intent_weight"}
     | {"sentiment_weight", "recent_decline_weight"}
 )
-_AT_LEAST_ONE = frozenset({"list_length", "shortlist_length"})
+_AT_LEAST_ONE = frozenset({"list_length", "shortlist_length", "holdout_rotation_days"})
 
 
 def parse_policy(values: Mapping[str, Any], base: Policy | None = None) -> Policy:
@@ -90,7 +103,11 @@ def parse_policy(values: Mapping[str, Any], base: Policy | None = None) -> Polic
     return Policy(**{**asdict(base or Policy()), **checked})
 
 
-def _checked(name: str, value: object, kind: object) -> bool | int | float:
+def _checked(name: str, value: object, kind: object) -> bool | int | float | str:
+    if kind is str:
+        if value not in ARBITRATIONS:
+            raise PolicyInvalid(name, f"must be one of {', '.join(ARBITRATIONS)}")
+        return str(value)
     if kind is bool:
         if not isinstance(value, bool):
             raise PolicyInvalid(name, "must be true or false")

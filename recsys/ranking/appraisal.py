@@ -13,8 +13,9 @@ from recsys.domain.facts import customer_facts
 from recsys.domain.policy import Policy
 from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.interactions.weights import history_weights
-from recsys.ranking.arbitration import best_first, net_value, priority
+from recsys.ranking.arbitration import arrange, best_first, is_worthwhile, net_value, priority
 from recsys.ranking.eligibility import Permission, has_open_complaint, is_profiled, is_upset
+from recsys.ranking.exploration import drawn
 from recsys.ranking.intents import Matches, match_intents
 from recsys.ranking.propensity import (
     base_log_odds,
@@ -27,6 +28,8 @@ from recsys.ranking.reasons import PropensityModel, TrainedParts
 from recsys.ranking.signals import OfferSignals, Signal, shared_signals
 
 INTENT_EVIDENCE = 0.5
+WITHOUT_RANKING = frozenset({"random", "eligibility"})
+"""Ways of arbitration that look at no score: sales come as they are drawn, or as the catalogue has them."""
 Floats = NDArray[np.float64]
 Columns = NDArray[np.intp]
 
@@ -82,6 +85,12 @@ class Case:
         """Whether service must come before sales."""
         return is_upset(self.known.situation, self.policy)
 
+    @property
+    def arbitration(self) -> str:
+        """What decides which offers come first; nothing is tried out at random on a customer who is upset."""
+        chosen = self.policy.arbitration
+        return "value" if chosen == "random" and self.is_upset else chosen
+
 
 @dataclass(frozen=True, slots=True)
 class Appraisal:
@@ -102,9 +111,11 @@ class Appraisal:
     declared: Mapping[str, float | Floats]
     trained: TrainedParts | None
 
-    def is_worthwhile(self, policy: Policy) -> NDArray[np.bool_]:
-        """Return (m,) which offers clear the thresholds of priority and propensity."""
-        return (self.priority > policy.minimum_priority) & (self.propensity >= policy.minimum_propensity)
+    def is_worthwhile(self, case: Case) -> NDArray[np.bool_]:
+        """Return (m,) which offers clear the thresholds of priority and propensity, where scores count at all."""
+        if case.arbitration in WITHOUT_RANKING:
+            return np.ones(len(self.priority), dtype=bool)
+        return is_worthwhile(self.propensity, self.priority, case.policy)
 
 
 def take_in(situation: Situation, permission: Permission, catalogue: Catalogue, policy: Policy) -> Known:
@@ -120,19 +131,21 @@ def take_in(situation: Situation, permission: Permission, catalogue: Catalogue, 
 
 
 def is_called_for(case: Case) -> NDArray[np.bool_]:
-    """Return (m,) which offers have a place in this contact: a service action needs a cause, a sale does not."""
+    """Return (m,) which offers have a place in this contact: a service action needs a cause, a sale does not.
+
+    A policy that arbitrates for `nothing` has no place for any sale.
+    """
     table = case.catalogue.table
     called_for = table.is_sale | case.known.matches.found
     if has_open_complaint(case.known.situation, case.policy) and "complaint" in table.of_intent:
         called_for[table.of_intent["complaint"]] = True
-    return called_for
+    return called_for & ~table.is_sale if case.arbitration == "nothing" else called_for
 
 
 def appraise(case: Case) -> Appraisal:
-    """Return what each offer is worth, and the shortlist.
+    """Return what each offer is worth, and the shortlist, which the declared weights pick.
 
-    The declared weights pick the shortlist: the best by priority, and as many of those that still have few
-    answers. A trained model then looks at the shortlist only, so that its cost does not grow with the catalogue.
+    A trained model then looks at the shortlist only, so that its cost does not grow with the catalogue.
     """
     table, known, policy, model = case.catalogue.table, case.known, case.policy, case.models.relevance
     relevance = score_offers(model, known, table.offer_ids)
@@ -143,11 +156,7 @@ def appraise(case: Case) -> Appraisal:
     chance, value = probability(total_log_odds(declared, table.is_sale)), net_value(table, policy)
     worth = priority(chance, value, case.is_upset, table, policy)
     is_open = case.permission.allowed & is_called_for(case)
-    ordered = best_first(np.flatnonzero(is_open), worth, case.is_upset, table)
-    exploring = ordered[evidence[ordered, 1] < policy.exploring_below_answers]
-    is_listed = np.zeros(len(table), dtype=bool)
-    is_listed[ordered[: policy.shortlist_length]] = is_listed[exploring[: policy.shortlist_length]] = True
-    shortlist = np.flatnonzero(is_listed)
+    shortlist = pick(case, is_open, worth, evidence[:, 1])
     signals = OfferSignals(base, relevance, known.matches, table)
     if known.history is not None:
         signals.add_past_answers(known.situation, table)
@@ -157,6 +166,36 @@ def appraise(case: Case) -> Appraisal:
         chance[shortlist] = probability(case.models.propensity.log_odds(trained.signals))
         worth = priority(chance, value, case.is_upset, table, policy)
     return Appraisal(is_open, relevance, signals, shared, chance, value, worth, shortlist, declared, trained)
+
+
+def pick(case: Case, is_open: NDArray[np.bool_], worth: Floats, answers: Floats) -> Columns:
+    """Return the shortlist: the best open offers, and as many of those with few `answers` (m,); else the list itself.
+
+    The list itself is known before any offer is looked at closely where no score decides.
+    """
+    policy, ordered = case.policy, in_order(case, np.flatnonzero(is_open), worth)
+    if case.arbitration in WITHOUT_RANKING:
+        shown = arrange(ordered.tolist(), case.catalogue.table, policy.list_length, case.permission.sales_left)
+        return np.array(sorted(shown), dtype=np.intp)
+    exploring = ordered[answers[ordered] < policy.exploring_below_answers]
+    is_listed = np.zeros(len(is_open), dtype=bool)
+    is_listed[ordered[: policy.shortlist_length]] = is_listed[exploring[: policy.shortlist_length]] = True
+    return np.flatnonzero(is_listed)
+
+
+def in_order(case: Case, columns: Columns, worth: Floats) -> Columns:
+    """Return `columns`, which rise, in the order in which they are offered: the best first by `worth` (m,).
+
+    Where no score decides, service actions come before sales in the order of their draw or of the catalogue.
+    """
+    catalogue, way = case.catalogue, case.arbitration
+    if way not in WITHOUT_RANKING:
+        return best_first(columns, worth, case.is_upset, catalogue.table)
+    is_sale = catalogue.table.is_sale[columns]
+    service, sales = best_first(columns[~is_sale], worth, case.is_upset, catalogue.table), columns[is_sale]
+    if way == "random":
+        sales = drawn(sales, catalogue.offers, case.known.situation.contact.contact_id)
+    return np.concatenate([service, sales])
 
 
 def score_offers(model: RelevanceModel | None, known: Known, offer_ids: tuple[str, ...]) -> NDArray[np.float32]:

@@ -21,9 +21,21 @@ def net_value(table: OfferTable, policy: Policy) -> Floats:
 
 
 def priority(propensity: Floats, value: Floats, is_upset: bool, table: OfferTable, policy: Policy) -> Floats:
-    """Return (…, m) propensity × net value × context weight × lever, the order of the list."""
+    """Return (…, m) propensity × net value × context weight × lever, the order of the list.
+
+    `policy.arbitration` may take the levers out of it, or leave the propensity alone.
+    """
+    if policy.arbitration == "propensity":
+        return propensity
     weight = np.where(table.is_sale, policy.upset_sales_weight, 1.0) if is_upset else 1.0
-    return np.asarray(propensity * value * weight * table.lever)
+    lever = 1.0 if policy.arbitration == "no_levers" else table.lever
+    return np.asarray(propensity * value * weight * lever)
+
+
+def is_worthwhile(propensity: Floats, priorities: Floats, policy: Policy) -> NDArray[np.bool_]:
+    """Return (…, m) which offers clear the thresholds; the one of priority is money, which a propensity is not."""
+    is_likely = propensity >= policy.minimum_propensity
+    return is_likely if policy.arbitration == "propensity" else is_likely & (priorities > policy.minimum_priority)
 
 
 def best_first(columns: Columns, priorities: Floats, is_upset: bool, table: OfferTable) -> Columns:

@@ -21,9 +21,9 @@ CODES = (
     "vulnerable", "arrears", "no_partner_consent", "risk_too_high", "risk_unknown", "already_holds",
     "not_eligible", "eligibility_unknown", "sold_out", "sold_out_today", "cooling_off", "asked_for_later",
     "just_done", "offer_cap", "family_cap", "offered_elsewhere", "contact_cap",
-    "not_called_for", "below_threshold", "ranked_lower", "made_room",
+    "not_called_for", "below_threshold", "ranked_lower", "made_room", "withheld",
 )  # fmt: skip
-"""Why an offer is not on the list; the last four are no matter of permission but of rank."""
+"""Why an offer is not on the list; the last five are no matter of permission but of rank."""
 NUMBER = {code: number for number, code in enumerate(CODES)}
 
 

@@ -54,6 +54,10 @@ HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
     "ranked_lower": ("Allowed, but others fit better now", "可以推荐，但其他更合适"),
     "below_threshold": ("Allowed, but not worth offering now", "可以推荐，但目前价值不足"),
     "made_room": ("Allowed, but its place went to a trial this time", "可以推荐，但本次让位于试推方案"),
+    "withheld": (
+        "Allowed, but sales are held back to measure what they bring",
+        "可以推荐，但为衡量推荐效果暂不推荐",
+    ),
 }
 
 

@@ -1,10 +1,17 @@
-"""Exploration: a declared share of lists shows an offer that ranks lower, with the chance of every place known."""
+"""Exploration: offers shown by chance, one in a declared share of lists or all of them, each with its chance known."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.chance import uniform
+from recsys.domain.offer import Offer
+
+Columns = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,29 @@ def explore(best: Sequence[int], others: Sequence[int], table: OfferTable, share
     chosen = min(alternatives, key=lambda column: uniform("explore-offer", f"{unit}|{table.offer_ids[column]}"))
     probabilities[place] = chance / len(alternatives)
     return Slate((*best[:place], chosen, *best[place + 1 :]), tuple(probabilities), place + 1, best[place])
+
+
+def drawn(columns: Columns, offers: Sequence[Offer], unit: str) -> Columns:
+    """Return the columns in an order that `unit` draws: every family alike, and within it each of its offers alike."""
+
+    def draw(column: int) -> tuple[float, float]:
+        offer = offers[column]
+        family = offer.family or f"|{offer.offer_id}"
+        return uniform("random-family", f"{unit}|{family}"), uniform("random-offer", f"{unit}|{offer.offer_id}")
+
+    return np.array(sorted(columns.tolist(), key=draw), dtype=np.intp)
+
+
+def drawn_slate(shown: Sequence[int], sales: Columns, table: OfferTable) -> Slate:
+    """Return the list whose sales were `drawn` out of all open `sales`, of which it shows one a family.
+
+    A sale stands at any of the places that sales have with 1 / (families · offers of its family): the families that
+    no service action on the list has taken come in any order alike.
+    """
+    taken = [table.family[column] for column in shown if not table.is_sale[column]]
+    families = Counter(table.family[sales][~np.isin(table.family[sales], taken)].tolist())
+    chances = (1 / (len(families) * families[int(table.family[c])]) if table.is_sale[c] else 1.0 for c in shown)
+    return Slate(tuple(shown), tuple(chances))
 
 
 def _fitting(best: Sequence[int], place: int, others: Sequence[int], table: OfferTable) -> Iterator[bool]:

@@ -9,6 +9,8 @@ from recsys.rules.vocabulary import Vocabulary
 from recsys.what_if.rulebook import TODAY, Rulebook
 
 MOST_SCENARIOS = 10
+SIMULATED = ("value", "propensity", "no_levers")
+"""Ways of arbitration that order offers by a score, as a what-if does."""
 
 
 def parse_changes(document: object, file: str, today: Rulebook, vocabulary: Vocabulary) -> list[Rulebook]:
@@ -34,8 +36,12 @@ def parse_changes(document: object, file: str, today: Rulebook, vocabulary: Voca
     return found
 
 
-def check_names(rulebooks: Sequence[Rulebook]) -> None:
-    """Raise `ChangeInvalid` unless every scenario has a name of its own, and there are not too many."""
+def check_rulebooks(rulebooks: Sequence[Rulebook]) -> None:
+    """Raise `ChangeInvalid` unless each can be simulated, has a name of its own, and there are not too many."""
+    for rulebook in rulebooks:
+        if rulebook.policy.arbitration not in SIMULATED:
+            reason = f"{rulebook.policy.arbitration} cannot be simulated; {', '.join(SIMULATED)} can"
+            raise ChangeInvalid(f"{rulebook.name}, policy, arbitration", reason)
     names = [rulebook.name for rulebook in rulebooks]
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.policy import Policy
-from recsys.ranking.arbitration import net_value, priority
+from recsys.ranking.arbitration import is_worthwhile, net_value, priority
 from recsys.ranking.eligibility import ALLOWED, NUMBER
 from recsys.ranking.propensity import base_log_odds, declared_contributions, probability, total_log_odds
 from recsys.what_if.audience import Audience
@@ -60,10 +60,10 @@ def decide_many(
             models.propensity.log_odds(signals.rows(rows, columns, models.propensity.signals))
         )
         worth = priority(chance, value, False, table, policy)
-    is_worthwhile = (worth > policy.minimum_priority) & (chance >= policy.minimum_propensity)
-    shown = arrange_many(shortlist & is_worthwhile, worth, table, policy.list_length, permissions.sales_left)
+    worthwhile = is_worthwhile(chance, worth, policy)
+    shown = arrange_many(shortlist & worthwhile, worth, table, policy.list_length, permissions.sales_left)
     lists = Lists.of(shown, chance, worth)
-    return Decisions(lists, held_back(permissions, lists, is_worthwhile, is_open, table), is_open)
+    return Decisions(lists, held_back(permissions, lists, worthwhile, is_open, table), is_open)
 
 
 def is_called_for(audience: Audience, table: OfferTable, policy: Policy) -> Bools:
@@ -80,7 +80,7 @@ def counted_declines(audience: Audience, policy: Policy) -> Floats:
     return np.where(is_profiled(audience.protection, policy), counted, 0.0)
 
 
-def held_back(permissions: Permissions, lists: Lists, is_worthwhile: Bools, is_open: Bools, table: OfferTable) -> Codes:
+def held_back(permissions: Permissions, lists: Lists, worthwhile: Bools, is_open: Bools, table: OfferTable) -> Codes:
     """Return (n, m) what keeps each offer off the list, as `recsys.engine.name_held_back` says it."""
     codes, allowed = permissions.codes.copy(), permissions.allowed
     rows, places = np.nonzero(lists.columns >= 0)
@@ -88,7 +88,7 @@ def held_back(permissions: Permissions, lists: Lists, is_worthwhile: Bools, is_o
     sales = np.bincount(rows, weights=table.is_sale[shown[1]], minlength=len(codes))
     is_full = (sales == permissions.sales_left)[:, None] & table.is_sale
     last = np.where(is_full, np.int8(NUMBER["contact_cap"]), np.int8(NUMBER["ranked_lower"]))
-    last[~is_worthwhile] = NUMBER["below_threshold"]
+    last[~worthwhile] = NUMBER["below_threshold"]
     last[~is_open] = NUMBER["not_called_for"]
     np.copyto(codes, last, where=allowed)
     codes[shown] = ALLOWED

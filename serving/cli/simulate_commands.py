@@ -88,7 +88,7 @@ def gather(
     """Return today's rulebook with those of the scenarios, and everybody, from the event log at one moment."""
     from recsys.catalogue.offers_file import read_yaml
     from recsys.storage.database import open_database
-    from recsys.what_if.changes import check_names, parse_changes
+    from recsys.what_if.changes import check_rulebooks, parse_changes
     from recsys.what_if.reading import read_audience
     from recsys.what_if.rulebook import TODAY, Rulebook
     from serving.in_force import CatalogueInService, PolicyInService, vocabulary
@@ -101,7 +101,7 @@ def gather(
             known = vocabulary(log)
             rulebooks = [today, *(one for name, document in documents
                                   for one in parse_changes(document, name, today, known))]  # fmt: skip
-            check_names(rulebooks)
+            check_rulebooks(rulebooks)
             return rulebooks, read_audience(log, rulebooks, occasion, sample, progress)
     finally:
         database.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from experiments.assignment import GlobalHoldout
 from experiments.campaign import HOLDOUT
 from experiments.enrolment import CampaignInForce, Participant, enrol
 from recsys.domain.campaign_unit import CampaignUnit
@@ -58,10 +59,12 @@ class Campaigning:
     def treat(self, situation: Situation, basis: Basis) -> tuple[Situation, Basis]:
         """Return the situation and the basis with the treatments of the customer's arms, new ones given where due.
 
-        A treatment that cannot be applied any more leaves the decision as it is without any, and degraded.
+        A treatment that cannot be applied any more leaves the decision as it is without any, and degraded. Who is
+        held out of all campaigns now gets neither arms nor treatments; what they do goes on counting for their units.
         """
         running = [one for one in self._campaigns if one.is_running]
-        if not running:
+        holdout = GlobalHoldout(basis.policy.holdout_share, basis.policy.holdout_rotation_days)
+        if not running or holdout.holds(self._customer_id.encode(), situation.made_at):
             return situation, basis
         contact = situation.contact
         held = held_offers(situation.history)

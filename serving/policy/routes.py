@@ -18,7 +18,7 @@ class PolicyBody(Body):
     """The policy in force; `numbers` are described in docs/decisioning.md."""
 
     policy_version: str
-    numbers: dict[str, bool | int | float]
+    numbers: dict[str, bool | int | float | str]
 
 
 @router.get("")
@@ -30,7 +30,7 @@ def show_policy(services: ServicesOf) -> PolicyBody:
 
 @router.post("", status_code=HTTPStatus.CREATED)
 def change_policy(numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf) -> PolicyBody:
-    """Put a policy in force that differs from the present one in these numbers; the next decision uses it."""
+    """Put a policy in force that differs from the present one in what is given; the next decision uses it."""
     with services.database.transaction() as log:
         policy = parse_policy(numbers, services.policy.current(log))
         log.save_policy(policy, services.clock())

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from experiments.assignment import GlobalHoldout, assigner
+from experiments.assignment import assigner
 from experiments.enrolment import CampaignInForce, Participant, enrol
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.storage.database import Database
@@ -32,11 +32,10 @@ def in_force(weights: dict[str, float] | None = None, epoch: int = 1, **changes:
 def serve(database: Database, number: int, campaign: CampaignInForce, **changes: Any) -> dict[str, CampaignUnit]:
     """One contact of a customer in which they may be enrolled."""
     known: dict[str, Any] = {"facts": {"age": 40}, "channel": "phone", "agent_id": "a1", "at": NOW}
-    holdout = changes.pop("holdout", GlobalHoldout())
     who = Participant(f"c{number}", **{**known, **changes})
     with database.transaction(who.customer_id) as log:
         before = log.campaign_units(who.customer_id)
-        after = enrol(log, who, [campaign], before, holdout)
+        after = enrol(log, who, [campaign], before)
         log.save_campaign_units(before, after, {"k1": campaign.plan.kept})
     return after
 
@@ -62,7 +61,3 @@ def test_a_campaign_takes_no_more_than_its_caps(customers: Database, caps: dict[
     campaign = in_force(**caps)
     found = [serve(customers, number, campaign) for number in range(CUSTOMERS)]
     assert [bool(one) for one in found] == [True] * enrolled + [False] * (CUSTOMERS - enrolled)
-
-
-def test_the_globally_held_out_are_not_enrolled(customers: Database) -> None:
-    assert serve(customers, 1, in_force(), holdout=GlobalHoldout(share=1.0)) == {}

@@ -26,7 +26,7 @@ _WATCHED = {
     "catalogue_versions": "INSERT",
     "policy_versions": "INSERT",
 }
-_OTHER_CODES = {"contact_cap", "not_called_for", "below_threshold", "ranked_lower", "made_room"}
+_OTHER_CODES = {"contact_cap", "not_called_for", "below_threshold", "ranked_lower", "made_room", "withheld"}
 """Codes that are no matter of the single offer, or of rank."""
 _LEFT_OUT = frozenset({"record", "receipt"})
 

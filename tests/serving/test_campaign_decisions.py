@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from experiments.assignment import GlobalHoldout
 from experiments.campaign import Plan, Status
 from experiments.plan_document import parse_plan
 from recsys.domain.campaign_unit import CampaignUnit
@@ -200,6 +201,30 @@ def test_only_contacts_on_the_plans_channels_take_part(api: TestClient) -> None:
         assert log.campaign_units("u1") == {}
     open_contact(api, customer_id="u1", channel="wechat")
     assert unit_of(api, "u1").arm in ("control", "new")
+
+
+def test_the_held_out_lose_the_treatment_they_had_and_go_on_counting(
+    api: TestClient, in_arm: Callable[[str], str]
+) -> None:
+    launch(api, TREATED)
+    customer_id = in_arm("new")
+    assert api.post("/v1/policy", json={"holdout_share": 1}).status_code == 201
+    decision = open_contact(api, customer_id=customer_id)["decision"]
+    assert "lounge" not in offered(decision)
+    answer(api, decision, "card", "accepted")
+    assert unit_of(api, customer_id).acceptances == 1
+
+
+def test_the_held_out_are_given_no_arm(api: TestClient) -> None:
+    assert api.post("/v1/policy", json={"holdout_share": 0.5, "holdout_rotation_days": 30}).status_code == 201
+    launch(api, TREATED)
+    holdout, now, has_arm = GlobalHoldout(0.5, 30), services_of(api).clock(), {}
+    for customer_id in map("u{}".format, range(20)):
+        open_contact(api, customer_id=customer_id)
+        with services_of(api).database.read() as log:
+            has_arm[customer_id] = bool(log.campaign_units(customer_id))
+    assert has_arm == {one: not holdout.holds(one.encode(), now) for one in has_arm}
+    assert set(has_arm.values()) == {True, False}
 
 
 def test_what_was_not_offered_cannot_be_seen(api: TestClient) -> None:

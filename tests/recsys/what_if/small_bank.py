@@ -16,6 +16,7 @@ from recsys.rules import BUILT_IN, ValueType
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.what_if.audience import Occasion
+from recsys.what_if.changes import SIMULATED
 from tests.builders import NOW
 from tests.recsys.storage.importing import Importer
 
@@ -64,6 +65,7 @@ def offer_rows(rng: np.random.Generator, offers: int) -> list[dict[str, Any]]:
 def random_policy(rng: np.random.Generator) -> Policy:
     """A policy whose caps, cool-offs and thresholds matter in the small bank."""
     return Policy(
+        arbitration=str(rng.choice(SIMULATED)),
         list_length=int(rng.integers(1, 5)),
         shortlist_length=int(rng.choice([3, 6, 50])),
         exploring_below_answers=int(rng.choice([0, 5, 100])),

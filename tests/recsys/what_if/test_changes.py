@@ -7,7 +7,7 @@ import pytest
 
 from recsys.domain.errors import ChangeInvalid
 from recsys.domain.policy import Policy
-from recsys.what_if.changes import check_names, parse_changes
+from recsys.what_if.changes import check_rulebooks, parse_changes
 from recsys.what_if.rulebook import TODAY, Rulebook
 from tests.builders import VOCABULARY, a_catalogue, an_offer
 
@@ -88,4 +88,16 @@ def test_what_is_wrong_is_named_with_its_place(document: Any, said: str) -> None
 
 def test_two_scenarios_of_one_name_are_refused() -> None:
     with pytest.raises(ChangeInvalid, match="a: each scenario needs a name of its own"):
-        check_names([NOW, Rulebook("a", CATALOGUE, Policy()), Rulebook("a", CATALOGUE, Policy())])
+        check_rulebooks([NOW, Rulebook("a", CATALOGUE, Policy()), Rulebook("a", CATALOGUE, Policy())])
+
+
+@pytest.mark.parametrize("arbitration", ["random", "eligibility", "nothing"])
+def test_an_order_without_scores_is_not_simulated_and_says_so(arbitration: str) -> None:
+    other = changed({"policy": {"arbitration": arbitration}})
+    with pytest.raises(ChangeInvalid, match=f"spring, policy, arbitration: {arbitration} cannot be simulated"):
+        check_rulebooks([NOW, other])
+
+
+def test_a_policy_in_force_that_cannot_be_simulated_is_named_today() -> None:
+    with pytest.raises(ChangeInvalid, match="today, policy, arbitration"):
+        check_rulebooks([Rulebook(TODAY, CATALOGUE, Policy(arbitration="nothing")), NOW])
