@@ -62,10 +62,7 @@ def analyse(
     check_share("--alpha", alpha)
     metrics = tuple(parse_metric(text) for text in metric)
     designed = parse_weights(weights) if weights else None
-    if over and out is None:
-        raise typer.BadParameter(
-            "It is the order of the picture; say with --out where to write that.", param_hint="--over"
-        )
+    _check_order(over, out)
 
     from experiments.analysis import analyse as read_out
     from experiments.estimate import Plan
@@ -83,6 +80,13 @@ def analyse(
         drawn = _draw(units, columns, shown, Missing(missing), out if readout.srm.verdict == "ok" else None)
         document["over_time"], lines = drawn[0], f"{lines}\n{drawn[1]}"
     emit(document, as_json, lines)
+
+
+def _check_order(over: str | None, out: Path | None) -> None:
+    if over and out is None:
+        raise typer.BadParameter(
+            "It is the order of the pictures; --out says where to write them.", param_hint="--over"
+        )
 
 
 def _draw(

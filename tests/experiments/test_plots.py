@@ -129,4 +129,4 @@ def test_shares_can_be_drawn_in_percentage_points_and_many_units_are_easily_read
     effect = replace(an_effect(), **shares, at=an_effect().at * 1_000, horizon=28_000)
     svg, *_ = draw_effect(effect, ENGLISH, tmp_path / "points", in_points=True)
     text = svg.read_text(encoding="utf-8")
-    assert [tick for tick in (">−4<", ">0<", ">4<", ">20,000<") if tick not in text] == []
+    assert [tick for tick in (">−2<", ">0<", ">4<", ">20,000<") if tick not in text] == []
