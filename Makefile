@@ -30,7 +30,7 @@ demo: install
 	$(BIN)/nbo demo $(ARGS)
 
 test: install-dev browser
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
 test-slow: install-dev browser
 	$(BIN)/python -m pytest $(ARGS)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from itertools import accumulate
 from math import inf
 from typing import Any, NamedTuple
@@ -141,9 +142,7 @@ class _Results:
 
     def by_agent(self, arm: str) -> MetricResult | None:
         """Return the primary effect of one arm with cluster-robust intervals."""
-        variables = self._primary.outcomes
-        cells = self._log.campaign_totals(self._campaign_id, self._until, ("agent_id",), products_for(variables))
-        names = (self._plan.control.name, arm)
+        variables, cells, names = self._primary.outcomes, self._agents, (self._plan.control.name, arm)
         agents = sorted({cell.agent_id or "" for cell in cells if cell.arm in names})
         if len(agents) < LEAST_CLUSTERS:
             return None
@@ -161,6 +160,11 @@ class _Results:
         clustered = replace(plain, clusters=list(found.values()), arms=names)
         results = analyse(self._arms, [clustered], names[0], self._looking(primary=True)).metrics
         return next((result for result in results if result.arm == arm), None)
+
+    @cached_property
+    def _agents(self) -> Totals:
+        products = products_for(self._primary.outcomes)
+        return self._log.campaign_totals(self._campaign_id, self._until, ("agent_id",), products)
 
     def compliers(self, arm: str) -> ComplierEffect | None:
         """Return the effect on those who are pitched to because of the arm; None for a ratio and without units."""

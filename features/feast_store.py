@@ -59,7 +59,7 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
 
     Importing Feast takes seconds, the first time.
     """
-    _import_metrics()
+    import_feast()
     from feast import FeatureStore, RepoConfig
 
     # Feast advises against its own background refresh, which is what keeps a hung registry out of a decision.
@@ -82,8 +82,11 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
     return FeatureStore(config=config)
 
 
-def _import_metrics() -> None:
-    """Import Feast's metrics without the folder they make, at which they would point Prometheus, ours included."""
+def import_feast() -> None:
+    """Import Feast, which takes seconds, without the folder to which its metrics would point Prometheus, ours included.
+
+    Two threads must not do so at once.
+    """
     import prometheus_client  # noqa: F401  (where it keeps values is settled by its import)
 
     names = ("PROMETHEUS_MULTIPROCESS_DIR", "PROMETHEUS_MULTIPROC_DIR")

@@ -13,6 +13,7 @@ from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import load_bundle
 from recsys.models.propensity_folder import load_propensity_model
 from recsys.models.propensity_model import PropensityModel
+from serving.heavy_imports import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
     from training.model_kinds import ModelVersion
@@ -88,10 +89,14 @@ class FollowedModel(Generic[Model]):
         return Registry(self._tracking_uri)
 
     def _follow(self) -> None:
-        while not self._stopped.is_set():
+        with ONE_AT_A_TIME:
+            self._look()
+        while not self._stopped.wait(POLL_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        if not self._stopped.is_set():
             self._try("follow the champion", self.check)
-            self._has_looked.set()
-            self._stopped.wait(POLL_SECONDS)
         self._has_looked.set()
 
     def _try(self, what: str, step: Callable[[], None]) -> None:
@@ -153,6 +158,7 @@ class PropensityInService(FollowedModel[PropensityModel]):
         return Registry(self._tracking_uri, PROPENSITY)
 
     def _follow(self) -> None:
-        if not self.is_stopped:
-            self.load_last_good()
+        with ONE_AT_A_TIME:
+            if not self.is_stopped:
+                self.load_last_good()
         super()._follow()

@@ -15,6 +15,7 @@ from recsys.storage.database import Database, open_database
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
+from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
 
@@ -78,7 +79,8 @@ class FeaturesInService:
         try:
             from features.gateway import FeatureGateway
 
-            self._gateway = FeatureGateway(self._settings)
+            with ONE_AT_A_TIME:
+                self._gateway = FeatureGateway(self._settings)
         except Exception as error:  # decisions go on without features, and say so
             logger.warning("features_unavailable", error=type(error).__name__, reason=str(error)[:300])
         return self._gateway is not None

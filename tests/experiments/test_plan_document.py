@@ -5,7 +5,6 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-import yaml
 
 from experiments.campaign import Allocation, Layer, Plan, Status, check_transition, plan_to_dict
 from experiments.metrics import METRICS
@@ -161,5 +160,5 @@ def test_every_field_and_every_metric_is_explained() -> None:
 
 def test_the_documents_example_is_a_plan() -> None:
     text = (ROOT / "docs" / "campaigns.md").read_text(encoding="utf-8")
-    example = text.split("```yaml\n")[1].split("```")[0]
-    assert parse_plan(yaml.safe_load(example)).weights == {"control": 0.5, "pushed": 0.5}
+    example = text.split("```json\n")[1].split("```")[0]
+    assert parse_plan(json.loads(example)).weights == {"control": 0.5, "lounge": 0.5}

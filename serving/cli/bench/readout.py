@@ -12,10 +12,11 @@ import numpy as np
 from experiments.enrolment import CampaignInForce, Participant, enrol
 from experiments.metrics import METRICS, arm_totals, covariate_variables
 from experiments.plan_document import parse_plan
+from experiments.readout import read_out
 from recsys.domain.campaign_unit import COUNTS
 from recsys.domain.customer import Customer
 from recsys.domain.outcome import Answer
-from recsys.storage.campaign_log import SavedCampaign
+from recsys.storage.campaign_log import SavedCampaign, SavedEpoch
 from recsys.storage.database import Database, open_database
 from serving.cli.output import Progress
 
@@ -82,6 +83,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
         with database.transaction() as log:
             saved = SavedCampaign(CAMPAIGN, _PLAN, campaign.version, campaign.kept, "running", "bench", LAUNCH)
             log.add_campaign(saved)
+            log.add_campaign_epoch(CAMPAIGN, SavedEpoch(1, campaign.weights, LAUNCH, "launch", "bench"), None)
         _write_units(database, plan, progress)
         seconds: dict[str, float] = {}
         groups = _timed(seconds, "one query over all units", lambda: _one_query(database))
@@ -91,6 +93,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
         for by in ((), ("agent_id",), ("day",)):
             name = " and ".join(("readout of every metric by arm", *by))
             matured = _timed(seconds, name, lambda by=by: _read_out(database, campaign, until, by))  # type: ignore[misc]
+        _timed(seconds, "whole read-out", lambda: _whole(database, LAUNCH + timedelta(days=plan.days)))
         with database.read() as log:
             wrong = len(log.wrong_campaign_totals(CAMPAIGN))
             totals = log.counts()["campaign_totals"]
@@ -163,6 +166,12 @@ def _one_query(database: Database) -> int:
 def _rebuild(database: Database) -> None:
     with database.transaction() as log:
         log.rebuild_campaign_totals(CAMPAIGN)
+
+
+def _whole(database: Database, now: datetime) -> None:
+    """Read the campaign out as its results are shown: split, funnel, effects, agents, and the effect day by day."""
+    with database.read() as log:
+        read_out(log, log.campaign(CAMPAIGN), now)
 
 
 def _read_out(database: Database, campaign: "CampaignPlan", until: date, by: tuple[str, ...]) -> float:
