@@ -158,7 +158,8 @@ class _Results:
                 found[cell.epoch].counts[row, column], found[cell.epoch].sums[row, column] = added.n, added.sums
         plain = self._metric(self._primary, covariates=False)
         clustered = replace(plain, clusters=list(found.values()), arms=names)
-        results = analyse(self._arms, [clustered], names[0], self._looking(primary=True)).metrics
+        pair = [Split({}, dict.fromkeys(names, 1.0))]
+        results = analyse(pair, [clustered], names[0], self._looking(primary=True)).metrics
         return next((result for result in results if result.arm == arm), None)
 
     @cached_property

@@ -48,8 +48,10 @@ def preview(services: Services, document: object) -> PreviewBody:
             customers=found.customers, mean=_known(found.mean), standard_deviation=_known(found.variance**0.5)
         ),
         units_needed=needed,
+        units_needed_at_any_look=units_needed(plan, found, at_any_look=True),
         days_needed=days(plan, needed, a_day),
         smallest_effect_of_planned_units=smallest_effect(plan, found, planned) if planned else None,
+        smallest_effect_at_any_look=smallest_effect(plan, found, planned, at_any_look=True) if planned else None,
         days_of_planned_units=days(plan, planned, a_day),
         conflicts=conflicts,
     )

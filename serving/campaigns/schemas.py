@@ -79,14 +79,19 @@ class ConflictBody(Body):
 
 
 class PreviewBody(Body):
-    """What a plan would need and could show; null where the event log does not say enough."""
+    """What a plan would need and could show; null where the event log does not say enough.
+
+    `…_at_any_look` is for the always-valid interval, which may be read at any time and needs more units for that.
+    """
 
     audience: int
     customers: int
     units_a_day: float
     baseline: BaselineBody
     units_needed: int | None
+    units_needed_at_any_look: int | None
     days_needed: int | None
     smallest_effect_of_planned_units: float | None
+    smallest_effect_at_any_look: float | None
     days_of_planned_units: int | None
     conflicts: list[ConflictBody]

@@ -1,14 +1,16 @@
 """How large and long a campaign must be: units a day, the primary metric's baseline, and the power calculation."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from experiments import power
 from experiments.arm_totals import ArmTotals
 from experiments.campaign import LAYER_SLOTS, Plan, designed_shares
 from experiments.comparison import MetricKind
 from experiments.metrics import Metric
+from experiments.multiplicity import bonferroni_level
+from experiments.power import PowerPlan, sample_size, sequential_inflation
 from recsys.catalogue import Catalogue
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.domain.outcome import Answer
@@ -71,31 +73,26 @@ def baseline(
     return _estimated(plan.metrics[0], list(units.values()))
 
 
-def units_needed(plan: Plan, found: Baseline) -> int | None:
+def units_needed(plan: Plan, found: Baseline, *, at_any_look: bool = False) -> int | None:
     """Return the units at which every arm shows the smallest effect with the plan's power, None where unknown.
 
-    n_T = (z_{1−α/2m} + z_{1−β})²(σ²_T + σ²_C/κ)/Δ², κ = n_C/n_T, for each of m arms beside the control (Bonferroni).
+    For the fixed interval at the end, or for the always-valid one, which needs more.
     """
-    delta, least = plan.smallest_effect, 0.0
-    if not found.variance > 0:
+    sized = _power_plan(plan, found)
+    if sized is None:
         return None
-    treated = found.variance
-    if plan.metrics[0].kind is MetricKind.BINARY:
-        after = min(found.mean + delta, 1.0)
-        treated = after * (1 - after)
-    for share, kappa in _comparisons(plan):
-        n_treated = _z(plan) ** 2 * (treated + found.variance / kappa) / delta**2
-        least = max(least, n_treated / share)
-    return math.ceil(least)
+    more = sequential_inflation(sized) if at_any_look else 1.0
+    return math.ceil(sample_size(sized, plan.smallest_effect, more).total / sum(sized.allocation))
 
 
-def smallest_effect(plan: Plan, found: Baseline, units: float) -> float | None:
+def smallest_effect(plan: Plan, found: Baseline, units: float, *, at_any_look: bool = False) -> float | None:
     """Return the smallest absolute effect that so many units show in every arm, None where unknown."""
-    if not found.variance > 0 or units <= 0:
+    sized = _power_plan(plan, found)
+    if sized is None or units <= 0:
         return None
-    return max(
-        _z(plan) * math.sqrt(found.variance * (1 + 1 / kappa) / (units * share)) for share, kappa in _comparisons(plan)
-    )
+    more = sequential_inflation(sized) if at_any_look else 1.0
+    effect = power.smallest_effect(sized, units * sum(sized.allocation), more)
+    return effect if math.isfinite(effect) else None
 
 
 def days(plan: Plan, units: float | None, a_day: float) -> int | None:
@@ -105,19 +102,24 @@ def days(plan: Plan, units: float | None, a_day: float) -> int | None:
     return max(math.ceil(units / a_day) + plan.maturity_days, plan.minimum_days)
 
 
-def _comparisons(plan: Plan) -> list[tuple[float, float]]:
-    """Return of each arm beside the control its share of the units and κ."""
-    shares: Mapping[str, float] = designed_shares(plan.weights, plan.holdout)
-    control = plan.control.name
-    arms = [arm.name for arm in plan.arms if arm.name != control and arm.weight > 0]
-    return [(shares[arm], shares[control] / shares[arm]) for arm in arms]
+def _power_plan(plan: Plan, found: Baseline) -> PowerPlan | None:
+    """Return what the power calculation is asked, None where the baseline is unknown or leaves no room for the effect.
 
-
-def _z(plan: Plan) -> float:
-    from scipy.special import ndtri
-
-    arms = len(_comparisons(plan))
-    return float(ndtri(1 - plan.alpha / (2 * arms)) + ndtri(plan.power))
+    The level is divided by the arms that are compared with the control (Bonferroni); the holdout does not count.
+    """
+    metric = plan.metrics[0]
+    if not found.variance > 0 or (metric.kind is MetricKind.BINARY and found.mean + plan.smallest_effect >= 1):
+        return None
+    shares = designed_shares(plan.weights, plan.holdout)
+    arms = [plan.control.name, *(name for name in plan.treatments if plan.weights[name] > 0)]
+    return PowerPlan(
+        kind=metric.kind,
+        baseline=found.mean,
+        standard_deviation=math.sqrt(found.variance),
+        allocation=tuple(shares[arm] for arm in arms),
+        alpha=bonferroni_level(plan.alpha, 1, len(arms) - 1),
+        power=plan.power,
+    )
 
 
 def _unit(customer_id: str, at: datetime, plan: Plan) -> CampaignUnit:

@@ -215,8 +215,12 @@ def test_a_preview_counts_the_audience_and_says_how_many_are_needed(api: TestCli
     assert found["baseline"] == {"customers": 12, "mean": 0.25, "standard_deviation": pytest.approx(variance**0.5)}
     assert found["units_a_day"] == pytest.approx(12 / 28 * 0.5, abs=0.01)
     z = 1.959964 + 0.841621
-    assert found["units_needed"] == pytest.approx(2 * z**2 * (0.26 * 0.74 + variance) / 0.01**2, rel=1e-4)
-    assert found["smallest_effect_of_planned_units"] == pytest.approx(z * (4 * variance / 10_000) ** 0.5, rel=1e-4)
+    assert found["units_needed"] == pytest.approx(2 * z**2 * (0.26 * 0.74 + 0.25 * 0.75) / 0.01**2, rel=1e-4)
+    effect = found["smallest_effect_of_planned_units"]
+    after = 0.25 + effect
+    assert 2 * z**2 * (after * (1 - after) + 0.25 * 0.75) / effect**2 == pytest.approx(10_000, rel=1e-4)
+    assert found["units_needed_at_any_look"] > found["units_needed"]
+    assert found["smallest_effect_at_any_look"] > effect
     assert found["days_of_planned_units"] == pytest.approx(10_000 * 28 / 6, abs=1)
 
 
