@@ -1,6 +1,7 @@
 """A decision, start to finish: what may be offered to this customer now, what fits best, and why."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -85,8 +86,11 @@ def name_held_back(case: Case, appraisal: Appraisal, slate: Slate) -> dict[str, 
     if slate.made_room is not None:
         codes[slate.made_room] = NUMBER["made_room"]
     codes[shown] = NUMBER["allowed"]
-    stopping = np.flatnonzero(np.bincount(codes, minlength=1)[1:]) + 1
-    return {CODES[number]: tuple(table.ids[codes == number].tolist()) for number in stopping.tolist()}
+    order = np.argsort(codes, kind="stable")
+    ids, ends = table.ids[order].tolist(), np.cumsum(np.bincount(codes)).tolist()
+    return {
+        CODES[number]: tuple(ids[begin:end]) for number, (begin, end) in enumerate(pairwise(ends), 1) if begin < end
+    }
 
 
 def present(case: Case, appraisal: Appraisal, slate: Slate) -> tuple[RankedOffer, ...]:
