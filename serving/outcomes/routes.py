@@ -31,7 +31,7 @@ def record_outcome(
     return receipt
 
 
-@router.post("/exposures", status_code=HTTPStatus.NO_CONTENT)
+@router.post("/exposures", status_code=HTTPStatus.NO_CONTENT, response_class=Response)
 def record_exposure(request: ExposureRequest, contacts: Contacts) -> None:
     """Record that a recommended offer was seen or pitched; once is enough, and more changes nothing."""
     contacts.expose(request)
