@@ -53,7 +53,7 @@ class Split:
 
     def at(self, chance: float) -> Assignment:
         """Return the assignment of a number in [0, 1]; an arm of weight 0 has no stretch."""
-        return self.assignments[min(bisect_right(self.limits, chance), len(self.assignments) - 1)]
+        return self.assignments[bisect_right(self.limits, chance)]
 
 
 @dataclass(frozen=True, slots=True)
