@@ -61,16 +61,7 @@ def effect_looks(
 
 def over_time(looks: Sequence[Look], plan: Plan) -> EffectOverTime:
     """Return the looks (at least one) as the arrays that are drawn."""
-    effects = [look.effect for look in looks]
-    return EffectOverTime(
-        at=np.array([look.units for look in looks], dtype=np.float64),
-        estimate=np.array([effect.estimate for effect in effects]),
-        low=np.array([effect.always_valid.low for effect in effects]),
-        high=np.array([effect.always_valid.high for effect in effects]),
-        fixed_low=np.array([effect.fixed.low for effect in effects]),
-        fixed_high=np.array([effect.fixed.high for effect in effects]),
-        horizon=float(plan.planned_n),
-    )
+    return EffectOverTime.of([look.units for look in looks], [look.effect for look in looks], plan.planned_n)
 
 
 def _grown(units: Units, columns: UnitColumns, missing: Missing, ends: NDArray[np.intp]) -> Iterable[MetricTotals]:

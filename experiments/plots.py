@@ -1,6 +1,6 @@
 """The pictures of a campaign: the effect as it became known, and the Qini curve; PNG and SVG, light and dark."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from experiments.arm_totals import FloatArray
+from experiments.estimate import Estimate
 from experiments.uplift import Qini
 
 Theme = Literal["light", "dark"]
@@ -54,6 +55,16 @@ class EffectOverTime:
     fixed_low: FloatArray
     fixed_high: FloatArray
     horizon: float
+
+    @classmethod
+    def of(cls, at: Sequence[float], effects: Sequence[Estimate], horizon: float) -> "EffectOverTime":
+        """Return the effects as they were known at each look."""
+        columns = [
+            (one.estimate, one.always_valid.low, one.always_valid.high, one.fixed.low, one.fixed.high)
+            for one in effects
+        ]
+        estimate, low, high, fixed_low, fixed_high = np.array(columns, dtype=np.float64).T
+        return cls(np.array(at, dtype=np.float64), estimate, low, high, fixed_low, fixed_high, float(horizon))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,16 @@ def offers_of(plan: Plan, catalogue: Catalogue) -> frozenset[str]:
     for arm in plan.arms:
         if arm.treatment.get("policy") or arm.treatment.get("model"):
             return frozenset(offer.offer_id for offer in catalogue.offers)
-        named |= {str(row["offer_id"]) for row in arm.treatment.get("offers") or ()}
-        named |= {str(offer_id) for offer_id in arm.treatment.get("remove") or ()}
-        pulled = arm.treatment.get("levers") or {}
-        named |= {offer.offer_id for offer in catalogue.offers if {offer.offer_id, offer.family} & pulled.keys()}
-        named |= pulled.keys() & {row["offer_id"] for row in arm.treatment.get("offers") or ()}
+        named |= offers_named(arm.treatment, catalogue)
     return frozenset(named)
+
+
+def offers_named(treatment: Mapping[str, Any], catalogue: Catalogue) -> set[str]:
+    """Return the offers that a treatment brings, changes, removes or pulls, by id or by family."""
+    brought = {str(row["offer_id"]) for row in treatment.get("offers") or ()}
+    removed = {str(offer_id) for offer_id in treatment.get("remove") or ()}
+    pulled = (treatment.get("levers") or {}).keys()
+    return brought | removed | {one.offer_id for one in catalogue.offers if {one.offer_id, one.family} & pulled}
 
 
 def check_plan(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary) -> None:

@@ -33,7 +33,7 @@ class Archive:
         self._settings = settings
         self._found: OrderedDict[str, Catalogue | Policy | Bundle | PropensityModel] = OrderedDict()
         self._looking = threading.Lock()
-        self.treatments = Treatments()
+        self._treatments = Treatments()
 
     def basis_of(self, record: Mapping[str, Any], log: EventLog) -> Basis:
         """Return what the record's decision was made with; raises `NotReplayable` that says what is gone."""
@@ -58,13 +58,13 @@ class Archive:
 
         Raises `ChangeInvalid` where a treatment does not fit what is in force, `NotReplayable` where its model is gone.
         """
-        found = self.treatments.applied(arms, basis, log)
-        model = self.treatments.model_version(arms, basis, log)
-        return found if model is None else replace(found, model=self.model(model))
+        found = self._treatments.applied(arms, basis, log)
+        model = basis.model if found.model is None else self.model(found.model)
+        return replace(found.over(basis), model=model)
 
     def _as_treated(self, basis: Basis, arms: CampaignArms, record: Mapping[str, Any], log: EventLog) -> Basis:
         try:
-            treated = self.treatments.applied(arms.arms, basis, log)
+            treated = self._treatments.applied(arms.arms, basis, log).over(basis)
         except (NotFound, InvalidInput) as error:
             raise NotReplayable(f"The treatment of a campaign cannot be applied again: {error}") from error
         if (treated.catalogue.version, treated.policy.version) != (

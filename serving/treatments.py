@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from experiments.plan_document import parse_plan
-from experiments.treatment import model_of, treated
+from experiments.treatment import model_of, offers_named, treated
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import CampaignArm, CampaignArms
 from recsys.domain.policy import Policy
@@ -20,34 +20,32 @@ _Key = tuple[str, str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Treated:
+class Treated:
+    """What decides in these arms; `model` is the version that they rank with, None for the champion."""
+
     catalogue: Catalogue
     policy: Policy
     campaign_of: Mapping[str, str]
     model: str | None
+
+    def over(self, basis: Basis) -> Basis:
+        """Return the basis with these in it, its models as they are."""
+        return replace(basis, catalogue=self.catalogue, policy=self.policy, campaign_of=self.campaign_of)
 
 
 class Treatments:
     """Applies the treatments of arms, each combination once for the catalogue and policy it meets."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[_Key, _Treated] = OrderedDict()
+        self._found: OrderedDict[_Key, Treated] = OrderedDict()
         self._applying = threading.Lock()
 
-    def applied(self, arms: Sequence[CampaignArm], basis: Basis, log: EventLog) -> Basis:
-        """Return the basis with what these arms change; its model stays, see `model_version`.
+    def applied(self, arms: Sequence[CampaignArm], basis: Basis, log: EventLog) -> Treated:
+        """Return what these arms make of the basis.
 
         One campaign after the other in the order of `arms`, so that the last word has the last of them.
         Raises `ChangeInvalid` where a treatment does not fit what is in force, `CampaignNotFound`.
         """
-        found = self._of(arms, basis, log)
-        return replace(basis, catalogue=found.catalogue, policy=found.policy, campaign_of=found.campaign_of)
-
-    def model_version(self, arms: Sequence[CampaignArm], basis: Basis, log: EventLog) -> str | None:
-        """Return the version of the model that these arms rank with, None for the champion."""
-        return self._of(arms, basis, log).model
-
-    def _of(self, arms: Sequence[CampaignArm], basis: Basis, log: EventLog) -> _Treated:
         named = tuple((arm.campaign_id, arm.arm) for arm in arms)
         key = basis.catalogue.version, basis.policy.version, named
         with self._applying:
@@ -68,7 +66,7 @@ def campaign_arms(record: Mapping[str, Any]) -> CampaignArms | None:
     return CampaignArms(**{**found, "arms": tuple(CampaignArm(**arm) for arm in found["arms"])})
 
 
-def _apply(named: Sequence[tuple[str, str]], basis: Basis, log: EventLog) -> _Treated:
+def _apply(named: Sequence[tuple[str, str]], basis: Basis, log: EventLog) -> Treated:
     catalogue, policy, model = basis.catalogue, basis.policy, None
     campaign_of: dict[str, str] = {}
     names = vocabulary(log)
@@ -77,6 +75,5 @@ def _apply(named: Sequence[tuple[str, str]], basis: Basis, log: EventLog) -> _Tr
         treatment = next((arm.treatment for arm in plan.arms if arm.name == arm_name), {})
         catalogue, policy = treated(treatment, catalogue, policy, names)
         model = model_of(treatment) or model
-        brought = [row["offer_id"] for row in treatment.get("offers") or ()]
-        campaign_of |= dict.fromkeys([*brought, *(treatment.get("levers") or {})], campaign_id)
-    return _Treated(catalogue, policy, campaign_of, model)
+        campaign_of |= dict.fromkeys(sorted(offers_named(treatment, catalogue)), campaign_id)
+    return Treated(catalogue, policy, campaign_of, model)

@@ -8,7 +8,6 @@ import structlog
 from anyio import to_thread
 
 from experiments.allocation import due_weights
-from recsys.domain.errors import NboError
 from serving.campaigns.service import CampaignService
 from serving.wiring import Services
 
@@ -41,5 +40,5 @@ async def _keep_looking(services: Services) -> None:
         try:
             for campaign_id in await to_thread.run_sync(reweigh, services):
                 logger.info("campaign_reweighed", campaign=campaign_id)
-        except NboError as error:
-            logger.warning("campaigns_not_reweighed", reason=str(error))
+        except Exception as error:  # the job must outlive every failure of the database or of one campaign
+            logger.warning("campaigns_not_reweighed", error=type(error).__name__, reason=str(error)[:300])

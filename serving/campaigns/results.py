@@ -1,12 +1,9 @@
 """What a campaign has shown: the read-out as JSON with the verdict in words, and the effect over time as a picture."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-import numpy as np
 
 from experiments.campaign import Plan
 from experiments.estimate import json_values
@@ -80,9 +77,10 @@ def picture(
     if not looks:
         return None
     language, kind, theme = look
+    over_time = EffectOverTime.of([one.n for one in looks], [one.effect for one in looks], plan.planned_units)
     words = picture_words(saved.plan["name"], name, plan.primary, language)
     with TemporaryDirectory() as folder:
-        written = draw_effect(_over_time(looks, plan), words, Path(folder) / "effect", theme)
+        written = draw_effect(over_time, words, Path(folder) / "effect", theme)
         wanted = next((path for path in written if path.suffix == f".{kind}"), written[0])
         return wanted.read_bytes(), PICTURES[wanted.suffix[1:]]
 
@@ -113,18 +111,3 @@ def _verdict(verdict: Verdict, language: str) -> dict[str, Any]:
 
 def _look(look: Look) -> dict[str, Any]:
     return {"arm": look.arm, "day": look.day.isoformat(), "n": look.n, **asdict(look.effect)}
-
-
-def _over_time(looks: Sequence[Look], plan: Plan) -> EffectOverTime:
-    def column(read: Any) -> Any:
-        return np.array([read(look.effect) for look in looks], dtype=np.float64)
-
-    return EffectOverTime(
-        at=np.array([look.n for look in looks], dtype=np.float64),
-        estimate=column(lambda effect: effect.estimate),
-        low=column(lambda effect: effect.always_valid.low),
-        high=column(lambda effect: effect.always_valid.high),
-        fixed_low=column(lambda effect: effect.fixed.low),
-        fixed_high=column(lambda effect: effect.fixed.high),
-        horizon=float(plan.planned_units),
-    )
