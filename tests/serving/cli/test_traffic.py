@@ -98,8 +98,9 @@ def test_a_customer_from_the_queue_speaks_once_picked_up_and_leaves_the_answers_
         centre = asyncio.create_task(run_centre(world, Load(service, 0, 5, 1, waiting=2), _quiet))
         queues = []
         async with httpx2.AsyncClient(base_url=service) as human:
-            await asyncio.sleep(1)
-            first = (await human.get("/v1/contacts")).json()[0]["contact"]["contact_id"]
+            while not (waiting := (await human.get("/v1/contacts")).json()):
+                await asyncio.sleep(0.1)
+            first = waiting[0]["contact"]["contact_id"]
             (await human.post(f"/v1/contacts/{first}/pickup", json={"agent_id": "human"})).raise_for_status()
             await asyncio.sleep(2.5)
             queues.append(len((await human.get("/v1/contacts")).json()))
@@ -124,8 +125,10 @@ def test_the_centre_outlives_a_restart_of_the_service(settings: Settings, world:
 
     async def with_a_restart() -> dict[str, Any]:
         load = Load(f"http://127.0.0.1:{port}", rate=10, seconds=4, seed=2, waiting=1)
+        has_begun = asyncio.Event()
         with _running(settings, port):
-            centre = asyncio.create_task(run_centre(world, load, _quiet))
+            centre = asyncio.create_task(run_centre(world, load, lambda *_: has_begun.set()))
+            await asyncio.wait_for(has_begun.wait(), 60)
             await asyncio.sleep(1)
         await asyncio.sleep(0.3)
         with _running(settings, port):
