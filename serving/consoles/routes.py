@@ -7,11 +7,11 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from serving.consoles import agent_routes, marketing_routes, science_routes
+from serving.consoles import agent_routes, catalogue_routes, science_routes
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
-router.include_router(marketing_routes.router)
+router.include_router(catalogue_routes.router)
 router.include_router(science_routes.router)
 
 
@@ -19,6 +19,12 @@ router.include_router(science_routes.router)
 def start() -> RedirectResponse:
     """Go to the agent console."""
     return RedirectResponse("/agent")
+
+
+@router.get("/marketing")
+def marketing() -> RedirectResponse:
+    """Go to the catalogue."""
+    return RedirectResponse("/marketing/catalogue")
 
 
 @router.get("/docs")

@@ -9,15 +9,19 @@ import pytest
 from recsys.domain.contact import Channel, Direction
 from recsys.domain.outcome import Answer
 from serving import consoles
-from serving.consoles.wording import WORDING, speaker
+from serving.consoles.wording import PAGES, WORDING, speaker
 
 FOLDER = Path(consoles.__file__).parent
 SOURCES = [*FOLDER.glob("templates/*.html"), *FOLDER.glob("*.py")]
-USED = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES if path.name != "wording.py")
+USED = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
 
 
 def placeholders(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_no_two_pages_say_a_text_of_the_same_key() -> None:
+    assert sum(len(page) for page in PAGES) == len(WORDING)
 
 
 @pytest.mark.parametrize("key", WORDING)

@@ -1,4 +1,4 @@
-"""/marketing: the catalogue in service and what customers answered to each offer."""
+"""/marketing/catalogue: the catalogue in service and what customers answered to each offer."""
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -7,7 +7,7 @@ from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute
 from serving.dependencies import Language, Role, ServicesOf, allow
 
-router = APIRouter(prefix="/marketing", route_class=PageRoute, dependencies=[Depends(allow(Role.MARKETER))])
+router = APIRouter(prefix="/marketing/catalogue", route_class=PageRoute, dependencies=[Depends(allow(Role.MARKETER))])
 
 
 @router.get("")
@@ -28,4 +28,4 @@ def show_catalogue(request: Request, services: ServicesOf, language: Language) -
                 "answered": sum(answers.values()),
             }
         )
-    return answer(request, "marketing.html", {"offers": offers, "version": catalogue.version})
+    return answer(request, "catalogue.html", {"offers": offers, "version": catalogue.version})

@@ -1,21 +1,6 @@
-"""Every text of the consoles in English and Chinese, side by side, so that neither can be missing."""
+"""Texts of the agent console."""
 
-from collections.abc import Callable
-
-WORDING: dict[str, tuple[str, str]] = {
-    # frame
-    "product": ("Next best offer", "下一最佳推荐"),
-    "agent": ("Agent", "坐席"),
-    "marketing": ("Marketing", "营销"),
-    "science": ("Science", "模型"),
-    "consoles": ("Consoles", "工作台"),
-    "skip": ("Skip to content", "跳到主要内容"),
-    "theme": ("Light or dark", "浅色或深色"),
-    "other_language": ("中文", "English"),
-    "close": ("Close", "关闭"),
-    "cancel": ("Cancel", "取消"),
-    "unknown": ("not known", "未知"),
-    "none": ("none", "无"),
+AGENT = {
     # queue
     "queue": ("Waiting", "等待接入"),
     "queue_lead": ("Longest wait first. Enter picks up.", "等待最久者在前，按回车接入。"),
@@ -181,55 +166,4 @@ WORDING: dict[str, tuple[str, str]] = {
     "keys_leave": ("leave the card or the reasons", "离开卡片或原因"),
     "keys_list": ("this list", "本列表"),
     "keys_on": ("Single-letter keys are on", "启用单键快捷键"),
-    # marketing and science
-    "catalogue": ("Catalogue", "产品目录"),
-    "catalogue_lead": ("Every offer, and what customers answered.", "全部产品及客户的回应。"),
-    "catalogue_empty": ("The catalogue is empty", "产品目录为空"),
-    "catalogue_empty_more": ("Import offers: nbo import DIR", "请导入产品：nbo import DIR"),
-    "version": ("Version", "版本"),
-    "offer": ("Offer", "产品"),
-    "kind": ("Kind", "类型"),
-    "product_kind": ("Product", "产品"),
-    "margin": ("Margin", "边际收益"),
-    "shown": ("Answers", "回应数"),
-    "acceptance": ("Accepted of answered", "接受率"),
-    "models": ("Models", "模型"),
-    "models_lead": ("Registered versions and how they did offline.", "已注册的版本及离线指标。"),
-    "models_empty": ("No model is registered yet", "尚未注册模型"),
-    "models_empty_more": ("Train one: nbo train --promote-if-better", "请训练：nbo train --promote-if-better"),
-    "models_unreachable": ("The registry cannot be reached", "无法连接模型注册表"),
-    "champion": ("Champion", "冠军"),
-    "in_service": ("In service", "使用中"),
-    "trained": ("Trained", "训练时间"),
-    "gates": ("Promotion gates", "上线门槛"),
-    "gates_passed": ("passed", "通过"),
-    "algorithm": ("Algorithm", "算法"),
-    # problems
-    "problem": ("This did not work", "操作未成功"),
-    "not_found": ("This is not here", "找不到此内容"),
-    "not_found_more": ("The contact may be closed or with another agent.", "该联系可能已结束或由其他坐席处理。"),
-    "unavailable": ("The service cannot answer now", "服务暂时不可用"),
-    "unavailable_more": ("Nothing was changed. Try again in a moment.", "未做任何更改，请稍后再试。"),
-    "refused_origin": ("The request came from another site.", "请求来自其他网站。"),
-    "ago_now": ("just now", "刚刚"),
-    "ago_minutes": ("{n} min ago", "{n} 分钟前"),
-    "ago_hours": ("{n} h ago", "{n} 小时前"),
-    "ago_days": ("{n} d ago", "{n} 天前"),
-    "seconds": ("{n} s", "{n} 秒"),
-    "minutes": ("{n} min", "{n} 分钟"),
-    "hours": ("{n} h", "{n} 小时"),
-    "days": ("{n} d", "{n} 天"),
 }
-
-Say = Callable[..., str]
-"""Called with a key and the values of its placeholders."""
-
-
-def speaker(language: str) -> Say:
-    """Return the function that says any text in `language` ("zh", or else English)."""
-    place = 1 if language == "zh" else 0
-
-    def say(key: str, **values: object) -> str:
-        return WORDING[key][place].format(**values)
-
-    return say

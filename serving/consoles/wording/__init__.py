@@ -1,0 +1,28 @@
+"""Every text of the consoles in English and Chinese, side by side, so that neither can be missing."""
+
+from collections.abc import Callable
+
+from serving.consoles.wording.agent import AGENT
+from serving.consoles.wording.campaigns import CAMPAIGNS
+from serving.consoles.wording.catalogue import CATALOGUE
+from serving.consoles.wording.frame import FRAME
+from serving.consoles.wording.results import RESULTS
+from serving.consoles.wording.science import SCIENCE
+from serving.consoles.wording.sign_in import SIGN_IN
+
+PAGES = (FRAME, AGENT, CAMPAIGNS, RESULTS, CATALOGUE, SCIENCE, SIGN_IN)
+WORDING: dict[str, tuple[str, str]] = {key: texts for page in PAGES for key, texts in page.items()}
+"""A text used by several pages stands in the frame's; a key stands once (tested)."""
+
+Say = Callable[..., str]
+"""Called with a key and the values of its placeholders."""
+
+
+def speaker(language: str) -> Say:
+    """Return the function that says any text in `language` ("zh", or else English)."""
+    place = 1 if language == "zh" else 0
+
+    def say(key: str, **values: object) -> str:
+        return WORDING[key][place].format(**values)
+
+    return say

@@ -1,0 +1,3 @@
+"""Texts of signing in."""
+
+SIGN_IN: dict[str, tuple[str, str]] = {}
