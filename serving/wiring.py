@@ -12,6 +12,7 @@ from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
+from serving.access import Access
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
@@ -105,6 +106,7 @@ class Services:
     propensity: PropensityInService
     features: FeaturesInService
     archive: Archive
+    access: Access
     policy: PolicyInService = field(default_factory=PolicyInService)
     campaigns: CampaignsInService = field(default_factory=CampaignsInService)
     clock: Clock = system_clock
@@ -156,4 +158,5 @@ def build_services(settings: Settings) -> Services:
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings),
         archive=Archive(settings),
+        access=Access(settings, database),
     )
