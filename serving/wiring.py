@@ -1,6 +1,7 @@
 """Builds the parts of the service from the settings, once, and closes them."""
 
 import gc
+import sys
 import threading
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -142,6 +143,8 @@ class Services:
 
 def build_services(settings: Settings) -> Services:
     """Open the event log (migrated to the newest schema) and prepare the other parts."""
+    # Standard output belongs to what a command answers.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.event_log_url)
     database.upgrade()
