@@ -1,21 +1,22 @@
 """Who asks, and what they may do: people with roles, their passwords, and the signed session that names them."""
 
-import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from recsys.domain.clock import Clock
+import jwt
+
+from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import NotSignedIn
 from recsys.domain.role import Role
 from recsys.storage.account_log import SavedAccount
 from recsys.storage.database import Database
+from serving.secret_key import secret_key
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SESSION_COOKIE = "nbo-session"
 SESSION_SECONDS = 12 * 3600
+ALGORITHM = "HS256"
 REMEMBERED_SECONDS = 10.0
 """For so long a worker goes on with what it knows of an account; its removal works everywhere after that."""
 
@@ -51,17 +53,17 @@ DEMO_PEOPLE = {
 class Access:
     """Knows the people of this service and signs their sessions."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, clock: Clock = system_clock) -> None:
         self.is_demo = settings.auth == "demo"
         self._settings = settings
         self._database = database
+        self._clock = clock
         self._known: dict[str, tuple[float, Person | None]] = {}
 
     def session_of(self, person: Person) -> str:
-        """Return the signed session that a cookie carries."""
-        from itsdangerous import URLSafeTimedSerializer
-
-        return str(URLSafeTimedSerializer(self.key, "session").dumps(person.name))
+        """Return the session that a cookie carries: the name in a JSON Web Token (RFC 7519)."""
+        ends = self._clock() + timedelta(seconds=SESSION_SECONDS)
+        return jwt.encode({"sub": person.name, "exp": ends}, self._key, ALGORITHM)
 
     def person(self, session: str | None, basic: tuple[str, str] | None) -> Person | None:
         """Return who asks, by session or else by name and password; None for nobody who is known.
@@ -69,16 +71,15 @@ class Access:
         In the demo whoever has neither is everyone.
         """
         if session is not None:
-            from itsdangerous import BadData, URLSafeTimedSerializer
-
             try:
-                name = URLSafeTimedSerializer(self.key, "session").loads(session, max_age=SESSION_SECONDS)
-            except BadData:
+                claims = jwt.decode(session, self._key, [ALGORITHM], {"require": ["sub", "exp"]})
+            except jwt.InvalidTokenError:
                 return None
-            return self._remembered(str(name), lambda: self._named(str(name)))
+            name: str = claims["sub"]
+            return self._remembered(name, lambda: self._named(name))
         if basic is not None and not self.is_demo:
             # Hashing a password takes long on purpose; a program that sends it each time would feel that.
-            digest = hmac.digest(self.key, "\0".join(basic).encode(), hashlib.sha256).hex()
+            digest = hmac.digest(self._key, "\0".join(basic).encode(), "sha256").hex()
             return self._remembered(digest, lambda: self._checked(*basic))
         return EVERYONE if self.is_demo else None
 
@@ -90,9 +91,8 @@ class Access:
         return found
 
     @cached_property
-    def key(self) -> bytes:
-        """What sessions are signed with: NBO_SECRET_KEY, else a key of this home's own."""
-        return _secret_key(self._settings)
+    def _key(self) -> bytes:
+        return secret_key(self._settings, "session")
 
     def _named(self, name: str) -> Person | None:
         if self.is_demo:
@@ -137,18 +137,3 @@ def _passwords() -> "PasswordHash":
 @cache
 def _a_hash() -> str:
     return _passwords().hash(secrets.token_hex())
-
-
-def _secret_key(settings: Settings) -> bytes:
-    """Return the key; a home without one gets one, written whole and for its owner alone."""
-    if settings.secret_key:
-        return settings.secret_key.encode()
-    file = settings.home / "secret.key"
-    if not file.exists():
-        draft = file.with_name(f"secret.key.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as text:
-            text.write(secrets.token_urlsafe(48))
-        with suppress(FileExistsError):
-            os.link(draft, file)  # the first of several workers wins
-        draft.unlink()
-    return file.read_bytes()

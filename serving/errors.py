@@ -19,7 +19,7 @@ STATUS_BY_ERROR: dict[type[errors.NboError], HTTPStatus] = {
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotSignedIn: HTTPStatus.UNAUTHORIZED,
-    errors.NotPermitted: HTTPStatus.FORBIDDEN,
+    errors.Refused: HTTPStatus.FORBIDDEN,
     errors.NboError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """An error is answered as its nearest ancestor in this table."""

@@ -9,7 +9,7 @@ NboError
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists
 ├── NotSignedIn
-├── NotPermitted
+├── Refused         NotPermitted
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
 
@@ -43,7 +43,11 @@ class NotSignedIn(NboError):
         super().__init__("Sign in first: name and password are not known, or the session has ended.")
 
 
-class NotPermitted(NboError):
+class Refused(NboError):
+    """Whoever asks may not have or do this."""
+
+
+class NotPermitted(Refused):
     """Somebody asks for what none of their roles may do."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from fastapi.testclient import TestClient
 
 from recsys.domain.clock import system_clock
 from recsys.domain.role import Role
-from serving.access import DEMO_PEOPLE, SESSION_COOKIE, new_account
+from serving.access import DEMO_PEOPLE, SESSION_COOKIE, Access, Person, new_account
 from serving.app import create_app
 from serving.dependencies import allow
+from serving.secret_key import secret_key
 from serving.settings import Settings
 
 HERE = {"origin": "http://testserver"}
@@ -80,7 +82,7 @@ def test_every_route_refuses_exactly_the_roles_it_does_not_name(role: Role, sign
     assert wrong == []
 
 
-@pytest.mark.parametrize("session", ["", "nonsense", "ImFubmEi.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb"])
+@pytest.mark.parametrize("session", ["", "nonsense", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm5hIiwiZXhwIjo5OTk5OTk5OTk5fQ."])
 def test_a_session_that_nobody_signed_is_nobody(session: str, signed_in: dict[Role, TestClient]) -> None:
     app = signed_in[Role.AGENT].app
     api = TestClient(app, cookies={SESSION_COOKIE: session}, follow_redirects=False)
@@ -169,21 +171,24 @@ def test_a_removed_account_is_nobody_after_what_workers_remember(
     assert (before, client.get("/v1/campaigns").status_code) == (200, 401)
 
 
+def test_a_session_ends_after_twelve_hours(local: TestClient) -> None:
+    services = local.app.state.services  # type: ignore[attr-defined]
+    old = Access(services.settings, services.database, lambda: system_clock() - timedelta(hours=12, seconds=5))
+    session = old.session_of(services.access.sign_in("mei", PASSWORD))
+    assert services.access.person(session, None) is None
+    assert services.access.person(services.access.session_of(Person("mei", frozenset())), None).name == "mei"
+
+
 def test_the_key_of_a_home_is_for_its_owner_alone_and_stays(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, redis_url="redis://127.0.0.1:9")
-    keys = []
-    for _ in range(2):
-        app = create_app(settings)
-        with TestClient(app):
-            keys.append(app.state.services.access.key)
-    assert keys[0] == keys[1]
-    assert len(keys[0]) > 40
+    settings = Settings(home=tmp_path)
+    keys = {secret_key(settings, "session") for _ in range(2)}
+    assert len(keys) == 1
+    assert secret_key(settings, "other") not in keys
     assert (tmp_path / "secret.key").stat().st_mode & 0o777 == 0o600
-    assert [file.name for file in tmp_path.glob("secret.key*")] == ["secret.key"]
+    assert [file.name for file in tmp_path.iterdir()] == ["secret.key"]
 
 
 def test_a_key_that_is_given_is_used(tmp_path: Path) -> None:
-    app = create_app(Settings(home=tmp_path, redis_url="redis://127.0.0.1:9", secret_key="given"))
-    with TestClient(app):
-        assert app.state.services.access.key == b"given"
-    assert not (tmp_path / "secret.key").exists()
+    one, other = (secret_key(Settings(home=tmp_path, secret_key=given), "session") for given in ("one", "other"))
+    assert one != other
+    assert list(tmp_path.iterdir()) == []
