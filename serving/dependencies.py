@@ -60,9 +60,10 @@ async def language(request: Request) -> str:
 
 
 def language_of(request: Request) -> str:
-    """Return the language to speak: `?lang=`, else the cookie, else the browser's; "en" or "zh"."""
+    """Return the language to speak: a token's, else `?lang=`, the cookie's, the browser's; "en" or "zh"."""
     accepted = request.headers.get("accept-language", "").lower()
-    wanted = request.query_params.get("lang") or request.cookies.get("lang") or _preferred(accepted)
+    granted: str | None = getattr(request.state, "language", None)
+    wanted = granted or request.query_params.get("lang") or request.cookies.get("lang") or _preferred(accepted)
     return "zh" if wanted.startswith("zh") else "en"
 
 

@@ -8,6 +8,7 @@ NboError
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed
+├── Refused         EmbedTokenRefused
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
 
@@ -28,6 +29,10 @@ class InvalidInput(NboError):
 
 class Conflict(NboError):
     """The request is well formed, but the present state does not allow it."""
+
+
+class Refused(NboError):
+    """Whoever asks may not have or do this."""
 
 
 class Unavailable(NboError):
@@ -220,6 +225,13 @@ class SplitCheckFailed(Conflict):
     def __init__(self, reasons: Sequence[str]) -> None:
         self.reasons = tuple(reasons)
         super().__init__(f"The split is not as designed, so no effect is shown: {' '.join(self.reasons)}")
+
+
+class EmbedTokenRefused(Refused):
+    """A frame's token was not signed by this service, or its time is over."""
+
+    def __init__(self) -> None:
+        super().__init__("This token opens nothing (any more); ask for a new one with POST …/embed-token.")
 
 
 class StoreUnavailable(Unavailable):

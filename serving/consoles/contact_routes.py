@@ -49,6 +49,8 @@ async def stream(
     """Send the changing part of the page whenever the contact changes; the event id is the sequence number."""
     start = after if last_event_id is None else last_event_id
     async for sequence in follow(at.desk.services, hub, at.contact_id, start):
+        if at.is_over:
+            return
         if sequence is None:
             yield ServerSentEvent(comment="still here")
         else:

@@ -1,6 +1,7 @@
 """The agent's desk: what every route of the agent console works with, and the live contact it shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -10,11 +11,12 @@ from fastapi import Depends, Request, Response
 from recsys.domain.errors import DecisionNotFound
 from serving.consoles import agent_view
 from serving.consoles.page import answer, render
+from serving.contacts import embed_token
 from serving.contacts.dependencies import Contacts
 from serving.contacts.schemas import ContactView
 from serving.contacts.service import ContactService
 from serving.contacts.views import as_object
-from serving.dependencies import Language, ServicesOf
+from serving.dependencies import Language, ServicesOf, language_of
 from serving.wiring import Services
 
 DEMO_AGENT = "demo-agent"
@@ -50,11 +52,17 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class ContactDesk:
-    """One contact on the desk; its addresses begin with `base`."""
+    """One contact on the desk, or in a frame that a token keeps open for a time; its addresses begin with `base`."""
 
     desk: Desk
     contact_id: str
     base: str
+    open_until: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the frame's time has run out."""
+        return self.open_until is not None and self.desk.services.clock() >= self.open_until
 
     def view(self) -> ContactView:
         """Return the contact as it stands now."""
@@ -97,10 +105,20 @@ async def desk(request: Request, contacts: Contacts, services: ServicesOf, langu
 AtDesk = Annotated[Desk, Depends(desk)]
 
 
-def contact_desk(contact_id: str, desk: AtDesk) -> ContactDesk:
-    """Return the contact of this address on the desk; ContactNotFound before anything is begun for another."""
-    known = desk.contacts.contact(contact_id).contact_id
-    return ContactDesk(desk, known, f"/agent/contacts/{quote(known, safe='')}")
+def contact_desk(request: Request, desk: AtDesk) -> ContactDesk:
+    """Return the contact of this address: named below the agent's own pages, else the one a frame's token opens.
+
+    ContactNotFound, or EmbedTokenRefused, before anything is begun.
+    """
+    contact_id = request.path_params.get("contact_id")
+    if contact_id is not None:
+        known = desk.contacts.contact(contact_id).contact_id
+        return ContactDesk(desk, known, f"/agent/contacts/{quote(known, safe='')}")
+    token = request.path_params.get("token") or request.query_params.get("token", "")
+    grant = embed_token.read(token, desk.services.settings, desk.services.clock())
+    request.state.language = grant.language
+    framed = replace(desk, language=language_of(request))
+    return ContactDesk(framed, grant.contact_id, f"/agent/embed/{token}", grant.expires_at)
 
 
 AtContact = Annotated[ContactDesk, Depends(contact_desk)]

@@ -15,11 +15,11 @@ from serving.consoles import agent_view, formats
 from serving.consoles.wording import speaker
 from serving.dependencies import language_of
 
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
+)
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -29,8 +29,12 @@ HEADERS = {
 def answer(
     request: Request, template: str, values: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK
 ) -> HTMLResponse:
-    """Return a page or fragment in the reader's language; a language asked for by address is remembered."""
+    """Return a page or fragment in the reader's language; a language asked for by address is remembered.
+
+    No site may frame it, unless the request's state names `frame_ancestors`.
+    """
     response = HTMLResponse(render(request, template, values), status, HEADERS)
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY + getattr(request.state, "frame_ancestors", "'none'")
     response.headers["Vary"] = "Accept-Language, Cookie"
     if request.query_params.get("lang") in ("en", "zh"):
         response.set_cookie("lang", request.query_params["lang"], max_age=31536000, samesite="lax")
@@ -40,7 +44,13 @@ def answer(
 def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
     """Return the template as HTML; it sees `say`, `language`, `now` and the formatting functions."""
     language = language_of(request)
-    context = {"language": language, "say": speaker(language), "now": system_clock(), "path": request.url.path}
+    context = {
+        "language": language,
+        "say": speaker(language),
+        "now": system_clock(),
+        "path": request.url.path,
+        "is_framed": hasattr(request.state, "frame_ancestors"),
+    }
     return _environment().get_template(template).render({**context, **values})
 
 

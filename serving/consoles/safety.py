@@ -9,11 +9,13 @@ from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
-from recsys.domain.errors import NboError
+from recsys.domain.errors import NboError, Refused
 from serving.consoles.page import answer
 from serving.consoles.wording import speaker
 from serving.dependencies import language_of
 from serving.errors import status_of
+
+REFUSED_WORDS = ("embed_refused", "embed_refused_more")
 
 
 def same_origin(request: Request) -> None:
@@ -37,7 +39,8 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except NboError as error:
-                return problem_page(request, status_of(type(error)))
+                words = REFUSED_WORDS if isinstance(error, Refused) else None
+                return problem_page(request, status_of(type(error)), words)
             except RequestValidationError:
                 return problem_page(request, HTTPStatus.UNPROCESSABLE_ENTITY)
             except HTTPException as error:
@@ -46,10 +49,10 @@ class PageRoute(APIRoute):
         return handle_as_page
 
 
-def problem_page(request: Request, status: HTTPStatus) -> Response:
+def problem_page(request: Request, status: HTTPStatus, words: tuple[str, str] | None = None) -> Response:
     """Return the page that says what went wrong and what to do next."""
     say = speaker(language_of(request))
-    heading, detail = {
+    heading, detail = words or {
         HTTPStatus.NOT_FOUND: ("not_found", "not_found_more"),
         HTTPStatus.SERVICE_UNAVAILABLE: ("unavailable", "unavailable_more"),
         HTTPStatus.FORBIDDEN: ("problem", "refused_origin"),

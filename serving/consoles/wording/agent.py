@@ -159,6 +159,12 @@ AGENT = {
     "hand_over": ("Hand over", "转交"),
     "hand_over_to": ("To agent", "转交给"),
     "note": ("What they should know", "需要了解的情况"),
+    # frame in another desktop
+    "embed_refused": ("These suggestions cannot be opened", "无法打开推荐内容"),
+    "embed_refused_more": (
+        "The link is wrong or its time is over. Open the contact again in your desktop.",
+        "链接无效或已过期，请在您的工作台中重新打开该联系。",
+    ),
     # keys
     "keys": ("Keys", "快捷键"),
     "keys_choose": ("choose a card", "选择卡片"),
