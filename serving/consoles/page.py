@@ -1,5 +1,6 @@
 """Renders the consoles' templates and answers with the headers every page needs."""
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
@@ -19,6 +20,7 @@ CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 )
+STATIC = Path(__file__).parent / "static"
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
@@ -64,5 +66,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(formats=formats, view_of=agent_view)
+    environment.globals.update(formats=formats, view_of=agent_view, asset=asset)
     return environment
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a static file, with the digest of its content, so that browsers may keep it for good."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"
