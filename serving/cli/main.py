@@ -35,6 +35,7 @@ BENCHES: dict[str, object] = {
     "rules": bench_commands.rules,
     "what-if": bench_commands.what_if,
     "readout": bench_commands.readout,
+    "fanout": bench_commands.fanout,
 }
 EXPERIMENTS: dict[str, object] = {
     "analyse": experiment_commands.analyse,

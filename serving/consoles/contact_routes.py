@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Annotated
 
-import anyio.to_thread
 from fastapi import APIRouter, BackgroundTasks, Form, Header, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -12,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from recsys.domain.errors import Conflict, NotFound
 from recsys.domain.outcome import Answer
 from serving.consoles import agent_view
-from serving.consoles.desk import AtContact, ContactDesk, Notice
+from serving.consoles.desk import AtContact, ContactDesk, FragmentsOf, Notice
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute
 from serving.consoles.wording import speaker
@@ -43,6 +42,7 @@ def refresh_contact(at: AtContact) -> Response:
 async def stream(
     at: AtContact,
     hub: LiveHubOf,
+    shared: FragmentsOf,
     after: int = 0,
     last_event_id: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
 ) -> AsyncIterator[ServerSentEvent]:
@@ -54,7 +54,7 @@ async def stream(
         if sequence is None:
             yield ServerSentEvent(comment="still here")
         else:
-            fragment = await anyio.to_thread.run_sync(at.fragment)
+            fragment = await shared.get((at.base, at.desk.language, sequence), at.fragment)
             yield ServerSentEvent(raw_data=fragment, id=str(sequence))
 
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 
 from recsys.domain.errors import DecisionNotFound
 from serving.consoles import agent_view
+from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
 from serving.contacts import embed_token
 from serving.contacts.dependencies import Contacts
@@ -121,4 +122,11 @@ def contact_desk(request: Request, desk: AtDesk) -> ContactDesk:
     return ContactDesk(framed, grant.contact_id, f"/agent/embed/{token}", grant.expires_at)
 
 
+async def shared_fragments(request: Request) -> SharedFragments:
+    """Return what the streams of this worker share."""
+    shared: SharedFragments = request.app.state.shared_fragments
+    return shared
+
+
+FragmentsOf = Annotated[SharedFragments, Depends(shared_fragments)]
 AtContact = Annotated[ContactDesk, Depends(contact_desk)]

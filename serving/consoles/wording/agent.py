@@ -175,8 +175,8 @@ AGENT = {
     "keys_read": ("must-say text read out (in a card)", "已告知必读内容（在卡片内）"),
     "keys_new": ("show new suggestions (in a card)", "显示新推荐（在卡片内）"),
     "keys_wrap_up": (
-        "wrap up, then 1–5 for the satisfaction (in the suggestions)",
-        "结束联系，再按 1–5 选择满意度（在推荐区内）",
+        "wrap up, then 1–5 for the satisfaction",
+        "结束联系，再按 1–5 选择满意度",
     ),
     "keys_search": ("why not …?", "为什么不推荐"),
     "keys_leave": ("leave the card or the reasons", "离开卡片或原因"),
