@@ -87,11 +87,14 @@ class ContactDesk:
         view, policy = self.view(), self.desk.services.policy.latest
         with self.desk.services.database.read() as log:
             pitched = log.pitched_in(self.contact_id)
+            last = agent_view.last_contact(view)
+            ended = log.contact_events(last.contact_id)[-1:] if last else ()
         return {
             "view": view,
             "base": self.base,
             "notice": notice,
             "pitched": pitched,
+            "last_summary": next(((one.text, one.occurred_at) for one in ended if one.text), None),
             "sequence": agent_view.sequence(view),
             "complaint_days": policy.complaint_open_days,
             "declined_days": policy.declined_cool_off_days,

@@ -65,6 +65,10 @@ def test_the_contact_fits_a_crm_sidebar_of_320_pixels(callers: Callers, open_pag
     page = open_page(f"/agent/contacts/{callers.call('loan_enquiry', three_offers)}", viewport=NARROW)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     assert axe_violations(page) == []
+    page.keyboard.press("1")
+    page.keyboard.press("d")
+    expect(page.locator("[data-reasons]").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 @pytest.mark.parametrize("path", ["/", "/marketing", "/science"])

@@ -1,23 +1,20 @@
 """`nbo bench fanout` at a small size, and where there is no browser to look at."""
 
 import asyncio
-import json
 import sys
+from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from serving.cli.bench.screen import open_screen
-from serving.cli.main import build
 from tests.journeys.agent_page import CHROMIUM
+from tests.journeys.service import nbo_json
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_the_way_to_the_consoles_and_to_the_screen_is_measured_and_nothing_missed() -> None:
+def test_the_way_to_the_consoles_and_to_the_screen_is_measured_and_nothing_missed(tmp_path: Path) -> None:
     sizes = ("--consoles", "6", "--contacts", "3", "--events", "10")
-    result = CliRunner().invoke(build(), ["bench", "fanout", *sizes, "--json"])
-    assert result.exit_code == 0, result.output
-    document = json.loads(result.stdout)
+    document = nbo_json(tmp_path, "bench", "fanout", *sizes)
     assert (document["consoles"], document["events"], document["missed"]) == (6, 10, 0)
     for name in ("event_to_receipt_ms", "event_to_screen_ms"):
         assert 0 < document[name]["p50"] <= document[name]["p99"] <= document[name]["max"]
