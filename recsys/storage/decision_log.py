@@ -135,7 +135,7 @@ class DecisionLog(BoundLog):
     def add_exposure(self, decision_id: str, offer_id: str, stage: str, at: datetime) -> bool:
         """Note that an offer of a decision was `seen` or `pitched`; returns whether that is news."""
         row = {"decision_id": decision_id, "offer_id": offer_id, "stage": stage, "exposed_at": at}
-        return bool(self._connection.execute(_ADD_EXPOSURE[self._connection.dialect.name], row).rowcount)
+        return self._connection.execute(_ADD_EXPOSURE[self._connection.dialect.name], row).first() is not None
 
     def exposures_of(self, decision_id: str) -> dict[tuple[str, str], datetime]:
         """Return when each offer of the decision was first seen and pitched, by (offer, stage)."""
@@ -233,8 +233,8 @@ def _counting(insert_into: Any) -> Any:
 
 
 _ADD_EXPOSURE = {
-    "sqlite": sqlite.insert(exposures).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(exposures).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(exposures).on_conflict_do_nothing().returning(exposures.c.stage),
+    "postgresql": postgresql.insert(exposures).on_conflict_do_nothing().returning(exposures.c.stage),
 }
 _ADD_ACCEPTANCE = {"sqlite": _counting(sqlite.insert), "postgresql": _counting(postgresql.insert)}
 

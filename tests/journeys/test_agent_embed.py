@@ -3,6 +3,7 @@
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import httpx2
 import pytest
 from playwright.sync_api import FrameLocator, Page, expect
 
+from recsys.domain.clock import system_clock
 from serving.cli.bench.server import free_port
+from serving.contacts.embed_token import EmbedGrant, sign
+from serving.settings import Settings
 from tests.journeys.agent_page import Callers, axe_violations, browser, complaints, open_page, three_offers
 from tests.journeys.service import RunningService
 
@@ -136,6 +140,16 @@ def test_a_wrong_token_is_explained_in_the_frame(
     desktop.framed = f"{running_service.url}/agent/embed?token=wrong"
     page = open_page(desktop.allowed)
     expect(cards(page).locator("h1")).to_have_text("These suggestions cannot be opened")
+
+
+def test_cards_go_when_their_time_is_over(callers: Callers, open_page: Opener, running_service: RunningService) -> None:
+    contact_id = callers.call("loan_enquiry", three_offers)
+    soon = system_clock() + timedelta(seconds=6)
+    token = sign(EmbedGrant(contact_id, "li", soon, "en"), Settings(home=running_service.home))
+    page = open_page(f"/agent/embed?token={token}")
+    expect(page.locator(".offer")).to_have_count(3)
+    expect(page.locator("h1")).to_have_text("These suggestions cannot be opened", timeout=20_000)
+    expect(page.locator(".offer")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

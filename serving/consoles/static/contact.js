@@ -131,10 +131,12 @@ function showConnection() {
   }
 }
 
-function lose() {
+async function lose() {
   if (!isLost) lastHeard = new Date();
   isLost = true;
   showConnection();
+  const response = await fetch(`${base}/live`).catch(() => null);
+  if ([401, 403].includes(response?.status)) location.reload(); // no longer allowed: the page itself says why
 }
 live.addEventListener("htmx:sse:error", lose);
 live.addEventListener("htmx:sse:before:connection", (event) => event.detail.connection.attempt > 0 && lose());

@@ -13,6 +13,8 @@ FRAME = {
     "other_language": ("中文", "English"),
     "close": ("Close", "关闭"),
     "cancel": ("Cancel", "取消"),
+    "comma": (", ", "、"),
+    "full_stop": (". ", "。"),
     "unknown": ("not known", "未知"),
     "none": ("none", "无"),
     "version": ("Version", "版本"),
