@@ -1,6 +1,6 @@
 """The agent's desk: what every route of the agent console works with, and the live contact it shows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -12,15 +12,13 @@ from recsys.domain.errors import DecisionNotFound
 from serving.consoles import agent_view
 from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
-from serving.contacts import embed_token
 from serving.contacts.dependencies import Contacts
+from serving.contacts.embed_token import EmbedGrant
 from serving.contacts.schemas import ContactView
 from serving.contacts.service import ContactService
 from serving.contacts.views import as_object
-from serving.dependencies import Language, ServicesOf, language_of
+from serving.dependencies import Actor, Language, ServicesOf
 from serving.wiring import Services
-
-DEMO_AGENT = "demo-agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +37,7 @@ class Desk:
     contacts: ContactService
     services: Services
     language: str
-
-    @property
-    def agent_id(self) -> str:
-        """Who sits here; with NBO_AUTH=demo everyone is the same agent."""
-        return DEMO_AGENT
+    agent_id: str
 
     def show_queue(self, template: str, notice: str | None = None) -> Response:
         """Return who waits and whom this agent serves."""
@@ -101,9 +95,9 @@ class ContactDesk:
         }
 
 
-async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language) -> Desk:
-    """Return the desk of this request."""
-    return Desk(request, contacts, services, language)
+async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language, agent: Actor) -> Desk:
+    """Return the desk of this request, at which whoever is signed in sits."""
+    return Desk(request, contacts, services, language, agent)
 
 
 AtDesk = Annotated[Desk, Depends(desk)]
@@ -112,17 +106,14 @@ AtDesk = Annotated[Desk, Depends(desk)]
 def contact_desk(request: Request, desk: AtDesk) -> ContactDesk:
     """Return the contact of this address: named below the agent's own pages, else the one a frame's token opens.
 
-    ContactNotFound, or EmbedTokenRefused, before anything is begun.
+    ContactNotFound before anything is begun.
     """
     contact_id = request.path_params.get("contact_id")
     if contact_id is not None:
         known = desk.contacts.contact(contact_id).contact_id
         return ContactDesk(desk, known, f"/agent/contacts/{quote(known, safe='')}")
-    token = request.path_params.get("token") or request.query_params.get("token", "")
-    grant = embed_token.read(token, desk.services.settings, desk.services.clock())
-    request.state.language = grant.language
-    framed = replace(desk, language=language_of(request))
-    return ContactDesk(framed, grant.contact_id, f"/agent/embed/{token}", grant.expires_at)
+    grant: EmbedGrant = request.state.grant
+    return ContactDesk(desk, grant.contact_id, f"/agent/embed/{request.state.token}", grant.expires_at)
 
 
 async def shared_fragments(request: Request) -> SharedFragments:

@@ -12,15 +12,22 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.domain.clock import system_clock
+from serving.access import Person
 from serving.consoles import agent_view, formats
 from serving.consoles.wording import speaker
-from serving.dependencies import language_of
+from serving.dependencies import Role, language_of
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 STATIC = Path(__file__).parent / "static"
+CONSOLES = {
+    "agent": frozenset({Role.AGENT}),
+    "marketing": frozenset({Role.MARKETER, Role.APPROVER, Role.AUDITOR}),
+    "science": frozenset({Role.SCIENTIST, Role.APPROVER, Role.AUDITOR}),
+}
+"""Which roles see which console."""
 HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
@@ -52,8 +59,15 @@ def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
         "now": system_clock(),
         "path": request.url.path,
         "is_framed": hasattr(request.state, "frame_ancestors"),
+        "person": getattr(request.state, "person", None),
+        "is_demo": request.app.state.services.access.is_demo,
     }
     return _environment().get_template(template).render({**context, **values})
+
+
+def consoles_of(asking: Person | None) -> list[str]:
+    """Return the consoles that somebody may see."""
+    return [name for name, roles in CONSOLES.items() if asking and asking.roles & roles]
 
 
 @cache
@@ -66,7 +80,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(formats=formats, view_of=agent_view, asset=asset)
+    environment.globals.update(formats=formats, view_of=agent_view, consoles_of=consoles_of, asset=asset)
     return environment
 
 

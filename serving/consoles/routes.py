@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
-from serving.consoles import agent_routes, catalogue_routes, embed_routes, science_routes
+from serving.consoles import agent_routes, catalogue_routes, embed_routes, science_routes, sign_in_routes
 from serving.consoles.page import STATIC
 
 router = APIRouter(include_in_schema=False)
@@ -17,12 +17,7 @@ router.include_router(agent_routes.router)
 router.include_router(embed_routes.router)
 router.include_router(catalogue_routes.router)
 router.include_router(science_routes.router)
-
-
-@router.get("/")
-def start() -> RedirectResponse:
-    """Go to the agent console."""
-    return RedirectResponse("/agent")
+router.include_router(sign_in_routes.router)
 
 
 @router.get("/marketing")

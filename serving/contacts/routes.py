@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
+from recsys.domain.errors import NotPermitted
 from serving.answers import json_response
 from serving.contacts.dependencies import Contacts, InTurn
 from serving.contacts.embed_token import EmbedGrant, sign
@@ -19,7 +20,7 @@ from serving.contacts.schemas import (
     WaitingContact,
 )
 from serving.decisions.schemas import DecisionBody
-from serving.dependencies import Language, Role, ServicesOf, allow
+from serving.dependencies import Asking, Language, Role, ServicesOf, allow
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
@@ -74,9 +75,14 @@ def close_contact(
 
 @router.post("/{contact_id}/embed-token", status_code=HTTPStatus.CREATED)
 def make_embed_token(
-    contact_id: str, request: EmbedTokenRequest, contacts: Contacts, services: ServicesOf
+    contact_id: str, request: EmbedTokenRequest, contacts: Contacts, services: ServicesOf, asking: Asking
 ) -> EmbedToken:
-    """Sign a token that opens this contact's suggestions in a frame of the bank's own desktop."""
+    """Sign a token that opens this contact's suggestions in a frame of the bank's own desktop.
+
+    The desktop asks for any of its agents, an agent for nobody else.
+    """
+    if Role.SERVICE not in asking.roles and request.agent_id != asking.name:
+        raise NotPermitted
     known = contacts.contact(contact_id).contact_id
     expires_at = (services.clock() + timedelta(minutes=request.minutes)).replace(microsecond=0)
     token = sign(EmbedGrant(known, request.agent_id, expires_at, request.language), services.settings)

@@ -72,3 +72,20 @@ def test_a_killed_service_costs_neither_the_answer_nor_an_event(
     given = [one["answer"] for one in view["customer"]["answers"] if one["offer_id"] == answered]
     assert given == ["later"]
     assert [one["intent"] for one in view["events"] if one["intent"]] == ["travel", "mortgage", "insurance"]
+
+
+def test_an_answer_given_after_the_session_ended_is_sent_once_the_agent_is_back(
+    callers: Callers, open_page: Opener
+) -> None:
+    contact_id = callers.call("loan_enquiry", three_offers)
+    page = open_page("/sign-in")
+    page.get_by_role("button", name="anna").click()
+    page.goto(f"/agent/contacts/{contact_id}")
+    page.locator("html[data-ready]").wait_for(state="attached")
+    answered = titles(page)[0]
+    page.context.add_cookies([{"name": "nbo-session", "value": "ended", "domain": "127.0.0.1", "path": "/"}])
+    page.keyboard.press("1")
+    page.keyboard.press("l")
+    page.get_by_role("button", name="anna").click()
+    expect(page.locator("#notice")).to_have_text(f"Maybe later: {answered}. Saved.")
+    assert callers.view(contact_id)["customer"]["answers"][0]["answer"] == "later"

@@ -39,7 +39,8 @@ function showPill(offers) {
 
 pill.addEventListener("click", async () => {
   const response = await fetch(`${base}/live`).catch(() => null);
-  if (!response?.ok) return;
+  if (response?.redirected) location.reload();
+  if (!response?.ok || response.redirected) return;
   await show(await response.text());
   focusCard(shownWhenHeld ?? 1);
 });
@@ -136,7 +137,7 @@ async function lose() {
   isLost = true;
   showConnection();
   const response = await fetch(`${base}/live`).catch(() => null);
-  if ([401, 403].includes(response?.status)) location.reload(); // no longer allowed: the page itself says why
+  if (response?.redirected || response?.status === 403) location.reload(); // the page itself says why
 }
 live.addEventListener("htmx:sse:error", lose);
 live.addEventListener("htmx:sse:before:connection", (event) => event.detail.connection.attempt > 0 && lose());

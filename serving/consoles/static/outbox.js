@@ -51,6 +51,8 @@ export class Outbox {
       const headers = { "Content-Type": "application/x-www-form-urlencoded" };
       const signal = AbortSignal.timeout(PATIENCE_MS);
       const response = await fetch(url, { method: "POST", headers, body, signal });
+      if (response.redirected) location.reload(); // signed out: the page asks who works here, and sends on afterwards
+      if (response.redirected) return null;
       return response.status >= 500 ? null : { isTaken: response.ok, text: await response.text() };
     } catch {
       return null;

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from pydantic import ValidationError
 
 from recsys.domain.errors import EmbedTokenRefused
+from serving.access import SESSION_COOKIE
 from serving.app import create_app
 from serving.contacts.embed_token import EmbedGrant, read, sign
 from serving.secret_key import secret_key
@@ -117,6 +118,26 @@ def test_a_token_may_bring_its_language(embedding: TestClient, opened: Callable[
     _, token = opened(language="zh")
     assert "当前推荐" in embedding.get(f"/agent/embed?token={token}").text
     assert "当前推荐" in embedding.get(f"/agent/embed/{token}/live").text
+
+
+def test_an_agent_gets_no_token_for_another_one(api: TestClient) -> None:
+    contact_id = a_contact(api)
+    access = api.app.state.services.access  # type: ignore[attr-defined]
+    api.cookies.set(SESSION_COOKIE, access.session_of(access.sign_in("anna", "")))
+    path = f"/v1/contacts/{contact_id}/embed-token"
+    assert api.post(path, json={"agent_id": "anna"}).status_code == 201
+    assert api.post(path, json={"agent_id": "bo"}).status_code == 403
+
+
+def test_a_session_signs_nobody_in_to_a_frame_and_a_token_nobody_to_the_console(
+    embedding: TestClient, opened: Callable[..., tuple[str, str]]
+) -> None:
+    _, token = opened()
+    access = embedding.app.state.services.access  # type: ignore[attr-defined]
+    session = access.session_of(access.sign_in("anna", ""))
+    assert embedding.get(f"/agent/embed?token={session}").status_code == 403
+    embedding.cookies.set(SESSION_COOKIE, token)
+    assert embedding.get("/agent", follow_redirects=False).headers["location"] == "/sign-in?next=/agent"
 
 
 @pytest.mark.parametrize("wrong", [{"minutes": 481}, {"minutes": 0}, {"agent_id": ""}, {"language": "fr"}])
