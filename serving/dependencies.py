@@ -85,9 +85,10 @@ async def language(request: Request) -> str:
 
 
 def language_of(request: Request) -> str:
-    """Return the language to speak: `?lang=`, else the cookie, else the browser's; "en" or "zh"."""
+    """Return the language to speak: a token's, else `?lang=`, the cookie's, the browser's; "en" or "zh"."""
     accepted = request.headers.get("accept-language", "").lower()
-    wanted = request.query_params.get("lang") or request.cookies.get("lang") or _preferred(accepted)
+    granted: str | None = getattr(request.state, "language", None)
+    wanted = granted or request.query_params.get("lang") or request.cookies.get("lang") or _preferred(accepted)
     return "zh" if wanted.startswith("zh") else "en"
 
 
@@ -96,6 +97,7 @@ def _preferred(accepted: str) -> str:
     return "zh" if chinese >= 0 and (english < 0 or chinese < english) else "en"
 
 
+Asking = Annotated[Person, Depends(person)]
 Actor = Annotated[str, Depends(actor)]
 ServicesOf = Annotated[Services, Depends(services)]
 LiveHubOf = Annotated[LiveHub, Depends(live_hub)]

@@ -17,9 +17,9 @@ STATUS_BY_ERROR: dict[type[errors.NboError], HTTPStatus] = {
     errors.InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Refused: HTTPStatus.FORBIDDEN,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.NotSignedIn: HTTPStatus.UNAUTHORIZED,
-    errors.Refused: HTTPStatus.FORBIDDEN,
     errors.NboError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """An error is answered as its nearest ancestor in this table."""

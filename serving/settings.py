@@ -1,9 +1,13 @@
 """Every setting of the service, read from the environment with the prefix NBO_; unset means the embedded default."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
+from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ORIGIN = re.compile(r"https://(\*\.)?[a-z0-9.-]+(:\d+)?|http://(localhost|127\.0\.0\.1)(:\d+)?")
 
 
 class Settings(BaseSettings):
@@ -19,6 +23,15 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     auth: Literal["demo", "local", "oidc"] = "demo"
     decision_deadline_ms: int = 250
+    embed_ancestors: str = "'none'"
+
+    @field_validator("embed_ancestors")
+    @classmethod
+    def _names_sites(cls, value: str) -> str:
+        sites = value.split()
+        if sites != ["'none'"] and not all(site == "'self'" or _ORIGIN.fullmatch(site) for site in sites):
+            raise ValueError("use 'none', or 'self' and origins such as https://crm.bank.example, with spaces between")
+        return " ".join(sites) or "'none'"
 
     @property
     def event_log_url(self) -> str:

@@ -9,7 +9,7 @@ NboError
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists
 ├── NotSignedIn
-├── Refused         NotPermitted
+├── Refused         NotPermitted EmbedTokenRefused
 └── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
 """
 
@@ -252,6 +252,13 @@ class SplitCheckFailed(Conflict):
     def __init__(self, reasons: Sequence[str]) -> None:
         self.reasons = tuple(reasons)
         super().__init__(f"The split is not as designed, so no effect is shown: {' '.join(self.reasons)}")
+
+
+class EmbedTokenRefused(Refused):
+    """A frame's token was not signed by this service, or its time is over."""
+
+    def __init__(self) -> None:
+        super().__init__("This token opens nothing (any more); ask for a new one with POST …/embed-token.")
 
 
 class StoreUnavailable(Unavailable):

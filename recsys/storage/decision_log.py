@@ -44,6 +44,11 @@ _LATEST_OF_CONTACT = (
     .limit(1)
 )
 _EXPOSURES = select(exposures).where(exposures.c.decision_id == bindparam("decision_id"))
+_PITCHED = (
+    select(exposures.c.offer_id)
+    .join(decisions, decisions.c.decision_id == exposures.c.decision_id)
+    .where(decisions.c.contact_id == bindparam("contact_id"), exposures.c.stage == "pitched")
+)
 _RECEIPT = select(outcomes.c.digest, outcomes.c.receipt).where(
     outcomes.c.idempotency_key == bindparam("idempotency_key")
 )
@@ -130,12 +135,16 @@ class DecisionLog(BoundLog):
     def add_exposure(self, decision_id: str, offer_id: str, stage: str, at: datetime) -> bool:
         """Note that an offer of a decision was `seen` or `pitched`; returns whether that is news."""
         row = {"decision_id": decision_id, "offer_id": offer_id, "stage": stage, "exposed_at": at}
-        return bool(self._connection.execute(_ADD_EXPOSURE[self._connection.dialect.name], row).rowcount)
+        return self._connection.execute(_ADD_EXPOSURE[self._connection.dialect.name], row).first() is not None
 
     def exposures_of(self, decision_id: str) -> dict[tuple[str, str], datetime]:
         """Return when each offer of the decision was first seen and pitched, by (offer, stage)."""
         rows = self._connection.execute(_EXPOSURES, {"decision_id": decision_id})
         return {(row.offer_id, row.stage): row.exposed_at for row in rows}
+
+    def pitched_in(self, contact_id: str) -> frozenset[str]:
+        """Return the offers that were pitched in the contact, whichever of its decisions made them."""
+        return frozenset(self._connection.execute(_PITCHED, {"contact_id": contact_id}).scalars())
 
     def outcome_receipt(self, idempotency_key: str) -> tuple[str, dict[str, Any]] | None:
         """Return the digest and the receipt first given under `idempotency_key`, if it was used."""
@@ -187,6 +196,8 @@ class DecisionLog(BoundLog):
     def add_outcome(self, outcome: Outcome, idempotency_key: str, digest: str, receipt: Mapping[str, Any]) -> None:
         """Store an answer once; accepted and declined ones also become part of the customer's history.
 
+        Every answer but `not_pitched` tells that the offer was pitched, too.
+
         Ask `outcome_receipt` first, in the same transaction: a second use of `idempotency_key` raises
         `IdempotencyKeyReused` (so does one at the same moment, for another customer).
         """
@@ -199,6 +210,8 @@ class DecisionLog(BoundLog):
             if "idempotency_key" in str(error.orig):
                 raise IdempotencyKeyReused from error
             raise
+        if outcome.answer is not Answer.NOT_PITCHED:
+            self.add_exposure(outcome.decision_id, outcome.offer_id, "pitched", outcome.recorded_at)
         if (kind := _INTERACTION_OF.get(outcome.answer)) is not None:
             event = {
                 "customer_id": outcome.customer_id,
@@ -220,8 +233,8 @@ def _counting(insert_into: Any) -> Any:
 
 
 _ADD_EXPOSURE = {
-    "sqlite": sqlite.insert(exposures).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(exposures).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(exposures).on_conflict_do_nothing().returning(exposures.c.stage),
+    "postgresql": postgresql.insert(exposures).on_conflict_do_nothing().returning(exposures.c.stage),
 }
 _ADD_ACCEPTANCE = {"sqlite": _counting(sqlite.insert), "postgresql": _counting(postgresql.insert)}
 

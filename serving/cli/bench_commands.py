@@ -175,3 +175,22 @@ def readout(
     with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
         result = measure(Path(folder), plan, progress)
     emit(result, as_json)
+
+
+def fanout(
+    consoles: Annotated[int, typer.Option(min=1, help="Open consoles, each following one contact.")] = 200,
+    contacts: Annotated[int, typer.Option(min=1, help="Contacts in which events happen.")] = 50,
+    events: Annotated[int, typer.Option(min=1, help="Events in all.")] = 300,
+    rate: Annotated[float, typer.Option(min=0.1, help="Events a second.")] = 10.0,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure how long an event takes to every open console, and to the screen of a real page among them."""
+    import tempfile
+
+    from serving.cli.bench.fanout import Plan, measure
+
+    plan = Plan(consoles, contacts, events, rate, seed)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json)

@@ -36,6 +36,7 @@ BENCHES: dict[str, object] = {
     "rules": bench_commands.rules,
     "what-if": bench_commands.what_if,
     "readout": bench_commands.readout,
+    "fanout": bench_commands.fanout,
 }
 ACCOUNTS: dict[str, object] = {
     "add": account_commands.add,

@@ -8,7 +8,9 @@ if TYPE_CHECKING:
 
 def mount(app: "FastAPI") -> None:
     """Add the pages and their static files to the application."""
+    from serving.consoles.fragments import SharedFragments
     from serving.consoles.routes import mount_static, router
 
+    app.state.shared_fragments = SharedFragments()
     app.include_router(router)
     mount_static(app)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from serving.contacts.schemas import ContactEventBody, ContactView, CustomerBody
+from recsys.domain.contact import ContactEventType
+from serving.contacts.schemas import ContactBody, ContactEventBody, ContactView, CustomerBody
 from serving.decisions.schemas import DecisionBody, HeldBackBody, OfferBody, ReasonBody
 
 CARDS = 3
@@ -90,9 +91,21 @@ def heard_intents(events: Sequence[ContactEventBody]) -> list[str]:
 
 
 def earlier_agents(view: ContactView) -> list[str]:
-    """Return who held this contact before its present agent, the latest first."""
-    agents = [one.agent_id for one in view.events if one.agent_id and one.agent_id != view.contact.agent_id]
-    return list(dict.fromkeys(reversed(agents)))
+    """Return who held this contact, or the one it continues, before its present agent, the latest first."""
+    agents = [one.agent_id for one in view.customer.contacts if one.contact_id == view.contact.continues]
+    agents += [one.agent_id for one in view.events]
+    return list(dict.fromkeys(one for one in reversed(agents) if one and one != view.contact.agent_id))
+
+
+def handover_note(view: ContactView) -> str | None:
+    """Return what whoever handed the contact over wanted the present agent to know."""
+    return next((one.text for one in reversed(view.events) if one.type == ContactEventType.HANDOFF), None)
+
+
+def last_contact(view: ContactView) -> ContactBody | None:
+    """Return the contact before this one: the one it continues, else the latest that has ended."""
+    earlier = [one for one in view.customer.contacts if one.contact_id != view.contact.contact_id and one.closed_at]
+    return next((one for one in earlier if one.contact_id == view.contact.continues), earlier[0] if earlier else None)
 
 
 def held_back_groups(decision: DecisionBody) -> list[HeldBackGroup]:

@@ -1,14 +1,20 @@
 """The agent's desk: what every route of the agent console works with, and the live contact it shows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 
+from recsys.domain.errors import DecisionNotFound
 from serving.consoles import agent_view
+from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
 from serving.contacts.dependencies import Contacts
+from serving.contacts.embed_token import EmbedGrant
+from serving.contacts.schemas import ContactView
 from serving.contacts.service import ContactService
 from serving.contacts.views import as_object
 from serving.dependencies import Actor, Language, ServicesOf
@@ -38,24 +44,54 @@ class Desk:
         waiting, live = self.contacts.waiting(), self.contacts.live(self.agent_id)
         return answer(self.request, template, {"waiting": waiting, "live": live, "notice": notice})
 
-    def show_contact(
-        self, template: str, contact_id: str, notice: Notice | None = None, status: HTTPStatus = HTTPStatus.OK
-    ) -> Response:
-        """Return the contact as it stands now; ContactNotFound when there is no such contact."""
-        return answer(self.request, template, self._contact(contact_id, notice), status)
 
-    def contact_fragment(self, contact_id: str) -> str:
+@dataclass(frozen=True, slots=True)
+class ContactDesk:
+    """One contact on the desk, or in a frame that a token keeps open for a time; its addresses begin with `base`."""
+
+    desk: Desk
+    contact_id: str
+    base: str
+    open_until: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the frame's time has run out."""
+        return self.open_until is not None and self.desk.services.clock() >= self.open_until
+
+    def view(self) -> ContactView:
+        """Return the contact as it stands now."""
+        return as_object(self.desk.contacts.view(self.contact_id, self.desk.language))
+
+    def check_made_here(self, decision_id: str) -> None:
+        """Raise DecisionNotFound for a decision that was made in another contact, or never."""
+        with self.desk.services.database.read() as log:
+            if log.decision(decision_id)["contact_id"] != self.contact_id:
+                raise DecisionNotFound(decision_id)
+
+    def show(self, template: str, notice: Notice | None = None, status: HTTPStatus = HTTPStatus.OK) -> Response:
+        """Return the contact as it stands now."""
+        return answer(self.desk.request, template, self._values(notice), status)
+
+    def fragment(self) -> str:
         """Return the changing part of the contact's page as HTML."""
-        return render(self.request, "_live.html", self._contact(contact_id, None))
+        return render(self.desk.request, "_live.html", self._values(None))
 
-    def _contact(self, contact_id: str, notice: Notice | None) -> dict[str, Any]:
-        view = as_object(self.contacts.view(contact_id, self.language))
+    def _values(self, notice: Notice | None) -> dict[str, Any]:
+        view, policy = self.view(), self.desk.services.policy.latest
+        with self.desk.services.database.read() as log:
+            pitched = log.pitched_in(self.contact_id)
+            last = agent_view.last_contact(view)
+            ended = log.contact_events(last.contact_id)[-1:] if last else ()
         return {
             "view": view,
+            "base": self.base,
             "notice": notice,
+            "pitched": pitched,
+            "last_summary": next(((one.text, one.occurred_at) for one in ended if one.text), None),
             "sequence": agent_view.sequence(view),
-            "complaint_days": self.services.policy.latest.complaint_open_days,
-            "declined_days": self.services.policy.latest.declined_cool_off_days,
+            "complaint_days": policy.complaint_open_days,
+            "declined_days": policy.declined_cool_off_days,
         }
 
 
@@ -65,3 +101,26 @@ async def desk(request: Request, contacts: Contacts, services: ServicesOf, langu
 
 
 AtDesk = Annotated[Desk, Depends(desk)]
+
+
+def contact_desk(request: Request, desk: AtDesk) -> ContactDesk:
+    """Return the contact of this address: named below the agent's own pages, else the one a frame's token opens.
+
+    ContactNotFound before anything is begun.
+    """
+    contact_id = request.path_params.get("contact_id")
+    if contact_id is not None:
+        known = desk.contacts.contact(contact_id).contact_id
+        return ContactDesk(desk, known, f"/agent/contacts/{quote(known, safe='')}")
+    grant: EmbedGrant = request.state.grant
+    return ContactDesk(desk, grant.contact_id, f"/agent/embed/{request.state.token}", grant.expires_at)
+
+
+async def shared_fragments(request: Request) -> SharedFragments:
+    """Return what the streams of this worker share."""
+    shared: SharedFragments = request.app.state.shared_fragments
+    return shared
+
+
+FragmentsOf = Annotated[SharedFragments, Depends(shared_fragments)]
+AtContact = Annotated[ContactDesk, Depends(contact_desk)]

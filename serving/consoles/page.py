@@ -1,5 +1,6 @@
 """Renders the consoles' templates and answers with the headers every page needs."""
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
@@ -16,6 +17,11 @@ from serving.consoles import agent_view, formats
 from serving.consoles.wording import speaker
 from serving.dependencies import Role, language_of
 
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
+)
+STATIC = Path(__file__).parent / "static"
 CONSOLES = {
     "agent": frozenset({Role.AGENT}),
     "marketing": frozenset({Role.MARKETER, Role.APPROVER, Role.AUDITOR}),
@@ -23,10 +29,6 @@ CONSOLES = {
 }
 """Which roles see which console."""
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
     "Cache-Control": "no-store",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -36,8 +38,12 @@ HEADERS = {
 def answer(
     request: Request, template: str, values: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK
 ) -> HTMLResponse:
-    """Return a page or fragment in the reader's language; a language asked for by address is remembered."""
+    """Return a page or fragment in the reader's language; a language asked for by address is remembered.
+
+    No site may frame it, unless the request's state names `frame_ancestors`.
+    """
     response = HTMLResponse(render(request, template, values), status, HEADERS)
+    response.headers["Content-Security-Policy"] = CONTENT_POLICY + getattr(request.state, "frame_ancestors", "'none'")
     response.headers["Vary"] = "Accept-Language, Cookie"
     if request.query_params.get("lang") in ("en", "zh"):
         response.set_cookie("lang", request.query_params["lang"], max_age=31536000, samesite="lax")
@@ -52,6 +58,7 @@ def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
         "say": speaker(language),
         "now": system_clock(),
         "path": request.url.path,
+        "is_framed": hasattr(request.state, "frame_ancestors"),
         "person": getattr(request.state, "person", None),
         "is_demo": request.app.state.services.access.is_demo,
     }
@@ -73,5 +80,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(formats=formats, view_of=agent_view, consoles_of=consoles_of)
+    environment.globals.update(formats=formats, view_of=agent_view, consoles_of=consoles_of, asset=asset)
     return environment
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a static file, with the digest of its content, so that browsers may keep it for good."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"

@@ -1,16 +1,20 @@
 """The consoles' addresses: the three pages, the start page and the static files."""
 
-from pathlib import Path
+import os
+from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
 
-from serving.consoles import agent_routes, catalogue_routes, science_routes, sign_in_routes
+from serving.consoles import agent_routes, catalogue_routes, embed_routes, science_routes, sign_in_routes
+from serving.consoles.page import STATIC
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
+router.include_router(embed_routes.router)
 router.include_router(catalogue_routes.router)
 router.include_router(science_routes.router)
 router.include_router(sign_in_routes.router)
@@ -34,8 +38,20 @@ def api_reference() -> HTMLResponse:
     )
 
 
+class KeptFiles(StaticFiles):
+    """Files that browsers keep for good where the address has the content's digest, else ask for again."""
+
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Any, status_code: int = 200
+    ) -> Response:
+        """Return the file, or 304."""
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        is_versioned = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if is_versioned else "no-cache"
+        return response
+
+
 def mount_static(app: FastAPI) -> None:
-    """Serve our own files and the vendored ones (see `serving.consoles.vendor`) below /static."""
-    folder = Path(__file__).parent / "static"
-    (folder / "vendor").mkdir(exist_ok=True)
-    app.mount("/static", StaticFiles(directory=folder), name="static")
+    """Serve our own files and the vendored ones (see `serving.consoles.vendor`) below /static, compressed."""
+    (STATIC / "vendor").mkdir(exist_ok=True)
+    app.mount("/static", GZipMiddleware(KeptFiles(directory=STATIC), compresslevel=6), name="static")

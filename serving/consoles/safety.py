@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from recsys.domain.errors import NboError, NotPermitted, NotSignedIn
+from recsys.domain.errors import EmbedTokenRefused, NboError, NotPermitted, NotSignedIn
 from serving.consoles.page import answer
 from serving.consoles.wording import speaker
 from serving.dependencies import language_of
@@ -39,6 +39,8 @@ class PageRoute(APIRoute):
                 return await handle(request)
             except NotSignedIn:
                 return sign_in_first(request)
+            except EmbedTokenRefused:
+                return problem_page(request, HTTPStatus.FORBIDDEN, ("embed_refused", "embed_refused_more"))
             except NotPermitted:
                 return problem_page(request, HTTPStatus.FORBIDDEN, ("not_permitted", "not_permitted_more"))
             except NboError as error:

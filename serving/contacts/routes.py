@@ -1,14 +1,26 @@
 """/v1/contacts: open, hear, pick up, hand over, close, look."""
 
+from datetime import timedelta
 from http import HTTPStatus
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
+from recsys.domain.errors import NotPermitted
 from serving.answers import json_response
 from serving.contacts.dependencies import Contacts, InTurn
-from serving.contacts.schemas import CloseContact, ContactView, HandOff, NewContactEvent, OpenContact, WaitingContact
+from serving.contacts.embed_token import EmbedGrant, sign
+from serving.contacts.schemas import (
+    CloseContact,
+    ContactView,
+    EmbedToken,
+    EmbedTokenRequest,
+    HandOff,
+    NewContactEvent,
+    OpenContact,
+    WaitingContact,
+)
 from serving.decisions.schemas import DecisionBody
-from serving.dependencies import Language, Role, allow
+from serving.dependencies import Asking, Language, Role, ServicesOf, allow
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
@@ -59,3 +71,19 @@ def close_contact(
     view = contacts.close(contact_id, request, language)
     afterwards.add_task(contacts.push_features, view["contact"]["customer_id"])
     return json_response(view)
+
+
+@router.post("/{contact_id}/embed-token", status_code=HTTPStatus.CREATED)
+def make_embed_token(
+    contact_id: str, request: EmbedTokenRequest, contacts: Contacts, services: ServicesOf, asking: Asking
+) -> EmbedToken:
+    """Sign a token that opens this contact's suggestions in a frame of the bank's own desktop.
+
+    The desktop asks for any of its agents, an agent for nobody else.
+    """
+    if Role.SERVICE not in asking.roles and request.agent_id != asking.name:
+        raise NotPermitted
+    known = contacts.contact(contact_id).contact_id
+    expires_at = (services.clock() + timedelta(minutes=request.minutes)).replace(microsecond=0)
+    token = sign(EmbedGrant(known, request.agent_id, expires_at, request.language), services.settings)
+    return EmbedToken(token=token, expires_at=expires_at, address=f"/agent/embed?token={token}")

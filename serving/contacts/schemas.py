@@ -73,6 +73,14 @@ class CloseContact(Request):
     summary: Text | None = None
 
 
+class EmbedTokenRequest(Request):
+    """Asks for a token that opens the contact's suggestions in a frame; `language` is the browser's if not given."""
+
+    agent_id: Identifier
+    minutes: Annotated[int, Field(ge=1, le=480)] = 480
+    language: Literal["en", "zh"] | None = None
+
+
 class ContactBody(Body):
     """One contact; `status` is waiting, live or closed."""
 
@@ -165,6 +173,14 @@ class AnswerRequest(Request):
     answer: Answer
     reason: Annotated[str, Field(max_length=200)] | None = None
     disclosure_read: bool = False
+
+
+class EmbedToken(Body):
+    """The token, the moment it ends, and the address of the page it opens, below the service's own."""
+
+    token: str
+    expires_at: datetime
+    address: str
 
 
 class OutcomeReceipt(Body):

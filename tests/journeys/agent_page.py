@@ -117,6 +117,21 @@ def _note(message: ConsoleMessage, complaints: list[str]) -> None:
         complaints.append(message.text)
 
 
+def three_offers(decision: Any) -> bool:
+    """Tell whether a decision fills the list."""
+    return len(decision["offers"]) == 3
+
+
+def three_offers_with_must_say_first(decision: Any) -> bool:
+    """Tell whether it does, and its first offer has a text that must be read out."""
+    return three_offers(decision) and bool(decision["offers"][0]["disclosure"])
+
+
+def titles(page: Page) -> list[str]:
+    """Return the titles of the cards on the page."""
+    return page.locator(".offer h3").all_inner_texts()
+
+
 def axe_violations(page: Page) -> list[str]:
     """Return the serious and critical accessibility problems that axe-core finds on the page."""
     page.add_script_tag(url="/static/vendor/dev/axe.min.js")

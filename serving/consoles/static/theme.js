@@ -2,8 +2,15 @@
 (() => {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
+  const stored = () => {
+    try {
+      return localStorage.getItem("nbo-theme");
+    } catch {
+      return null; // a frame in another site may be refused its storage
+    }
+  };
   const apply = () => {
-    root.dataset.bsTheme = localStorage.getItem("nbo-theme") ?? (system.matches ? "dark" : "light");
+    root.dataset.bsTheme = stored() ?? (system.matches ? "dark" : "light");
   };
   apply();
   system.addEventListener("change", apply);

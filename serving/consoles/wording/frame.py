@@ -14,6 +14,8 @@ FRAME = {
     "back_to_start": ("Back to the start", "返回首页"),
     "close": ("Close", "关闭"),
     "cancel": ("Cancel", "取消"),
+    "comma": (", ", "、"),
+    "full_stop": (". ", "。"),
     "unknown": ("not known", "未知"),
     "none": ("none", "无"),
     "version": ("Version", "版本"),

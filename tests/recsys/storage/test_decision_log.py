@@ -72,6 +72,28 @@ def test_an_outcome_is_found_by_key_customer_and_decision(decided: Database) -> 
         assert log.outcomes_of("c1", 10) == log.outcomes_of_decision("d1") == (outcome,)
 
 
+@pytest.mark.parametrize(
+    ("answer", "pitched"), [(Answer.ACCEPTED, {"card"}), (Answer.LATER, {"card"}), (Answer.NOT_PITCHED, set())]
+)
+def test_every_answer_but_not_pitched_tells_that_the_offer_was(
+    answer: Answer, pitched: set[str], decided: Database
+) -> None:
+    with decided.transaction("c1") as log:
+        log.add_outcome(an_outcome(answer), "key", "digest", {})
+        assert log.pitched_in("k1") == pitched
+
+
+def test_what_was_pitched_in_a_contact_is_found_whichever_decision_made_it(decided: Database) -> None:
+    with decided.transaction("c1") as log:
+        log.add_decision(a_record("d2"), log.next_sequence("k1"))
+        assert log.add_exposure("d1", "card", "pitched", NOW)
+        assert not log.add_exposure("d1", "card", "pitched", NOW + timedelta(hours=1))
+        log.add_exposure("d2", "loan", "pitched", NOW)
+        log.add_exposure("d2", "fund", "seen", NOW)
+        assert log.pitched_in("k1") == {"card", "loan"}
+        assert log.pitched_in("elsewhere") == set()
+
+
 def test_an_idempotency_key_is_used_once(decided: Database) -> None:
     with decided.transaction("c1") as log:
         log.add_outcome(an_outcome(), "key", "digest", {})

@@ -105,6 +105,33 @@ def test_earlier_agents_are_those_before_the_present_one() -> None:
     assert agent_view.earlier_agents(a_view(an_event(1, agent_id="li"), an_event(2, agent_id="me"))) == ["li"]
 
 
+def test_the_agent_of_the_contact_that_this_one_continues_held_it_before() -> None:
+    chat = a_contact_body(contact_id="chat", agent_id="li", closed_at=NOW)
+    view = a_view(contact=a_contact_body(continues="chat"), customer=a_customer_body(contacts=[chat]))
+    assert agent_view.earlier_agents(view) == ["li"]
+    assert agent_view.last_contact(view) == chat
+
+
+def test_the_note_is_that_of_the_latest_hand_over() -> None:
+    handed = [an_event(number, type="handoff", text=text) for number, text in enumerate(("first", "second"), start=1)]
+    assert agent_view.handover_note(a_view(*handed, an_event(3, text="something heard"))) == "second"
+    assert agent_view.handover_note(a_view(*handed, an_event(3, type="handoff", text=None))) is None
+    assert agent_view.handover_note(a_view()) is None
+
+
+def test_the_last_contact_is_the_latest_that_has_ended() -> None:
+    contacts = [
+        a_contact_body(),
+        a_contact_body(contact_id="elsewhere"),
+        a_contact_body(contact_id="last", closed_at=NOW),
+        a_contact_body(contact_id="older", closed_at=NOW),
+    ]
+    found = agent_view.last_contact(a_view(customer=a_customer_body(contacts=contacts)))
+    assert found is not None
+    assert found.contact_id == "last"
+    assert agent_view.last_contact(a_view()) is None
+
+
 def held(offer_id: str, code: str) -> HeldBackBody:
     return HeldBackBody(offer_id=offer_id, title=offer_id.title(), code=code, text=f"because {code}")
 

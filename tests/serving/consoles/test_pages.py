@@ -111,6 +111,16 @@ def test_a_contact_handed_over_leaves_the_desk(api: TestClient) -> None:
     assert api.get(f"/v1/contacts/{contact_id}").json()["contact"]["agent_id"] == "li"
 
 
+def test_what_was_left_for_the_next_agent_is_there(api: TestClient) -> None:
+    first = a_contact(api, agent_id="li")
+    api.post(f"/agent/contacts/{first}/close", data={"summary": "Wants to hear about rates."}, headers=HERE)
+    second = a_contact(api, agent_id="wang")
+    api.post(f"/agent/contacts/{second}/hand-over", data={"agent_id": "me", "note": "Asked twice."}, headers=HERE)
+    page = api.get(f"/agent/contacts/{second}").text
+    assert "Asked twice." in page
+    assert "Wants to hear about rates." in page
+
+
 def test_what_customers_write_is_shown_as_text(api: TestClient) -> None:
     contact_id = a_contact(api, reason="<img src=x onerror=alert(1)>")
     assert "<img" not in api.get(f"/agent/contacts/{contact_id}").text
