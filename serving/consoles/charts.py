@@ -33,6 +33,7 @@ class Mark(TypedDict):
 class Chart(TypedDict):
     """What to draw; x are texts, ISO dates or numbers by `x_kind`; `zero`: the vertical axis reaches down to 0.
 
+    `range` are the ends of the vertical axis where they do not follow from the data; what lies beyond is cut off.
     `description` is what a screen reader says instead of the drawing.
     """
 
@@ -44,6 +45,7 @@ class Chart(TypedDict):
     unit: Unit
     zero: bool
     series: Sequence[Series]
+    range: NotRequired[tuple[float, float]]
     marks: NotRequired[Sequence[Mark]]
     description: str
 
