@@ -61,7 +61,7 @@ def segment_effects(totals: SegmentTotals, plan: Plan) -> list[Segment]:
 def _effects(totals: SegmentTotals, values: set[str | None], plan: Plan) -> tuple[MetricResult, ...]:
     metric = METRICS[plan.primary]
     nothing = arm_totals({}, metric.outcomes)
-    epochs: dict[int, dict[str, ArmTotals]] = {cell.epoch: {} for cell in sorted(totals)}
+    epochs: dict[int, dict[str, ArmTotals]] = {epoch: {} for epoch in sorted({cell.epoch for cell in totals})}
     for cell, found in totals.items():
         if cell.value in values:
             arms = epochs[cell.epoch]

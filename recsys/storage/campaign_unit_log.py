@@ -45,7 +45,7 @@ class Cell:
     agent_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class SegmentCell:
     """What totals are taken over: units of one epoch and arm whose customers share a value, None where unknown."""
 

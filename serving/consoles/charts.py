@@ -68,8 +68,9 @@ def figure(value: float | None, unit: Unit, say: Say) -> str:
     if unit == "number":
         return f"{value:,.{_decimals(value)}f}"
     value *= 100
-    sign = "+" if unit == "points" and value > 0 else ""
-    return f"{sign}{value:,.{_decimals(value)}f} {'%' if unit == 'percent' else say('points')}"
+    if unit == "percent":
+        return f"{value:,.{min(_decimals(value), 1 if value >= 1 else 2)}f} %"
+    return f"{value:+,.{_decimals(value)}f} {say('points')}" if value else f"0 {say('points')}"
 
 
 def _cell(series: Series, place: int, unit: Unit, say: Say) -> str:

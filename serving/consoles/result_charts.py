@@ -17,13 +17,14 @@ def effect_chart(results: Document, plan: Plan, arm: str, words: Words) -> Chart
     say, unit = words.say, units_of(plan.primary)[1]
     looks = [one for one in results["over_time"] if one["arm"] == arm]
     always, fixed = ([look[kind] for look in looks] for kind in KINDS)
+    unit_name = f" ({say('points')})" if unit == "points" else ""
     latest = " ".join(effect(looks[-1], unit, say)) if looks else ""
     return {
         "kind": "lines",
         "x": [one["day"] for one in looks],
         "x_kind": "time",
         "x_name": say("chart_day"),
-        "y_name": say("chart_change", metric=words.metric(plan.primary)),
+        "y_name": say("chart_change", metric=words.metric(plan.primary), unit=unit_name),
         "unit": unit,
         "zero": True,
         "series": [

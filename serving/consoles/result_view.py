@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from math import floor, log10
 from typing import Any, Literal, NamedTuple
 
 from experiments.campaign import HOLDOUT, TRANSITIONS, Plan, Status
-from experiments.comparison import MetricKind
 from experiments.metrics import METRICS
-from serving.campaigns.words import METRIC_NAMES
+from serving.campaigns.words import METRIC_NAMES, is_share
 from serving.consoles.charts import Unit, figure
 from serving.consoles.formats import name
 from serving.consoles.wording import Say
 
 Document = Mapping[str, Any]
+ChangeUnit = Unit | Literal["share"]
+"""The unit of a change; "share" is of those relative to the control."""
 Tone = Literal["good", "bad", "warn", "neutral"]
 
 _TONES: Mapping[str | None, Tone] = {"ship": "good", "stop_harm": "bad", "stop_futile": "warn", "continue": "neutral"}
@@ -70,8 +72,7 @@ class Row(NamedTuple):
 
 def units_of(metric: str) -> tuple[Unit, Unit]:
     """Return the unit of a metric's means and that of its effects."""
-    is_share = METRICS[metric].kind is MetricKind.BINARY or metric == "acceptance_rate"
-    return ("percent", "points") if is_share else ("number", "number")
+    return ("percent", "points") if is_share(metric) else ("number", "number")
 
 
 def tone_of(decision: str | None) -> Tone:
@@ -103,7 +104,7 @@ def _row(one: Document, plan: Plan, guardrail: Document | None, words: Words) ->
     outcome, tone = _outcome(one["absolute"], wanted, say)
     roles = [say("role_goal")] if metric == plan.primary else []
     if guardrail:
-        margin = figure(guardrail["margin"], change, say).removeprefix("+")
+        margin = f"{guardrail['margin'] * 100:g} {say('points')}" if change == "points" else f"{guardrail['margin']:g}"
         roles.append(say("role_guardrail", margin=margin))
         if metric != plan.primary:
             key, tone = _GUARDRAILS[guardrail["state"]]
@@ -124,22 +125,27 @@ def _row(one: Document, plan: Plan, guardrail: Document | None, words: Words) ->
     )
 
 
-def effect(estimate: Document | None, unit: Unit | Literal["share"], say: Say, kind: str = "always_valid") -> Effect:
-    """Return an estimate with one of its intervals; the unit "share" is of relative effects."""
+def effect(estimate: Document | None, unit: ChangeUnit, say: Say, kind: str = "always_valid") -> Effect:
+    """Return an estimate with one of its intervals."""
     if estimate is None:
         return Effect("–", "")
-    low, high = (signed(estimate[kind][bound], unit, say) for bound in ("low", "high"))
-    return Effect(signed(estimate["estimate"], unit, say), f"[{low}, {high}]" if (low, high) != ("–", "–") else "")
+    return between(estimate["estimate"], estimate[kind]["low"], estimate[kind]["high"], unit, say)
 
 
-def signed(value: float | None, unit: Unit | Literal["share"], say: Say) -> str:
-    """Return a change with its sign, "–" where it is unknown."""
+def between(value: float | None, low: float | None, high: float | None, unit: ChangeUnit, say: Say) -> Effect:
+    """Return a change and its interval with as many decimals as its width is worth; an unknown bound is endless."""
     if value is None:
-        return "–"
-    if unit == "points":
-        return figure(value, unit, say)
-    text = figure(value, "percent" if unit == "share" else unit, say)
-    return f"+{text}" if value > 0 else text
+        return Effect("–", "")
+    scale, suffix = {"points": (100, f" {say('points')}"), "share": (100, " %")}.get(unit, (1, ""))
+    width = (high - low if low is not None and high is not None else abs(value)) * scale
+    decimals = min(max(1 - floor(log10(width)), 1), 6) if 0 < width < 1000 else 0
+
+    def signed(number: float | None, unknown: str) -> str:
+        return unknown if number is None else f"{round(number * scale, decimals):+z,.{decimals}f}"
+
+    if low is high is None:
+        return Effect(signed(value, "") + suffix, "")
+    return Effect(signed(value, "") + suffix, f"[{signed(low, '−∞')}, {signed(high, '+∞')}]{suffix}")
 
 
 def _outcome(absolute: Document | None, wanted: str, say: Say) -> tuple[str, Tone]:
@@ -227,13 +233,10 @@ def compliance(results: Document, plan: Plan, arm: str, words: Words) -> tuple[E
     found = next(one for one in results["arms"] if one["arm"] == arm)
     whole = next((one for one in results["metrics"] if (one["name"], one["arm"]) == (plan.primary, arm)), None)
     by_agent = found["by_agent"]
-    compliers = Effect("–", "")
-    if one := found["compliers"]:
-        low, high = (signed(one[bound], unit, say) for bound in ("low", "high"))
-        compliers = Effect(signed(one["estimate"], unit, say), f"[{low}, {high}]")
+    one = found["compliers"] or {"estimate": None, "low": None, "high": None}
     return (
         effect(whole["absolute"] if whole else None, unit, say),
-        compliers,
+        between(one["estimate"], one["low"], one["high"], unit, say),
         effect(by_agent["absolute"] if by_agent else None, unit, say),
     )
 

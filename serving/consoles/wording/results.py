@@ -184,7 +184,7 @@ RESULTS: dict[str, tuple[str, str]] = {
         "若在其不含 0 时停止，容易得出虚假的胜出结论。",
     ),
     "chart_day": ("Customers assigned up to", "截至该日纳入的客户"),
-    "chart_change": ("Change in: {metric}", "变化：{metric}"),
+    "chart_change": ("Change in: {metric}{unit}", "变化：{metric}{unit}"),
     "chart_always": ("Estimate, interval that holds at every look", "估计值及随时有效的区间"),
     "chart_fixed": ("Fixed interval: holds at the planned end alone", "固定样本区间：仅在计划终点有效"),
     "chart_effect_said": (
