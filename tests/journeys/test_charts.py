@@ -54,15 +54,16 @@ def draw(page: Page, document: Any) -> None:
     page.wait_for_timeout(400)  # the animation has ended
 
 
-def value_scale(page: Page) -> Callable[[float], float]:
+def value_scale(page: Page, chart: str = "tried") -> Callable[[float], float]:
     """Return what turns a value into pixels from the page's top, read off the axis labels as a reader does."""
     found: list[tuple[str, float]] = page.evaluate(
-        """() => [...document.querySelectorAll("#tried-drawing svg text[text-anchor=end]")].map((text) => {
+        """(chart) => [...document.querySelectorAll(`#${chart}-drawing svg text[text-anchor=end]`)].map((text) => {
             const box = text.getBoundingClientRect();
             return [text.textContent, box.top + box.height / 2];
-        })"""
+        })""",
+        chart,
     )
-    ticks = sorted((float(text), at) for text, at in found if re.fullmatch(r"-?\d+(\.\d+)?", text))
+    ticks = sorted((float(text), at) for text, at in found if re.fullmatch(r"[-+]?\d+(\.\d+)?", text))
     (low, bottom), (high, top) = ticks[0], ticks[-1]
     return lambda value: bottom + (value - low) * (top - bottom) / (high - low)
 
