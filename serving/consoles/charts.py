@@ -69,7 +69,7 @@ def figure(value: float | None, unit: Unit, say: Say) -> str:
         return f"{value:,.{_decimals(value)}f}"
     value *= 100
     if unit == "percent":
-        return f"{value:,.{min(_decimals(value), 1 if value >= 1 else 2)}f} %"
+        return f"{value:,.{2 if 0 < abs(value) < 1 else 1}f} %"
     return f"{value:+,.{_decimals(value)}f} {say('points')}" if value else f"0 {say('points')}"
 
 

@@ -180,7 +180,7 @@ def _more(one: Document, unit: Unit, say: Say) -> Iterator[tuple[str, str]]:
         is_up = METRICS[one["name"]].wanted.value == "increase"
         yield say("more_chance_up"), figure(chance, "percent", say)
         if is_up:
-            yield say("more_risk"), figure(bayes["risk"], unit, say)
+            yield say("more_risk"), figure(bayes["risk"], unit, say).removeprefix("+")
     if (p_value := one["adjusted_p_value"]) is not None:
         yield say("more_p"), p_text(p_value)
 
@@ -191,8 +191,9 @@ def p_text(value: float) -> str:
 
 
 def split_p(results: Document) -> str:
-    """Return the smaller p-value of the two split checks, as it is read."""
-    return p_text(min(results["srm"][name] or 0.0 for name in ("p_value", "sequential_p_value")))
+    """Return the smaller p-value of the two split checks: "p = 0.511" or "p < 0.001"."""
+    text = p_text(min(results["srm"][name] or 0.0 for name in ("p_value", "sequential_p_value")))
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def split_rows(results: Document, words: Words) -> list[tuple[str, int, str, float, str]]:
@@ -215,6 +216,12 @@ def arm_name(arm: str, say: Say) -> str:
     return say("holdout") if arm == HOLDOUT else arm
 
 
+def pitch_range(results: Document, plan: Plan) -> tuple[float, float] | None:
+    """Return the lowest and the highest share that was pitched to among the treatments; None below two of them."""
+    rates = [rate for _, rate, *_ in pitch_rates(results, plan) if rate is not None]
+    return (min(rates), max(rates)) if len(rates) > 1 else None
+
+
 def pitch_rates(results: Document, plan: Plan) -> list[tuple[str, float | None, int, int]]:
     """Return of every treatment: the share of its customers that were pitched to, how many these are, and of how many.
 
@@ -234,9 +241,11 @@ def compliance(results: Document, plan: Plan, arm: str, words: Words) -> tuple[E
     whole = next((one for one in results["metrics"] if (one["name"], one["arm"]) == (plan.primary, arm)), None)
     by_agent = found["by_agent"]
     one = found["compliers"] or {"estimate": None, "low": None, "high": None}
+    is_bounded = one["low"] is not None or one["high"] is not None
+    compliers = between(one["estimate"], one["low"], one["high"], unit, say)
     return (
         effect(whole["absolute"] if whole else None, unit, say),
-        between(one["estimate"], one["low"], one["high"], unit, say),
+        compliers if is_bounded or not found["compliers"] else Effect("–", say("pitched_alike")),
         effect(by_agent["absolute"] if by_agent else None, unit, say),
     )
 

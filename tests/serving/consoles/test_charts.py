@@ -22,6 +22,8 @@ def a_chart(**changes: Any) -> Chart:
     [
         (None, "percent", "–"),
         (0.1234, "percent", "12.3 %"),
+        (0.5, "percent", "50.0 %"),
+        (0.00456, "percent", "0.46 %"),
         (-0.0203, "points", "-2.03 pp"),
         (0.0203, "points", "+2.03 pp"),
         (0.0, "points", "0 pp"),
