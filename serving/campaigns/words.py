@@ -97,7 +97,8 @@ def say_reason(reason: Reason, language: str) -> str:
     if reason.metric is None:
         return _REASONS[reason.code][language].format(**dict(reason.figures))
     figures = {name: _figure(name, value, reason.metric, language) for name, value in reason.figures}
-    return _REASONS[reason.code][language].format(metric=METRIC_NAMES[reason.metric][language], **figures)
+    said = _REASONS[reason.code][language].format(metric=METRIC_NAMES[reason.metric][language], **figures)
+    return said.replace("百分点 ", "百分点")  # a space stands between a number and a character, not between characters
 
 
 def _figure(name: str, value: float, metric: str, language: str) -> str:

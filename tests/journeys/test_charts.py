@@ -111,6 +111,31 @@ def test_a_gap_is_left_where_nothing_is_known(open_page: Opener) -> None:
     assert drawn.count("M") == 2
 
 
+def test_what_lies_beyond_the_range_is_cut_off(open_page: Opener) -> None:
+    page = open_page("/marketing/catalogue")
+    draw(page, a_chart(range=(-10.0, 5.0)))
+    at = value_scale(page)
+    top_of_clip: float = page.evaluate(
+        """() => {
+            const band = [...document.querySelectorAll("#tried-drawing svg path")]
+                .find((path) => path.getAttribute("fill-opacity") === "0.18");
+            const name = band.closest("[clip-path]").getAttribute("clip-path").match(/#([^)]+)/)[1];
+            const [, y] = document.getElementById(name).firstElementChild.getAttribute("d").match(/-?[\\d.]+/g);
+            return Number(y) + band.ownerSVGElement.getBoundingClientRect().top;
+        }"""
+    )
+    assert top_of_clip == pytest.approx(at(5), abs=2)
+
+
+def test_a_mark_beyond_the_last_day_makes_the_axis_longer(open_page: Opener) -> None:
+    page = open_page("/marketing/catalogue")
+    draw(page, a_chart(marks=[{"axis": "x", "at": "2026-11-09", "name": "planned end"}]))
+    (band,) = shapes(page, "path.getAttribute('fill-opacity') === '0.18'")
+    label = page.locator("#tried-drawing svg text", has_text="planned end").bounding_box()
+    assert label is not None
+    assert label["x"] > band["right"] + 200
+
+
 def test_bars_reach_from_zero_to_their_value(open_page: Opener) -> None:
     page = open_page("/marketing/catalogue")
     series = [{"name": "control", "y": [100, 0]}, {"name": "new", "y": [80, 40]}]

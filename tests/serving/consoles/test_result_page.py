@@ -41,7 +41,7 @@ def add_units(api: TestClient, campaign_id: str, arms: list[str], prefix: str = 
                 campaign_id, f"{prefix}{number}", 1, arm, 0.5, NOW + timedelta(days=number // 60), NOW.date(),
                 agent_id=f"a{number % 5}", recommended_at=NOW, pitched_at=NOW if won else None,
                 campaign_acceptances=won, value=50 * won, answers=won,
-                csat_total=4.0 + number // 2 % 2, csat_ratings=1.0,
+                covariates={"age": 20.0 + number % 40}, csat_total=4.0 + number // 2 % 2, csat_ratings=1.0,
             )  # fmt: skip
             log.add_customer(a_customer(customer_id=unit.customer_id, kind=CustomerKind.PROSPECT), NOW)
             log.save_campaign_units({}, {campaign_id: unit}, {campaign_id: kept})
@@ -98,6 +98,19 @@ def test_absolute_and_relative_effects_stand_side_by_side_for_every_metric(api: 
     assert ("Goal" in rows[0], "Guardrail, margin 0.5" in rows[1], "Secondary" in rows[2]) == (True, True, True)
 
 
+def test_cuped_the_fixed_interval_chance_and_risk_can_be_opened(api: TestClient) -> None:
+    with services_of(api).database.transaction() as log:
+        log.set_attribute_types({"age": "number"})
+    set_clock(api, NOW)
+    campaign_id = started(api, covariates=["age"])
+    add_units(api, campaign_id, ["control", "new"] * 50)
+    set_clock(api, NOW + timedelta(days=8))
+    page = page_of(api, campaign_id)
+    details = text_of(page[page.index('<details id="more-1"') : page.index('<section id="over-time"')])
+    labels = ("Fixed interval, absolute", "With CUPED", "Variance that CUPED takes off", "Chance that it is higher")
+    assert [label for label in (*labels, "Expected loss if chosen", "p, adjusted") if label not in details] == []
+
+
 @pytest.mark.parametrize("part", ["", "/live"])
 @pytest.mark.parametrize(("lang", "title"), [("en", "The split is not as designed"), ("zh", "分组与设计不符")])
 def test_a_failed_split_check_hides_the_verdict_and_every_effect(
@@ -142,6 +155,11 @@ def test_before_anybody_has_matured_the_page_says_when_the_first_will_have(api: 
     assert f"The first results come on {(NOW + timedelta(days=8)).date()}." in shown
     assert re.findall(r'<section id="([\w-]+)"', shown) == ["verdict", "health", "log"]
     assert "首批结果将于" in page_of(api, campaign_id, lang="zh")
+
+
+def test_segments_are_fetched_where_a_refresh_brings_the_first_results(api: TestClient, lived: str) -> None:
+    loads = f'hx-get="{address(lived, "/segments")}" hx-trigger="load"'
+    assert (loads in page_of(api, lived, "/live"), loads in page_of(api, lived)) == (True, False)
 
 
 def test_a_campaign_that_has_not_started_has_a_page_too(api: TestClient) -> None:
