@@ -55,7 +55,7 @@ class AudienceLog(BoundLog):
         """
         from recsys.rules.sql import to_sql
 
-        facts = _Facts(self._connection.dialect.name, contact or {}, not_sales)
+        facts = CustomerFacts(self._connection.dialect.name, contact or {}, not_sales)
         named = {name: f"fact_{number}" for number, name in enumerate(rule.types)}
         columns = [facts.column(name, kind).label(named[name]) for name, kind in rule.types.items()]
         # OFFSET 0 keeps the planner from computing a fact again wherever the rule names it.
@@ -65,7 +65,7 @@ class AudienceLog(BoundLog):
         return self._connection.execute(counted).scalar_one()
 
 
-class _Facts:
+class CustomerFacts:
     """The columns that are a rule's facts, over the table of customers or, once a row, its parsed attributes."""
 
     def __init__(self, database: str, contact: Mapping[str, AttributeValue], not_sales: Collection[str]) -> None:

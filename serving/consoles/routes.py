@@ -9,13 +9,21 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
-from serving.consoles import agent_routes, catalogue_routes, embed_routes, science_routes, sign_in_routes
+from serving.consoles import (
+    agent_routes,
+    catalogue_routes,
+    embed_routes,
+    result_routes,
+    science_routes,
+    sign_in_routes,
+)
 from serving.consoles.page import STATIC
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
 router.include_router(embed_routes.router)
 router.include_router(catalogue_routes.router)
+router.include_router(result_routes.router)
 router.include_router(science_routes.router)
 router.include_router(sign_in_routes.router)
 

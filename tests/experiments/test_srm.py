@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.srm import Split, SplitCheck, check_splits, log_bayes_factor, sequential_p_values
+from experiments.srm import Split, SplitCheck, check_splits, expected_units, log_bayes_factor, sequential_p_values
 from recsys.domain.errors import AnalysisInvalid
 
 
@@ -95,3 +95,9 @@ def test_a_right_split_rarely_fails_however_often_it_is_looked_at() -> None:
 def test_a_wrong_split_is_found_in_time() -> None:
     counts = np.random.default_rng(3).multinomial(100, [0.48, 0.52], (100, 1_000)).cumsum(axis=1)
     assert all(sequential_p_values(campaign, [1, 1])[-1] < 0.001 for campaign in counts)
+
+
+def test_the_units_expected_add_up_over_epochs_with_the_shares_of_each() -> None:
+    epochs = [Split({"a": 60, "b": 40}, {"a": 1, "b": 1}), Split({"a": 10, "b": 30}, {"a": 1, "b": 3})]
+    assert expected_units(epochs) == {"a": 60.0, "b": 80.0}
+    assert expected_units([Split({}, {"a": 1, "b": 1})]) == {"a": 0.0, "b": 0.0}

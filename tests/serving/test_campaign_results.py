@@ -1,5 +1,6 @@
 """Results of campaigns over HTTP, from contacts and answers: effects, the verdict, what is hidden, and pictures."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,6 +91,7 @@ def test_a_clear_effect_without_harm_is_shipped_and_every_figure_is_there(api: T
 def test_the_verdict_is_said_in_the_readers_language(api: TestClient, lived: str) -> None:
     (verdict,) = results_of(api, lived, lang="zh")["verdicts"]
     assert verdict["text"].startswith("可以推广")
+    assert re.search(r"变化在 \+[\d.]+ 到 \+[\d.]+ 个百分点之间", verdict["reasons"][0]["text"])
     assert "满意度" in verdict["reasons"][1]["text"]
 
 
@@ -126,7 +128,7 @@ def test_a_split_that_is_not_as_designed_hides_every_effect(api: TestClient, liv
     services = services_of(api)
     day = NOW.date()
     with services.database.transaction() as log:
-        for number in range(60):
+        for number in range(120):
             unit = CampaignUnit(lived, f"u{number}", 1, "control", 0.5, NOW, day)
             stranger = replace(unit, customer_id=f"x{number}")
             log.add_customer(replace(a_customer(), customer_id=stranger.customer_id), NOW)
