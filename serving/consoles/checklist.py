@@ -99,7 +99,7 @@ def _conflicts(found: PreviewBody, say: Say) -> Iterator[Check]:
         if one.kind == "layer_slots":
             yield Check("bad", say("check_conflict"), say("conflict_layer", name=one.name), "audience")
         else:
-            count = say("unknown") if one.customers is None else formats.number(one.customers)
+            count = say("some_customers") if one.customers is None else formats.number(one.customers)
             yield Check("warn", say("check_conflict"), say("conflict_offers", name=one.name, count=count), "audience")
     if not found.conflicts:
         yield Check("good", say("check_conflict"), say("conflict_none"), "audience")

@@ -6,7 +6,7 @@ from experiments.comparison import MetricKind
 from experiments.metrics import METRICS
 from serving.campaigns.words import METRIC_NAMES
 from serving.consoles import formats
-from serving.consoles.wording import Say
+from serving.consoles.wording import WORDING, Say
 
 SHARES = frozenset({name for name, metric in METRICS.items() if metric.kind is MetricKind.BINARY} | {"acceptance_rate"})
 """Metrics whose amounts are shown and typed in percent."""
@@ -60,4 +60,6 @@ def change(metric: str, amount: float, say: Say) -> str:
 def _with_unit(metric: str, amount: float, say: Say) -> str:
     digits = 0 if abs(amount) >= 100 else 1 if abs(amount) >= 1 else 2
     shown = f"{amount:,.{digits}f}"
-    return say(unit(metric), n=shown.rstrip("0").rstrip(".") if "." in shown else shown)
+    shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
+    key = unit(metric)
+    return say(f"{key}_one" if shown == "1" and f"{key}_one" in WORDING else key, n=shown)

@@ -5,16 +5,11 @@ from typing import Any
 
 from experiments.metrics import METRICS
 from recsys.domain.contact import Channel
-from serving.campaigns.preview import preview
-from serving.consoles.metric_words import MARGINS, SHARES, SMALLEST_EFFECTS, amount_of, typed
-from serving.wiring import Services
+from serving.consoles.metric_words import MARGINS, amount_of, typed
 
 STEPS = ("goal", "audience", "arms", "power", "launch")
 FIRST_METRICS = ("accepted", "sold", "value")
 FIRST_GUARDRAILS = ("csat", "complained")
-WEEKS = (2, 3, 4, 6, 8, 12)
-FIRST_WEEKS = 4
-UNITS_WHERE_NOBODY_CALLS = 1000
 CHANNELS = tuple(Channel)
 
 Form = dict[str, Any]
@@ -58,17 +53,6 @@ def goal_fields(form: Form) -> dict[str, Any]:
             {"metric": name, "margin": amount_of(name, form["margins"][name])} for name in others["guardrails"]
         ],
     }
-
-
-def first_plan(fields: Mapping[str, Any], arms: tuple[str, str], services: Services) -> dict[str, Any]:
-    """Return a whole plan around the fields of the first step: everybody, half and half, four weeks."""
-    control, new = arms
-    plan = {
-        "arms": [{"name": control, "weight": 50, "control": True}, {"name": new, "weight": 50}],
-        "smallest_effect": SMALLEST_EFFECTS.get(fields["primary"], 0.01),
-        **fields,
-    }
-    return {**plan, "planned_units": units_in(preview(services, plan).units_a_day, FIRST_WEEKS * 7, 7)}
 
 
 def audience_form(plan: Mapping[str, Any]) -> Form:
@@ -132,11 +116,6 @@ def power_fields(form: Form, plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def units_in(a_day: float, days: int, maturity_days: int) -> int:
-    """Return how many customers are assigned and have matured after so many days, a fair number where nobody calls."""
-    return max(round(a_day * max(days - maturity_days, 1)), 2) if a_day else UNITS_WHERE_NOBODY_CALLS
-
-
 def field_names(problems: Sequence[tuple[str, str]], fields: Mapping[str, Any]) -> dict[str, str]:
     """Return reasons by the form's field: guardrails by their metric, arms counted from 0, slots with their layer."""
     found: dict[str, str] = {}
@@ -150,11 +129,6 @@ def field_names(problems: Sequence[tuple[str, str]], fields: Mapping[str, Any]) 
             name = parts[0]
         found.setdefault(name, reason)
     return found
-
-
-def is_share(metric: str) -> bool:
-    """Return whether amounts of a metric are typed in percent."""
-    return metric in SHARES
 
 
 def _one(posted: Posted, name: str) -> str:

@@ -19,13 +19,14 @@ from serving.consoles.arms_form import arms_of_form, arms_of_plan, edited, plan_
 from serving.consoles.checklist import checks
 from serving.consoles.metric_words import SMALLEST_EFFECTS
 from serving.consoles.plan_form import Form, Posted, field_names
-from serving.consoles.power_view import chart_document, choices, is_underpowered
+from serving.consoles.power_view import as_long, chart_document, choices, is_underpowered, usual_units
 from serving.consoles.reasons import say_reason
 from serving.consoles.treatment_form import KINDS, priceable
 from serving.consoles.wording import Say
 from serving.offers.rule_check import rule_names
 from serving.wiring import Services
 
+USUAL_MATURITY_DAYS = 7
 RESIZING = ("audience", "channels", "coverage", "holdout", "layer")
 
 
@@ -57,8 +58,7 @@ class Wizard:
         """Save a new draft from the first step; None with the problems where it cannot be."""
         draft = self.typed("goal", posted, None)
         try:
-            arms = self.say("arm_control"), self.say("arm_new")
-            return self.service.draft(forms.first_plan(draft.fields, arms, self.services)), draft
+            return self.service.draft(self._first_plan(draft.fields)), draft
         except CampaignInvalid as error:
             return None, self._refused(draft, error)
 
@@ -134,6 +134,20 @@ class Wizard:
             "change_kinds": KINDS,
         }
 
+    def _first_plan(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a whole plan around the fields of the first step: everybody, half and half, as long as is usual."""
+        plan = {
+            "arms": [
+                {"name": self.say("arm_control"), "weight": 50, "control": True},
+                {"name": self.say("arm_new"), "weight": 50},
+            ],
+            "smallest_effect": SMALLEST_EFFECTS.get(fields["primary"], 0.01),
+            "maturity_days": USUAL_MATURITY_DAYS,
+            **fields,
+        }
+        units = usual_units(preview(self.services, plan), plan["smallest_effect"], USUAL_MATURITY_DAYS)
+        return {**plan, "planned_units": units}
+
     def _typed_arms(self, posted: Posted) -> Draft:
         arms, catalogue = (
             arms_of_form({name: values[-1] for name, values in posted.items() if values}),
@@ -154,9 +168,8 @@ class Wizard:
             return {"smallest_effect": SMALLEST_EFFECTS[fields["primary"]]}
         if step != "audience" or all(plan[name] == fields[name] for name in RESIZING):
             return {}
-        days = preview(self.services, plan).days_of_planned_units or forms.FIRST_WEEKS * 7
-        a_day = preview(self.services, {**plan, **fields}).units_a_day
-        return {"planned_units": forms.units_in(a_day, days, plan["maturity_days"])}
+        days = preview(self.services, plan).days_of_planned_units
+        return {"planned_units": as_long(days, preview(self.services, {**plan, **fields}), plan["maturity_days"])}
 
     def _sized(self, draft: Draft, saved: SavedCampaign, *, with_checks: bool) -> dict[str, Any]:
         """Return what the preview says of the plan as typed, or as saved where that cannot be used."""

@@ -40,7 +40,6 @@
     const wanted = drawn.dataset.focus || focused;
     const next = wanted ? document.getElementById(wanted) : at && wizard.querySelector(`[name="${CSS.escape(at)}"]:checked`);
     next?.focus();
-    document.dispatchEvent(new Event("htmx:after:swap"));
   }
 
   document.addEventListener("click", (event) => {

@@ -131,9 +131,10 @@ CAMPAIGNS = {
     "check_conflict": ("Other campaigns", "其他活动"),
     "conflict_none": ("None treats these offers for these customers.", "没有其他活动对这些客户使用相同产品。"),
     "conflict_offers": (
-        "“{name}” is about some of the same offers and shares customers with it: {count}. Each may blur the other.",
-        "“{name}”涉及相同产品，并共有客户：{count}。结果可能相互影响。",
+        "“{name}” is about some of the same offers and shares {count} customers with it. Each may blur the other.",
+        "“{name}”涉及相同产品，并共有 {count} 位客户，结果可能相互影响。",
     ),
+    "some_customers": ("an unknown number of", "若干"),
     "conflict_layer": (
         "“{name}” has some of the same slots of the layer: choose other slots.",
         "“{name}”占用了同一互斥层的部分槽位，请选择其他槽位。",
@@ -162,6 +163,7 @@ CAMPAIGNS = {
     "never_started": ("This campaign was ended before it began.", "该活动在启动前已结束。"),
     "edit_plan": ("Edit", "编辑"),
     "plan_broken": ("The plan no longer fits the catalogue:", "方案与当前产品目录不符："),
+    "so_far": ("So far", "当前方案"),
     "plan_title": ("The plan", "方案"),
     "all_channels": ("all", "全部"),
     "list_comma": (", ", "、"),

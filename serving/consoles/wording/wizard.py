@@ -67,9 +67,11 @@ WIZARD = {
     "secondaries": ("Also report", "同时报告"),
     "secondaries_help": ("Shown in the results, but never decide.", "会在结果中显示，但不作为决定依据。"),
     "unit_points": ("{n} points", "{n} 个百分点"),
+    "unit_points_one": ("{n} point", "{n} 个百分点"),
     "unit_cny": ("{n} yuan", "{n} 元"),
     "unit_stars": ("{n} of 5", "{n} 分"),
     "unit_seconds": ("{n} seconds", "{n} 秒"),
+    "unit_seconds_one": ("{n} second", "{n} 秒"),
     "unit_count": ("{n} a customer", "{n} 次/客户"),
     # audience
     "audience_title": ("Who takes part?", "面向哪些客户？"),
@@ -190,6 +192,7 @@ WIZARD = {
     "weeks": ("{n} weeks", "{n} 周"),
     "duration_units": ("{units} customers", "{units} 位客户"),
     "shows_from": ("shows {effect}", "可检出 {effect}"),
+    "other_number": ("Another number", "其他数量"),
     "other_units": ("Customers", "客户数"),
     "curve_caption": ("Smallest change that would be found, by date", "可检出的最小变化随日期的变化"),
     "curve_description": (
