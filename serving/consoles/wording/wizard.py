@@ -107,6 +107,7 @@ WIZARD = {
     ),
     "equal_split": ("Equal split", "平均分配"),
     "split_total": ("Together", "合计"),
+    "split_off": ("The shares add up to {total} %, not to 100 %.", "比例合计为 {total} %，应为 100 %。"),
     "add_arm": ("Add an arm", "增加一组"),
     "drop_arm": ("Remove the arm {name}", "删除组“{name}”"),
     "arm_name": ("Arm", "组名"),
