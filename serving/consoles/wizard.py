@@ -27,7 +27,7 @@ from serving.offers.rule_check import rule_names
 from serving.wiring import Services
 
 USUAL_MATURITY_DAYS = 7
-RESIZING = ("audience", "channels", "coverage", "holdout", "layer")
+RESIZING = ("audience", "channels", "coverage", "holdout", "layer", "arms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,19 @@ class Wizard:
         return Draft({"arms": arms}, {"arms": documents}, {} if wish else problems, focus)
 
     def _following(self, step: str, fields: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what changes with a step: another metric's usual effect, another audience's customers in as long."""
+        """Return what changes with a step: another metric's usual effect, the customers of as long a time.
+
+        A length that nobody has chosen becomes the usual one of the plan as it is then.
+        """
         if step == "goal" and fields["primary"] in METRICS and fields["primary"] != plan["primary"]:
             return {"smallest_effect": SMALLEST_EFFECTS[fields["primary"]]}
-        if step != "audience" or all(plan[name] == fields[name] for name in RESIZING):
+        if not any(name in fields and plan[name] != fields[name] for name in RESIZING):
             return {}
-        days = preview(self.services, plan).days_of_planned_units
-        return {"planned_units": as_long(days, preview(self.services, {**plan, **fields}), plan["maturity_days"])}
+        before, after = preview(self.services, plan), preview(self.services, {**plan, **fields})
+        wanted, maturity_days = plan["smallest_effect"], plan["maturity_days"]
+        if plan["planned_units"] == usual_units(before, wanted, maturity_days):
+            return {"planned_units": usual_units(after, wanted, maturity_days)}
+        return {"planned_units": as_long(before.days_of_planned_units, after, maturity_days)}
 
     def _sized(self, draft: Draft, saved: SavedCampaign, *, with_checks: bool) -> dict[str, Any]:
         """Return what the preview says of the plan as typed, or as saved where that cannot be used."""
