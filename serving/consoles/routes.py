@@ -11,6 +11,7 @@ from serving.consoles import (
     agent_routes,
     campaign_routes,
     catalogue_routes,
+    result_routes,
     rule_routes,
     science_routes,
     wizard_routes,
@@ -21,6 +22,7 @@ router.include_router(agent_routes.router)
 router.include_router(wizard_routes.router)
 router.include_router(campaign_routes.router)
 router.include_router(catalogue_routes.router)
+router.include_router(result_routes.router)
 router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
 

@@ -86,7 +86,7 @@ WIZARD = {
     "audience_more_now": ("({coverage} % take part, {holdout} % held out)", "（参与 {coverage} %，保留 {holdout} %）"),
     "coverage": ("Share that takes part", "参与比例"),
     "coverage_help": ("Start small if you are careful; raising it moves nobody.", "如需谨慎可从小比例开始。"),
-    "holdout": ("Held out", "保留比例"),
+    "held_out": ("Held out", "保留比例"),
     "holdout_help": (
         "Gets no arm’s treatment, to price the campaign as a whole.",
         "不接受任何组的处理，用于评估整体价值。",

@@ -146,7 +146,7 @@ def test_a_step_that_does_not_follow_says_why(api: TestClient) -> None:
     campaign_id = drafted(api)
     answer = post(api, f"/marketing/campaigns/{campaign_id}/pause", {})
     assert answer.status_code == 409
-    assert "That does not follow from where the campaign stands" in answer.text
+    assert "status does not allow this any more" in answer.text
 
 
 def test_a_campaign_that_overlaps_in_its_layer_is_approved_but_not_started(api: TestClient) -> None:
@@ -155,7 +155,7 @@ def test_a_campaign_that_overlaps_in_its_layer_is_approved_but_not_started(api: 
     assert "choose other slots" in api.get(f"/marketing/campaigns/{campaign_id}").text
     answer = post(api, f"/marketing/campaigns/{campaign_id}/launch", {})
     assert answer.status_code == 409
-    assert "some of the same slots" in answer.text
+    assert "Another running campaign has some of the same slots" in answer.text
     assert shown(api, campaign_id)["status"] == "approved"
 
 
@@ -220,7 +220,7 @@ def test_outside_demo_mode_the_author_waits_for_a_second_person(not_demo: TestCl
     assert 'id="launch"' not in waiting
     refused = post(not_demo, f"{address}/approve", {})
     assert refused.status_code == 409
-    assert "Somebody other than its author" in refused.text
+    assert "Somebody other than the author must do this." in refused.text
 
 
 def test_outside_demo_mode_a_second_person_approves_and_starts(not_demo: TestClient) -> None:

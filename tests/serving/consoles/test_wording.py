@@ -61,7 +61,7 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
         ("change_", KINDS),
         ("rule_type_", ValueType),
         ("word_", {*WORDS, *NEW_OFFER} - {"family", "margin"}),
-        ("notice_", NOTICES),
+        ("moved_", NOTICES),
         ("state_", ("good", "warn", "bad")),
     ],
 )
@@ -74,7 +74,23 @@ def test_what_campaigns_show_by_name_has_exactly_these_texts(prefix: str, values
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
     prefixes = ["keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "rule_type_"]
-    prefixes += ["status_", "verdict_", "notice_", "state_", "audit_", "step_", "next_", "metric_", "change_", "word_"]
+    prefixes += [
+        "do_",
+        "ask_",
+        "log_",
+        "wanted_",
+        "stage_",
+        "status_",
+        "verdict_",
+        "notice_",
+        "state_",
+        "audit_",
+        "step_",
+        "next_",
+        "metric_",
+        "change_",
+        "word_",
+    ]
     suffixes = ("_consent", "_effect", "_campaign", "_one")
     is_composed = key.startswith(tuple(prefixes)) or key.endswith(suffixes) or key in {*Channel, *Direction, *Answer}
     assert is_composed or re.search(rf"[\"']{key}[\"']", USED), f"{key} is not used"
