@@ -211,6 +211,26 @@ def test_a_running_campaign_is_paused_from_the_list_after_a_question(
     assert campaign(running_service, campaign_id)["status"] == "paused"
 
 
+def test_a_row_says_when_its_results_cannot_be_had(open_page: Opener, running_service: RunningService) -> None:
+    page = open_page("/marketing")
+    campaign_id = a_draft(page)
+    for action in ("approve", "start"):
+        httpx2.post(f"{running_service.url}/v1/campaigns/{campaign_id}/{action}")
+    page.route("**/health", lambda route: route.abort())
+    page.goto("/marketing")
+    expect(page.locator(f"#row-{campaign_id}")).to_contain_text("Results cannot be read now")
+
+
+def test_the_first_step_needs_no_pointer(open_page: Opener) -> None:
+    page = open_page(NEW)
+    page.keyboard.type(TEXTS["en"][0])
+    page.keyboard.press("Tab")
+    page.keyboard.type(TEXTS["en"][1])
+    page.locator("#name").press("Enter")
+    page.wait_for_url("**/edit?step=audience")
+    expect(page.locator("h1")).to_have_text(TEXTS["en"][0])
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_page_of_campaigns_has_a_serious_accessibility_problem(

@@ -15,6 +15,19 @@ WIZARD = {
     "save_and_leave": ("Save and leave", "保存并离开"),
     "draft_kept": ("Every step is saved as you go on.", "每一步都会自动保存。"),
     "problems_lead": ("Not saved yet: look at the marked fields.", "尚未保存，请检查标出的字段。"),
+    "how_title": ("How a campaign works", "活动如何运行"),
+    "how_arms": (
+        "Customers who get in touch come into arms by chance. One arm stays as it is today, the others try something.",
+        "来电或来访的客户随机进入各组：一组维持现状，其他组试用新方案。",
+    ),
+    "how_time": (
+        "Each customer keeps their arm, and what they do in the following days counts.",
+        "客户始终在同一组，之后若干天内的行为计入结果。",
+    ),
+    "how_verdict": (
+        "The result page says in words whether to roll it out, to stop, or to wait.",
+        "结果页会直接说明：推广、停止，还是继续等待。",
+    ),
     # goal
     "goal_about": ("What do you want to try?", "想尝试什么？"),
     "campaign_name": ("Name", "名称"),

@@ -82,7 +82,7 @@ def test_every_text_is_said_somewhere(key: str) -> None:
         "stage_",
         "status_",
         "verdict_",
-        "notice_",
+        "moved_",
         "state_",
         "audit_",
         "step_",
