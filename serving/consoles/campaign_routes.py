@@ -86,7 +86,7 @@ def show_campaigns(request: Request, wizard: ForDraft, notice: str | None = None
     with wizard.services.database.read() as log:
         groups = campaign_view.grouped(log.campaigns())
     values: dict[str, Any] = {"groups": groups, "campaign_view": campaign_view, "metric_words": metric_words}
-    values |= {"may_launch": wizard.may_launch, "notice": notice if notice in NOTICES else None}
+    values |= {**wizard.may, "notice": notice if notice in NOTICES else None}
     return answer(request, "campaigns.html", values)
 
 

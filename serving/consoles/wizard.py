@@ -9,6 +9,7 @@ from experiments.metrics import METRICS
 from experiments.plan_document import parse_plan
 from recsys.catalogue import Catalogue
 from recsys.domain.errors import CampaignInvalid
+from recsys.domain.role import Role
 from recsys.storage.campaign_log import SavedCampaign
 from serving.campaigns.preview import preview
 from serving.campaigns.schemas import PreviewBody
@@ -42,10 +43,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Wizard:
-    """What one marketer does to one draft."""
+    """What one person, who may do what these roles may, does to one campaign."""
 
     services: Services
     service: CampaignService
+    roles: frozenset[Role]
     language: str
     say: Say
 
@@ -55,8 +57,18 @@ class Wizard:
         return self.services.settings.auth == "demo"
 
     def may_launch(self, saved: SavedCampaign) -> bool:
-        """Return whether this person is not the author, who needs a second one."""
-        return self.is_demo or saved.author != self.service.actor
+        """Return whether this person may approve and start it: an approver, and outside demo mode not its author."""
+        return Role.APPROVER in self.roles and (self.is_demo or saved.author != self.service.actor)
+
+    @property
+    def may(self) -> dict[str, Any]:
+        """What pages show only to those who may do it."""
+        return {
+            "may_launch": self.may_launch,
+            "may_draft": Role.MARKETER in self.roles,
+            "may_hold": bool(self.roles & {Role.MARKETER, Role.APPROVER}),
+            "is_demo": self.is_demo,
+        }
 
     def catalogue(self) -> Catalogue:
         """Return the catalogue in force."""
@@ -119,8 +131,7 @@ class Wizard:
             "problems": draft.problems,
             "metric_words": metric_words,
             "titles": self._titles,
-            "is_demo": self.is_demo,
-            "may_launch": self.may_launch,
+            **self.may,
         }
         if step == "goal":
             values |= {"metrics": list(METRICS), "first_metrics": forms.FIRST_METRICS}

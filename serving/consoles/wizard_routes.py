@@ -15,7 +15,7 @@ from serving.consoles.plan_form import STEPS, Posted, empty_goal
 from serving.consoles.safety import PageRoute, same_origin
 from serving.consoles.wizard import Draft, Wizard
 from serving.consoles.wording import speaker
-from serving.dependencies import Actor, Language, Role, ServicesOf, allow
+from serving.dependencies import Actor, Language, Role, ServicesOf, allow, person
 
 router = APIRouter(
     prefix="/marketing/campaigns",
@@ -32,9 +32,10 @@ async def posted_form(request: Request) -> Posted:
     return {name: [str(value) for value in form.getlist(name)] for name in form}
 
 
-async def wizard(services: ServicesOf, actor: Actor, language: Language) -> Wizard:
-    """Return the wizard for this marketer."""
-    return Wizard(services, CampaignService(services, actor), language, speaker(language))
+async def wizard(request: Request, services: ServicesOf, actor: Actor, language: Language) -> Wizard:
+    """Return the wizard for this person."""
+    roles = (await person(request)).roles
+    return Wizard(services, CampaignService(services, actor), roles, language, speaker(language))
 
 
 PostedForm = Annotated[Posted, Depends(posted_form)]

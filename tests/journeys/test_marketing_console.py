@@ -211,6 +211,23 @@ def test_a_running_campaign_is_paused_from_the_list_after_a_question(
     assert campaign(running_service, campaign_id)["status"] == "paused"
 
 
+def test_an_approver_starts_what_a_marketer_drafted(open_page: Opener, running_service: RunningService) -> None:
+    mei, ines = open_page("/sign-in?next=/marketing"), open_page("/sign-in?next=/marketing")
+    mei.get_by_role("button", name="Mei").click()
+    campaign_id = a_draft(mei)
+    mei.goto(f"/marketing/campaigns/{campaign_id}/edit?step=launch")
+    expect(mei.locator("#second-person")).to_contain_text("Waiting for a second person.")
+    expect(mei.locator("#launch")).to_have_count(0)
+    link = mei.locator(".share-link input").input_value()
+    ines.get_by_role("button", name="Ines").click()
+    expect(ines.get_by_role("link", name="New campaign")).to_have_count(0)
+    ines.goto(link)
+    ines.get_by_role("button", name="Approve and start").click()
+    ines.wait_for_url("**/results")
+    found = campaign(running_service, campaign_id)
+    assert (found["author"], found["approver"], found["status"]) == ("mei", "ines", "running")
+
+
 def test_a_row_says_when_its_results_cannot_be_had(open_page: Opener, running_service: RunningService) -> None:
     page = open_page("/marketing")
     campaign_id = a_draft(page)

@@ -16,7 +16,7 @@
     const answer = await fetch("/marketing/rule", { method: "POST", body }).catch(() => null);
     if (asked.get(editor) !== body) return;
     editor.removeAttribute("data-asking");
-    if (!answer?.ok) return; // what was known before stays; saving checks the rule again
+    if (!answer?.ok || answer.redirected) return; // what was known before stays; saving checks the rule again
     place.innerHTML = await answer.text();
     mark(editor);
   }

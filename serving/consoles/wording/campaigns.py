@@ -132,8 +132,8 @@ CAMPAIGNS = {
     ),
     "waiting_second": ("Waiting for a second person.", "等待第二人批准。"),
     "waiting_second_more": (
-        "You drafted this, so somebody else approves and starts it. Send them this link:",
-        "该活动由您创建，须由他人批准和启动。请把此链接发给对方：",
+        "An approver who did not draft it approves and starts it. Send them this link:",
+        "须由创建人以外的审批人批准和启动。请把此链接发给对方：",
     ),
     "approver_link": ("Link for the approver", "批准链接"),
     "launch_blocked": ("Solve what is marked “in the way” first.", "请先解决标为“须先解决”的问题。"),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from recsys.domain.campaign_unit import CampaignUnit
+from recsys.domain.role import Role
 from serving.campaigns.service import CampaignService
 from serving.consoles.wizard import Wizard
 from serving.consoles.wizard_routes import wizard
@@ -201,10 +202,10 @@ def not_demo(api: TestClient) -> Iterator[TestClient]:
     app_of(api).dependency_overrides.clear()
 
 
-def as_person(api: TestClient, name: str) -> None:
+def as_person(api: TestClient, name: str, *roles: Role) -> None:
     demo = app_of(api).state.services
     services = replace(demo, settings=demo.settings.model_copy(update={"auth": "local"}))
-    person = Wizard(services, CampaignService(services, name), "en", speaker("en"))
+    person = Wizard(services, CampaignService(services, name), frozenset(roles or Role), "en", speaker("en"))
     app_of(api).dependency_overrides[wizard] = lambda: person
 
 
@@ -234,3 +235,28 @@ def test_outside_demo_mode_a_second_person_approves_and_starts(not_demo: TestCli
     assert not_demo.post(f"/marketing/campaigns/{campaign_id}/approve", headers=HERE).status_code == 200
     assert post(not_demo, f"/marketing/campaigns/{campaign_id}/start", {}).status_code == 303
     assert shown(not_demo, campaign_id)["approver"] == "li"
+
+
+@pytest.mark.parametrize(
+    ("role", "seen"),
+    [
+        (Role.MARKETER, {"new", "edit", "hold", "waiting"}),
+        (Role.APPROVER, {"hold", "launch"}),
+        (Role.AUDITOR, {"waiting"}),
+    ],
+)
+def test_everybody_is_offered_what_their_role_may_do(role: Role, seen: set[str], not_demo: TestClient) -> None:
+    campaign_id, launched = drafted(not_demo, audience="TRUE"), running(not_demo)
+    with app_of(not_demo).state.services.database.transaction() as log:
+        log.add_customer(a_customer(), NOW)
+    as_person(not_demo, "somebody", role)
+    address = f"/marketing/campaigns/{campaign_id}"
+    pages = not_demo.get(LIST).text + not_demo.get(address).text
+    signs = {
+        "new": 'href="/marketing/campaigns/new"',
+        "edit": f"{address}/edit",
+        "hold": f"/marketing/campaigns/{launched}/pause",
+        "launch": 'id="launch"',
+        "waiting": 'id="second-person"',
+    }
+    assert {name for name, sign in signs.items() if sign in pages} == seen

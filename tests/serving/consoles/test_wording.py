@@ -73,7 +73,7 @@ def test_what_campaigns_show_by_name_has_exactly_these_texts(prefix: str, values
 
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
-    prefixes = ["keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "rule_type_"]
+    prefixes = ["keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "rule_type_", "role_"]
     prefixes += [
         "do_",
         "ask_",
