@@ -5,33 +5,33 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 
 from serving.consoles import (
     agent_routes,
+    campaign_routes,
     catalogue_routes,
     embed_routes,
     result_routes,
+    rule_routes,
     science_routes,
     sign_in_routes,
+    wizard_routes,
 )
 from serving.consoles.page import STATIC
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
 router.include_router(embed_routes.router)
+router.include_router(wizard_routes.router)
+router.include_router(campaign_routes.router)
 router.include_router(catalogue_routes.router)
 router.include_router(result_routes.router)
+router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
 router.include_router(sign_in_routes.router)
-
-
-@router.get("/marketing")
-def marketing() -> RedirectResponse:
-    """Go to the catalogue."""
-    return RedirectResponse("/marketing/catalogue")
 
 
 @router.get("/docs")

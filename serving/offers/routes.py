@@ -6,13 +6,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
-from recsys.domain.errors import CatalogueInvalid, OfferInvalid, RuleError
-from recsys.rules import ValueType, parse_rule
-from recsys.storage.audience_log import CONTACT_FACTS
+from recsys.domain.errors import CatalogueInvalid, OfferInvalid
 from serving.decisions.schemas import Body as AnswerBody
 from serving.dependencies import Role, ServicesOf, allow
 from serving.errors import offer_problem
 from serving.in_force import vocabulary
+from serving.offers.rule_check import RuleName, Validation, check_rule, rule_names
 
 router = APIRouter(prefix="/v1/offers", tags=["offers"], dependencies=[Depends(allow(Role.MARKETER, Role.SERVICE))])
 
@@ -27,16 +26,10 @@ class CatalogueBody(AnswerBody):
     offers: list[dict[str, Any]]
 
 
-class Validation(AnswerBody):
-    """Whether it could be saved, and what is in the way.
+class RuleNames(AnswerBody):
+    """Every name that rules may use."""
 
-    `audience` says of a valid rule how many customers it is true for; null for an offer, and for a rule that
-    asks about the contact, which no customer has by itself.
-    """
-
-    valid: bool
-    problems: list[dict[str, Any]]
-    audience: int | None = None
+    names: list[RuleName]
 
 
 @router.get("")
@@ -49,27 +42,28 @@ def list_offers(services: ServicesOf) -> CatalogueBody:
     )
 
 
+@router.get("/rule-names")
+def list_rule_names(services: ServicesOf) -> RuleNames:
+    """List every name that a rule may use."""
+    with services.database.read() as log:
+        return RuleNames(names=rule_names(log))
+
+
 @router.post("/validate")
 def validate(body: JsonObject, services: ServicesOf) -> Validation:
-    """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything."""
-    with services.database.read() as log:
-        known = vocabulary(log)
+    """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything.
+
+    With `"about": "customer"` a rule may not ask about the contact, as an audience's may not.
+    """
+    if isinstance(body.get("rule"), str) and "offer_id" not in body:
+        return check_rule(services, body["rule"], about_customer=body.get("about") == "customer")
     problems: list[dict[str, Any]] = []
-    rule = audience = None
     try:
-        if isinstance(body.get("rule"), str) and "offer_id" not in body:
-            rule = parse_rule(body["rule"], known, ValueType.BOOLEAN)
-        else:
-            parse_offers(offers_of(body), known)
-    except RuleError as error:
-        problems = [{"field": "rule", "reason": error.reason, "line": error.line, "column": error.column}]
+        with services.database.read() as log:
+            parse_offers(offers_of(body), vocabulary(log))
     except CatalogueInvalid as error:
         problems = [offer_problem(one) for one in error.problems]
-    if rule is not None and not rule.names & CONTACT_FACTS:
-        with services.database.read() as log:
-            offers = services.catalogue.current(log).offers
-            audience = log.audience_size(rule, not_sales=[offer.offer_id for offer in offers if not offer.is_sale])
-    return Validation(valid=not problems, problems=problems, audience=audience)
+    return Validation(valid=not problems, problems=problems)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)

@@ -2,13 +2,21 @@
 
 import re
 import string
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from experiments.campaign import Status
+from experiments.metrics import METRICS
+from experiments.verdict import Decision
 from recsys.domain.contact import Channel, Direction
 from recsys.domain.outcome import Answer
+from recsys.rules import ValueType
 from serving import consoles
+from serving.consoles.campaign_routes import NOTICES
+from serving.consoles.plan_form import STEPS
+from serving.consoles.treatment_form import KINDS, NEW_OFFER, WORDS
 from serving.consoles.wording import PAGES, WORDING, speaker
 
 FOLDER = Path(consoles.__file__).parent
@@ -42,13 +50,36 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
     assert value in WORDING
 
 
+@pytest.mark.parametrize(
+    ("prefix", "values"),
+    [
+        ("status_", Status),
+        ("audit_", set(Status) - {Status.DRAFT}),
+        ("verdict_", Decision),
+        ("metric_", METRICS),
+        ("step_", STEPS),
+        ("change_", KINDS),
+        ("rule_type_", ValueType),
+        ("word_", {*WORDS, *NEW_OFFER} - {"family", "margin"}),
+        ("moved_", NOTICES),
+        ("state_", ("good", "warn", "bad")),
+    ],
+)
+def test_what_campaigns_show_by_name_has_exactly_these_texts(prefix: str, values: Iterable[str]) -> None:
+    more = {"audit_": {"created", "plan", "weights", "title"}, "verdict_": {"split"}, "change_": {"this"}}
+    said = {key.removeprefix(prefix) for key in WORDING if key.startswith(prefix)}
+    assert said == {*values} | more.get(prefix, set())
+
+
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
     prefixes = (
-        *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "role_"),
-        *("status_", "do_", "ask_", "log_", "wanted_", "stage_"),
+        *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "role_", "rule_type_"),
+        *("do_", "ask_", "log_", "wanted_", "stage_", "status_", "verdict_", "moved_", "state_", "audit_"),
+        *("step_", "next_", "metric_", "change_", "word_"),
     )
-    is_composed = key.startswith(prefixes) or key.endswith("_consent") or key in {*Channel, *Direction, *Answer}
+    suffixes = ("_consent", "_effect", "_campaign", "_one")
+    is_composed = key.startswith(prefixes) or key.endswith(suffixes) or key in {*Channel, *Direction, *Answer}
     assert is_composed or re.search(rf"[\"']{key}[\"']", USED), f"{key} is not used"
 
 
