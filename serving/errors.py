@@ -50,7 +50,9 @@ def problem_of(error: errors.NboError) -> Response:
         more = {"problems": [{"field": field, "reason": reason} for field, reason in error.problems]}
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}
-    retry_after = 1 if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    retry_after = None
+    if isinstance(error, errors.Unavailable):
+        retry_after = error.retry_after_seconds
     return problem(status, _name(type(error)), str(error), more, retry_after)
 
 

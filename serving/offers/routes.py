@@ -1,93 +1,58 @@
-"""/v1/offers: read the catalogue, check an offer or a rule, save offers."""
+"""/v1/offers: read the catalogue, check, preview and save offers, and try a change on everybody first."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Query
 
-from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
-from recsys.domain.errors import CatalogueInvalid, OfferInvalid, RuleError
-from recsys.rules import ValueType, parse_rule
-from recsys.storage.audience_log import CONTACT_FACTS
-from serving.decisions.schemas import Body as AnswerBody
-from serving.dependencies import Role, ServicesOf, allow
-from serving.errors import offer_problem
-from serving.in_force import vocabulary
+from serving.dependencies import Language, Role, allow
+from serving.offers.dependencies import Offers, OneWhatIf
+from serving.offers.schemas import CatalogueBody, OfferPreviewBody, PreviewRequest, Validation
+from serving.offers.service import offers_of
+from serving.offers.what_if import WhatIfRequest
+from serving.offers.what_if_schemas import WhatIfBody
 
 router = APIRouter(prefix="/v1/offers", tags=["offers"], dependencies=[Depends(allow(Role.MARKETER, Role.SERVICE))])
-
 
 JsonObject = Annotated[dict[str, Any], Body()]
 
 
-class CatalogueBody(AnswerBody):
-    """The catalogue in service and its version."""
-
-    catalogue_version: str
-    offers: list[dict[str, Any]]
-
-
-class Validation(AnswerBody):
-    """Whether it could be saved, and what is in the way.
-
-    `audience` says of a valid rule how many customers it is true for; null for an offer, and for a rule that
-    asks about the contact, which no customer has by itself.
-    """
-
-    valid: bool
-    problems: list[dict[str, Any]]
-    audience: int | None = None
-
-
 @router.get("")
-def list_offers(services: ServicesOf) -> CatalogueBody:
+def list_offers(offers: Offers) -> CatalogueBody:
     """Return the catalogue in service."""
-    with services.database.read() as log:
-        catalogue = services.catalogue.current(log)
-    return CatalogueBody(
-        catalogue_version=catalogue.version, offers=[offer_to_dict(offer) for offer in catalogue.offers]
-    )
+    return offers.listed()
 
 
 @router.post("/validate")
-def validate(body: JsonObject, services: ServicesOf) -> Validation:
+def validate(body: JsonObject, offers: Offers) -> Validation:
     """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything."""
-    with services.database.read() as log:
-        known = vocabulary(log)
-    problems: list[dict[str, Any]] = []
-    rule = audience = None
-    try:
-        if isinstance(body.get("rule"), str) and "offer_id" not in body:
-            rule = parse_rule(body["rule"], known, ValueType.BOOLEAN)
-        else:
-            parse_offers(offers_of(body), known)
-    except RuleError as error:
-        problems = [{"field": "rule", "reason": error.reason, "line": error.line, "column": error.column}]
-    except CatalogueInvalid as error:
-        problems = [offer_problem(one) for one in error.problems]
-    if rule is not None and not rule.names & CONTACT_FACTS:
-        with services.database.read() as log:
-            offers = services.catalogue.current(log).offers
-            audience = log.audience_size(rule, not_sales=[offer.offer_id for offer in offers if not offer.is_sale])
-    return Validation(valid=not problems, problems=problems, audience=audience)
+    if isinstance(body.get("rule"), str) and "offer_id" not in body:
+        return offers.check_rule(body["rule"])
+    return offers.check(offers_of(body))
+
+
+@router.post("/preview")
+def preview_offer(body: PreviewRequest, offers: Offers, language: Language) -> OfferPreviewBody:
+    """Show an offer as an agent would see it for one customer; nothing is saved or recorded."""
+    return offers.preview(body, language)
+
+
+@router.post("/what-if")
+def try_change(change: JsonObject, asked: Annotated[WhatIfRequest, Query()], what_if: OneWhatIf) -> WhatIfBody:
+    """Decide for a sample of the customers as today and with a change (docs/what-if.md); nothing is saved.
+
+    One at a time runs on a worker: 503 with Retry-After while there is one.
+    """
+    return what_if.run(change, asked)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def save_offers(body: JsonObject, services: ServicesOf) -> CatalogueBody:
-    """Add or replace one offer or `{"offers": […]}`, by id; all of them or, when one has a problem, none."""
-    with services.database.transaction() as log:
-        known = vocabulary(log)
-        offers = {offer.offer_id: offer for offer in services.catalogue.current(log).offers}
-        offers |= {offer.offer_id: offer for offer in parse_offers(offers_of(body), known)}
-        catalogue = build_catalogue(tuple(offers.values()), known)
-        saved = [offer_to_dict(offer) for offer in catalogue.offers]
-        log.save_catalogue(catalogue.version, saved, catalogue.rule_types, services.clock())
-    return CatalogueBody(catalogue_version=catalogue.version, offers=saved)
+def save_offers(
+    body: JsonObject, offers: Offers, based_on: Annotated[str | None, Query(max_length=64)] = None
+) -> CatalogueBody:
+    """Add or replace one offer or `{"offers": […]}`, by id; all of them or, when one has a problem, none.
 
-
-def offers_of(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the offers of a request body, which is one offer or has a list of them under `offers`."""
-    offers = body.get("offers", [body])
-    if not isinstance(offers, list) or not offers or not all(isinstance(offer, dict) for offer in offers):
-        raise CatalogueInvalid([OfferInvalid("?", "offers", "must be a list of one or more offers")])
-    return offers
+    With `based_on`, the version of the catalogue that the change was made from, 409 when one of these offers was
+    changed since.
+    """
+    return offers.save(offers_of(body), based_on)
