@@ -1,12 +1,14 @@
 """How many customers of the whole base a rule is true for, asked of the event log's database."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     Boolean,
     ColumnElement,
     FromClause,
+    Select,
     Subquery,
     and_,
     case,
@@ -37,6 +39,15 @@ _SQLITE_TYPES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class AudienceSample:
+    """A customer whom a rule is true for, and the facts that it names."""
+
+    customer_id: str
+    name: str | None
+    facts: Mapping[str, AttributeValue]
+
+
 class AudienceLog(BoundLog):
     """The audiences' part of the log."""
 
@@ -53,16 +64,37 @@ class AudienceLog(BoundLog):
         offers in the catalogue that are no sales; all others count as held. SQLite reads about one decimal in
         some thousands of JSON off by its last bit, so that an attribute may miss equality with that very number.
         """
+        true_for = self._true_for(rule, contact or {}, not_sales)
+        return self._connection.execute(select(func.count()).select_from(true_for.subquery())).scalar_one()
+
+    def audience_samples(self, rule: Rule, most: int, not_sales: Collection[str] = ()) -> list[AudienceSample]:
+        """Return the first customers by id for whom `rule` is true, with the facts it names."""
+        found = self._true_for(rule, {}, not_sales).order_by("customer_id").limit(most)
+        return [_sample(rule, row.customer_id, row.customer_name, row[2:]) for row in self._connection.execute(found)]
+
+    def _true_for(self, rule: Rule, contact: Mapping[str, AttributeValue], not_sales: Collection[str]) -> Select[Any]:
         from recsys.rules.sql import to_sql
 
-        facts = _Facts(self._connection.dialect.name, contact or {}, not_sales)
-        named = {name: f"fact_{number}" for number, name in enumerate(rule.types)}
+        facts = _Facts(self._connection.dialect.name, contact, not_sales)
+        named = _labels(rule)
         columns = [facts.column(name, kind).label(named[name]) for name, kind in rule.types.items()]
         # OFFSET 0 keeps the planner from computing a fact again wherever the rule names it.
-        every = select(literal(1), *columns).select_from(facts.source(rule.names)).offset(0).subquery("every_customer")
+        every = select(*facts.who, *columns).select_from(facts.source(rule.names)).offset(0).subquery("every_customer")
         condition = to_sql(rule, named, "sqlite" if facts.database == "sqlite" else "postgres")
-        counted = select(func.count()).select_from(every).where(literal_column(condition, Boolean))
-        return self._connection.execute(counted).scalar_one()
+        return select(every).where(literal_column(condition, Boolean))
+
+
+def _labels(rule: Rule) -> dict[str, str]:
+    return {name: f"fact_{number}" for number, name in enumerate(rule.types)}
+
+
+def _sample(rule: Rule, customer_id: str, name: str | None, values: Sequence[Any]) -> AudienceSample:
+    """Return a sample from the values in the order of the rule's names; SQLite gives JSON's truth values as 0 and 1."""
+    facts = {
+        fact: bool(value) if kind is ValueType.BOOLEAN and value is not None else value
+        for (fact, kind), value in zip(rule.types.items(), values, strict=True)
+    }
+    return AudienceSample(customer_id, name, facts)
 
 
 class _Facts:
@@ -73,9 +105,14 @@ class _Facts:
         self._held = _held_counts(not_sales)
         self._customers: FromClause = customers
         if database != "sqlite":
-            plain = [customers.c[name] for name in ("customer_id", *_OF_CUSTOMER)]
+            plain = [customers.c[name] for name in ("customer_id", "name", *_OF_CUSTOMER)]
             parsed = cast(customers.c.attributes, JSONB).label("attributes")
             self._customers = select(*plain, parsed).offset(0).subquery("known")
+
+    @property
+    def who(self) -> tuple[ColumnElement[Any], ...]:
+        """The columns that tell whose facts they are."""
+        return self._customers.c.customer_id, self._customers.c.name.label("customer_name")
 
     def source(self, names: frozenset[str]) -> FromClause:
         """Return what the columns of these names are taken from."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from experiments.campaign import LAUNCHED, Plan, Status
@@ -13,8 +14,8 @@ from recsys.rules import ValueType, parse_rule
 from recsys.rules.vocabulary import Vocabulary
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
-from serving.campaigns.schemas import BaselineBody, ConflictBody, PreviewBody
-from serving.campaigns.sizing import baseline, days, smallest_effect, units_a_day, units_needed
+from serving.campaigns.schemas import BaselineBody, ConflictBody, PreviewBody, ReachBody
+from serving.campaigns.sizing import baseline, days, reach, smallest_effect, units_a_day, units_needed
 from serving.in_force import vocabulary
 from serving.wiring import Services
 
@@ -53,6 +54,7 @@ def preview(services: Services, document: object) -> PreviewBody:
         smallest_effect_of_planned_units=smallest_effect(plan, found, planned) if planned else None,
         smallest_effect_at_any_look=smallest_effect(plan, found, planned, at_any_look=True) if planned else None,
         days_of_planned_units=days(plan, planned, a_day),
+        reach=[ReachBody(**asdict(one)) for one in reach(plan, found, a_day)],
         conflicts=conflicts,
     )
 

@@ -78,6 +78,18 @@ class ConflictBody(Body):
     customers: int | None
 
 
+class ReachBody(Body):
+    """What would be known so many days after a start today: customers matured by then, and the smallest effect shown.
+
+    `…_at_any_look` is for the always-valid interval.
+    """
+
+    days: int
+    units: int
+    smallest_effect: float
+    smallest_effect_at_any_look: float | None
+
+
 class PreviewBody(Body):
     """What a plan would need and could show; null where the event log does not say enough.
 
@@ -94,4 +106,6 @@ class PreviewBody(Body):
     smallest_effect_of_planned_units: float | None
     smallest_effect_at_any_look: float | None
     days_of_planned_units: int | None
+    reach: list[ReachBody]
+    """By day, as far as it is worth looking ahead; empty where the event log does not say enough."""
     conflicts: list[ConflictBody]

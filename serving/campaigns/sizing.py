@@ -1,6 +1,7 @@
 """How large and long a campaign must be: units a day, the primary metric's baseline, and the power calculation."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +21,8 @@ from recsys.storage.baseline_log import Window
 from recsys.storage.event_log import EventLog
 
 LOOKED_BACK_DAYS = 28
+LOOKED_AHEAD_DAYS = 91
+MOST_POINTS = 60
 MOST_CUSTOMERS = 20_000
 """A baseline is estimated from so many customers at most, the last to get in touch."""
 
@@ -31,6 +34,16 @@ class Baseline:
     customers: int
     mean: float
     variance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known so many days after the start: the customers matured by then and the smallest effect they show."""
+
+    days: int
+    units: int
+    smallest_effect: float
+    smallest_effect_at_any_look: float | None
 
 
 def units_a_day(log: EventLog, plan: Plan, audience_share: float, now: datetime) -> float:
@@ -100,6 +113,18 @@ def days(plan: Plan, units: float | None, a_day: float) -> int | None:
     if units is None or a_day <= 0:
         return None
     return max(math.ceil(units / a_day) + plan.maturity_days, plan.minimum_days)
+
+
+def reach(plan: Plan, found: Baseline, a_day: float) -> Iterator[Reach]:
+    """Yield what would be known day by day over a quarter, and twice as long as is planned, a year at most."""
+    planned = days(plan, plan.planned_units, a_day) or 0
+    last = min(max(LOOKED_AHEAD_DAYS, 2 * planned), 366)
+    step = math.ceil((last - plan.maturity_days) / MOST_POINTS)
+    for day in range(plan.maturity_days + 1, last + 1, max(step, 1)):
+        units = math.floor(a_day * (day - plan.maturity_days))
+        effect = smallest_effect(plan, found, units)
+        if effect is not None:
+            yield Reach(day, units, effect, smallest_effect(plan, found, units, at_any_look=True))
 
 
 def _power_plan(plan: Plan, found: Baseline) -> PowerPlan | None:

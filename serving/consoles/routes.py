@@ -7,11 +7,12 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from serving.consoles import agent_routes, catalogue_routes, science_routes
+from serving.consoles import agent_routes, catalogue_routes, rule_routes, science_routes
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
 router.include_router(catalogue_routes.router)
+router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
 
 

@@ -5,9 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Query
 
-from serving.dependencies import Language, Role, allow
+from serving.decisions.schemas import Body as AnswerBody
+from serving.dependencies import Language, Role, ServicesOf, allow
 from serving.offers.dependencies import Offers, OneWhatIf
-from serving.offers.schemas import CatalogueBody, OfferPreviewBody, PreviewRequest, Validation
+from serving.offers.rule_check import RuleName, Validation, check_rule, rule_names
+from serving.offers.schemas import CatalogueBody, OfferPreviewBody, PreviewRequest
 from serving.offers.service import offers_of
 from serving.offers.what_if import WhatIfRequest
 from serving.offers.what_if_schemas import WhatIfBody
@@ -17,17 +19,33 @@ router = APIRouter(prefix="/v1/offers", tags=["offers"], dependencies=[Depends(a
 JsonObject = Annotated[dict[str, Any], Body()]
 
 
+class RuleNames(AnswerBody):
+    """Every name that rules may use."""
+
+    names: list[RuleName]
+
+
 @router.get("")
 def list_offers(offers: Offers) -> CatalogueBody:
     """Return the catalogue in service."""
     return offers.listed()
 
 
+@router.get("/rule-names")
+def list_rule_names(services: ServicesOf) -> RuleNames:
+    """List every name that a rule may use."""
+    with services.database.read() as log:
+        return RuleNames(names=rule_names(log))
+
+
 @router.post("/validate")
-def validate(body: JsonObject, offers: Offers) -> Validation:
-    """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything."""
+def validate(body: JsonObject, services: ServicesOf, offers: Offers) -> Validation:
+    """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything, and say what would differ.
+
+    With `"about": "customer"` a rule may not ask about the contact, as an audience's may not.
+    """
     if isinstance(body.get("rule"), str) and "offer_id" not in body:
-        return offers.check_rule(body["rule"])
+        return check_rule(services, body["rule"], about_customer=body.get("about") == "customer")
     return offers.check(offers_of(body))
 
 

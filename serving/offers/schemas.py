@@ -25,19 +25,6 @@ class DifferenceBody(Body):
     after: Any
 
 
-class Validation(Body):
-    """Whether it could be saved, what is in the way, and what would then differ from the catalogue in service.
-
-    `audience` says of a valid rule how many customers it is true for; null for an offer, and for a rule that
-    asks about the contact, which no customer has by itself.
-    """
-
-    valid: bool
-    problems: list[dict[str, Any]]
-    audience: int | None = None
-    differences: tuple[DifferenceBody, ...] = ()
-
-
 class PreviewRequest(Request):
     """An offer as it would be saved, and the contact to look at it in."""
 

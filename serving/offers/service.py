@@ -5,15 +5,15 @@ from typing import Any
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
 from recsys.catalogue.differences import differences
-from recsys.domain.errors import CatalogueInvalid, OfferChanged, OfferInvalid, RuleError
+from recsys.domain.errors import CatalogueInvalid, OfferChanged, OfferInvalid
 from recsys.domain.offer import Offer
-from recsys.rules import ValueType, parse_rule
-from recsys.storage.audience_log import CONTACT_FACTS
+from recsys.rules import ValueType
 from recsys.storage.event_log import EventLog
 from serving.errors import offer_problem
 from serving.in_force import vocabulary
 from serving.offers.preview import preview
-from serving.offers.schemas import CatalogueBody, DifferenceBody, OfferPreviewBody, PreviewRequest, Validation
+from serving.offers.rule_check import Validation
+from serving.offers.schemas import CatalogueBody, DifferenceBody, OfferPreviewBody, PreviewRequest
 from serving.wiring import Services
 
 Rows = Sequence[dict[str, Any]]
@@ -32,20 +32,6 @@ class OfferService:
         return CatalogueBody(
             catalogue_version=catalogue.version, offers=[offer_to_dict(offer) for offer in catalogue.offers]
         )
-
-    def check_rule(self, text: str) -> Validation:
-        """Return whether the condition can be used, and for how many customers it is true."""
-        with self._services.database.read() as log:
-            try:
-                rule = parse_rule(text, vocabulary(log), ValueType.BOOLEAN)
-            except RuleError as error:
-                problem = {"field": "rule", "reason": error.reason, "line": error.line, "column": error.column}
-                return Validation(valid=False, problems=[problem])
-            if rule.names & CONTACT_FACTS:
-                return Validation(valid=True, problems=[])
-            offers = self._services.catalogue.current(log).offers
-            not_sales = [offer.offer_id for offer in offers if not offer.is_sale]
-            return Validation(valid=True, problems=[], audience=log.audience_size(rule, not_sales=not_sales))
 
     def check(self, rows: Rows) -> Validation:
         """Return whether these offers could be saved, and what would differ then."""

@@ -224,10 +224,27 @@ def test_a_preview_counts_the_audience_and_says_how_many_are_needed(api: TestCli
     assert found["days_of_planned_units"] == pytest.approx(10_000 * 28 / 6, abs=1)
 
 
+def test_a_preview_says_what_would_be_known_by_when(api: TestClient) -> None:
+    with_customers(api, range(20, 60))
+    for age in range(20, 60):
+        contacted(api, f"p{age}", "accepted" if age % 4 == 0 else "declined")
+    plan = a_plan_document(maturity_days=0, planned_units=200)
+    found = api.post(f"{URL}/preview", json=plan).json()
+    reach = found["reach"]
+    assert [one["days"] for one in reach] == sorted({one["days"] for one in reach})
+    assert reach[-1]["days"] >= 2 * found["days_of_planned_units"] - 10
+    assert [one["units"] for one in reach] == [int(40 / 28 * one["days"]) for one in reach]
+    effects = [one["smallest_effect"] for one in reach]
+    assert effects == sorted(effects, reverse=True)
+    assert reach[-1]["smallest_effect_at_any_look"] > effects[-1]
+    last = api.post(f"{URL}/preview", json={**plan, "planned_units": reach[-1]["units"]}).json()
+    assert last["smallest_effect_of_planned_units"] == pytest.approx(effects[-1])
+
+
 def test_a_preview_needs_no_planned_units_and_nobody_who_got_in_touch(api: TestClient) -> None:
     found = api.post(f"{URL}/preview", json=a_plan_document(planned_units=None)).json()
     assert (found["units_a_day"], found["units_needed"], found["days_needed"]) == (0.0, None, None)
-    assert found["smallest_effect_of_planned_units"] is None
+    assert (found["smallest_effect_of_planned_units"], found["reach"]) == (None, [])
 
 
 def test_a_preview_names_the_campaigns_it_meets(api: TestClient) -> None:

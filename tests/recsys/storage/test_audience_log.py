@@ -114,3 +114,23 @@ def test_held_offers_are_counted_as_decisions_count_them(importer: Importer) -> 
                 for name in ("c1", "c2", "c3", "c4", "c5")
             ]
             assert log.audience_size(rule, not_sales=["fix"]) == held.count(count)
+
+
+@pytest.mark.parametrize(
+    "text", ["age >= 25 AND NOT vulnerable", "is_student IS NOT TRUE", "城市 IS NULL", "held_count = 0"]
+)
+def test_samples_are_the_first_customers_by_id_the_rule_is_true_for_with_what_it_names(
+    base: Database, text: str
+) -> None:
+    rule = parse_rule(text, VOCABULARY, ValueType.BOOLEAN)
+    facts = {
+        one.customer_id: rule_facts(a_situation(customer=one), a_catalogue(), frozenset())
+        for one in sorted(CUSTOMERS, key=lambda one: one.customer_id)
+    }
+    wanted = [(name, known) for name, known in facts.items() if rule.evaluate(known) is True][:3]
+    with base.read() as log:
+        found = log.audience_samples(rule, 3)
+    assert [one.customer_id for one in found] == [name for name, _ in wanted]
+    assert [dict(one.facts) for one in found] == [
+        {name: read(known) for name, read in rule.readers.items()} for _, known in wanted
+    ]
