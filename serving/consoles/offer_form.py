@@ -86,14 +86,16 @@ class OfferForm:
 
     def row(self) -> dict[str, Any]:
         """Return every column of the offer, an empty one as "", as `POST /v1/offers` takes it."""
-        bounded = [row for row in self.terms if row.low or row.high]
+        named = [
+            row for row in reversed(self.terms) if row.name
+        ]  # the first of a name is the term, the others are told
         return {
             **self.texts,
             _PERCENT: _share(self.texts[_PERCENT]),
             "channels": list(self.channels),
             "repeatable": self.is_repeatable,
-            "terms": {row.name: row.rule for row in self.terms},
-            "term_bounds": {row.name: [row.low, row.high] for row in bounded},
+            "terms": {row.name: row.rule for row in named},
+            "term_bounds": {row.name: [row.low, row.high] for row in named if row.low or row.high},
         }
 
     def problems(self, found: Sequence[Problem]) -> list[dict[str, Any]]:

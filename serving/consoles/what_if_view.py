@@ -24,7 +24,7 @@ class OfferLine:
 
 @dataclass(frozen=True, slots=True)
 class WhatIfView:
-    """The answer, its one scenario, and the offers worth showing: the edited one, those that starve, the largest changes."""
+    """The answer, its one scenario and the offers to show: the edited one, those that starve, the largest changes."""
 
     answer: WhatIfBody
     scenario: ScenarioBody
