@@ -1,7 +1,15 @@
-// The offer editor: rows of terms, the customers to preview for, and what was typed and not saved yet.
+// The catalogue: its list keeps in the address what was asked for; the offer editor has rows of terms, customers to
+// preview for, and what was typed and not saved yet.
 (() => {
-  const form = document.getElementById("offer-form");
   const find = (selector, within = document) => within.querySelector(selector);
+
+  const filters = find("form.filters");
+  filters?.addEventListener("htmx:after:request", () => {
+    history.replaceState(null, "", `?${new URLSearchParams(new FormData(filters))}`);
+  });
+
+  const form = document.getElementById("offer-form");
+  if (!form) return;
 
   // Terms: their rows are numbered from 0 in the order in which they are sent.
   const terms = find("[data-terms]", form);
