@@ -64,7 +64,8 @@ class CampaignService:
                 plan = parse_plan({**saved.plan, **fields})
                 self._check(log, plan)
                 after = replace(saved, plan=plan_to_dict(plan), plan_version=plan.version, kept=plan.kept)
-                log.set_campaign(after, self._changed("plan", saved.plan_version, after.plan_version))
+                if after != saved:
+                    log.set_campaign(after, self._changed("plan", saved.plan_version, after.plan_version))
             elif status in LAUNCHED and "weights" in fields and fields.keys() <= {"weights", "reason"}:
                 weights = _weights(parse_plan(saved.plan), fields["weights"])
                 self._open_epoch(log, saved, weights, _reason(fields.get("reason")))

@@ -22,7 +22,7 @@ from recsys.storage.event_log import EventLog
 
 LOOKED_BACK_DAYS = 28
 LOOKED_AHEAD_DAYS = 91
-MOST_POINTS = 60
+MOST_POINTS = 120
 MOST_CUSTOMERS = 20_000
 """A baseline is estimated from so many customers at most, the last to get in touch."""
 

@@ -7,10 +7,19 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from serving.consoles import agent_routes, catalogue_routes, rule_routes, science_routes
+from serving.consoles import (
+    agent_routes,
+    campaign_routes,
+    catalogue_routes,
+    rule_routes,
+    science_routes,
+    wizard_routes,
+)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
+router.include_router(wizard_routes.router)
+router.include_router(campaign_routes.router)
 router.include_router(catalogue_routes.router)
 router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
@@ -20,12 +29,6 @@ router.include_router(science_routes.router)
 def start() -> RedirectResponse:
     """Go to the agent console."""
     return RedirectResponse("/agent")
-
-
-@router.get("/marketing")
-def marketing() -> RedirectResponse:
-    """Go to the catalogue."""
-    return RedirectResponse("/marketing/catalogue")
 
 
 @router.get("/docs")

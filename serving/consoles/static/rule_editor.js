@@ -72,6 +72,6 @@
     if (chip) insert(chip);
   });
   const begin = () => document.querySelectorAll("[data-rule-editor]").forEach((editor) => asked.has(editor) || check(editor));
-  document.addEventListener("DOMContentLoaded", begin);
-  document.addEventListener("htmx:after:swap", begin);
+  begin();
+  new MutationObserver(begin).observe(document.body, { childList: true, subtree: true });
 })();

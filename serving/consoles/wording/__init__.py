@@ -10,8 +10,9 @@ from serving.consoles.wording.results import RESULTS
 from serving.consoles.wording.rules import RULES
 from serving.consoles.wording.science import SCIENCE
 from serving.consoles.wording.sign_in import SIGN_IN
+from serving.consoles.wording.wizard import WIZARD
 
-PAGES = (FRAME, AGENT, CAMPAIGNS, RULES, RESULTS, CATALOGUE, SCIENCE, SIGN_IN)
+PAGES = (FRAME, AGENT, CAMPAIGNS, WIZARD, RULES, RESULTS, CATALOGUE, SCIENCE, SIGN_IN)
 WORDING: dict[str, tuple[str, str]] = {key: texts for page in PAGES for key, texts in page.items()}
 """A text used by several pages stands in the frame's; a key stands once (tested)."""
 
