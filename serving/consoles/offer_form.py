@@ -106,7 +106,7 @@ class OfferForm:
         own = list(self._own_problems())
         known = {problem["field"] for problem in own}
         placed = ({**problem, "field": self._field(problem["field"])} for problem in found)
-        return own + [_in_percent(one) for one in placed if one["field"] not in known and one["field"] != "term_bounds"]
+        return own + [_told(one) for one in placed if one["field"] not in known and one["field"] != "term_bounds"]
 
     def _own_problems(self) -> Iterator[dict[str, Any]]:
         names = [row.name for row in self.terms]
@@ -166,6 +166,9 @@ def _share(percent: str) -> str:
         return percent
 
 
-def _in_percent(problem: dict[str, Any]) -> dict[str, Any]:
-    is_range = problem["field"] == _PERCENT and problem["reason"].startswith("must lie between")
-    return {**problem, "reason": _OUT_OF_RANGE} if is_range else problem
+def _told(problem: dict[str, Any]) -> dict[str, Any]:
+    """Return the problem as the form has it: a share is typed in percent, and a title is there in two languages."""
+    field, reason = problem["field"], problem["reason"]
+    if field == _PERCENT and reason.startswith("must lie between"):
+        return {**problem, "reason": _OUT_OF_RANGE}
+    return {**problem, "reason": "is required"} if field == "title_en" and reason.startswith("is required") else problem

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from recsys.ranking.explanation import say_held_back
+from serving.consoles import formats
+from serving.consoles.charts import Chart
 from serving.consoles.offer_form import OfferForm
+from serving.consoles.wording import Say
 from serving.offers.what_if_schemas import ChangedOfferBody, GroupBody, ScenarioBody, WhatIfBody
 
 MOST_OFFERS = 12
@@ -41,6 +44,28 @@ class WhatIfView:
     def groups(self) -> list[tuple[str | None, GroupBody]]:
         """Everybody, whose name is None, and then each segment."""
         return [(None, self.scenario.everybody), *self.scenario.segments.items()]
+
+    def chart(self, language: str, say: Say) -> Chart:
+        """Return the bars of how many customers' lists gain and lose worth, group by group."""
+        shares = [group.shares for _, group in self.groups]
+        return {
+            "kind": "bars",
+            "x": [say("what_if_all") if name is None else formats.name(name, language) for name, _ in self.groups],
+            "x_kind": "category",
+            "x_name": say("what_if_segments"),
+            "y_name": say("what_if_share_of"),
+            "unit": "percent",
+            "zero": True,
+            "series": [
+                {"name": say("what_if_more"), "y": [one.worth_more.value for one in shares]},
+                {"name": say("what_if_less"), "y": [one.worth_less.value for one in shares]},
+            ],
+            "description": say(
+                "what_if_described",
+                more=formats.percent(shares[0].worth_more.value),
+                less=formats.percent(shares[0].worth_less.value),
+            ),
+        }
 
     @property
     def is_everybody(self) -> bool:
