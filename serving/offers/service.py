@@ -1,6 +1,7 @@
 """The catalogue's work: checked, compared, previewed and saved; the HTTP API and the catalogue's pages use it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
@@ -54,7 +55,10 @@ class OfferService:
         """Return the offer as an agent would see it; raises `CatalogueInvalid` and `CustomerNotFound`."""
         with self._services.database.read() as log:
             (offer,) = parse_offers([asked.offer], vocabulary(log))
-        return preview(self._services, offer, asked, language)
+        kept = replace(
+            offer, terms=dict(sorted(offer.terms.items()))
+        )  # as the catalogue keeps them, and cards show them
+        return preview(self._services, kept, asked, language)
 
     def save(self, rows: Rows, based_on: str | None = None) -> CatalogueBody:
         """Add or replace offers by id, all or none; raises `CatalogueInvalid`.

@@ -1,6 +1,8 @@
 """A marketer's work on the catalogue, in a real browser against the real service."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -8,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.agent_page import NARROW, Callers, axe_violations, browser, callers, complaints, open_page
-from tests.journeys.service import RunningService
+from tests.journeys.service import RunningService, serving
 
 __all__ = ["browser", "callers", "complaints", "open_page"]
 
@@ -35,6 +37,15 @@ WORDS = {
         "everybody": "覆盖全部 600 位客户",
     },
 }
+
+
+@pytest.fixture(scope="module")
+def running_service(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A copy of the demo bank being served, whose offers these tests may change."""
+    home = tmp_path_factory.mktemp("catalogue") / "home"
+    shutil.copytree(demo_home, home, ignore=shutil.ignore_patterns("address", "pid", "*.sock"))
+    with serving(home) as service:
+        yield service
 
 
 def press(page: Page, name: str) -> None:
