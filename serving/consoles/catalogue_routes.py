@@ -16,7 +16,7 @@ from serving.consoles.offer_editor import BLANK, AtEditor, Editor, Submitted, fi
 from serving.consoles.offer_form import KINDS, OfferForm
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
-from serving.consoles.what_if_view import view_of
+from serving.consoles.what_if_view import titles_of, view_of
 from serving.dependencies import Role, ServicesOf, allow
 from serving.errors import offer_problem
 from serving.offers.dependencies import OneWhatIf
@@ -164,8 +164,8 @@ def try_change(form: Submitted, editor: AtEditor, what_if: OneWhatIf) -> Respons
     status = HTTPStatus.OK
     try:
         found = what_if.run({"offers": [form.row()]}, WhatIfRequest())
-        titles = {one["offer_id"]: one for one in editor.offers.listed().offers}
-        values["view"] = view_of(found, form, titles, editor.language)
+        titles = titles_of([*editor.offers.listed().offers, form.texts], editor.language)
+        values["view"] = view_of(found, titles, form.offer_id, editor.language)
     except WhatIfRunning as error:
         values |= {"is_busy": True, "retry_after": error.retry_after_seconds}
         status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -11,6 +11,7 @@ from serving.consoles import (
     agent_routes,
     campaign_routes,
     catalogue_routes,
+    levers_routes,
     rule_routes,
     science_routes,
     wizard_routes,
@@ -20,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
 router.include_router(wizard_routes.router)
 router.include_router(campaign_routes.router)
+router.include_router(levers_routes.router)  # before the catalogue's, which takes every address below its own
 router.include_router(catalogue_routes.router)
 router.include_router(rule_routes.router)
 router.include_router(science_routes.router)

@@ -1,13 +1,12 @@
 """What the page shows of a what-if: the few figures and offers that matter, said in the reader's language."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from recsys.ranking.explanation import say_held_back
 from serving.consoles import formats
 from serving.consoles.charts import Chart
-from serving.consoles.offer_form import OfferForm
 from serving.consoles.wording import Say
 from serving.offers.what_if_schemas import ChangedOfferBody, GroupBody, ScenarioBody, WhatIfBody
 
@@ -79,20 +78,21 @@ class WhatIfView:
         return not (shares.list_changed.value or shares.worth_more.value or shares.worth_less.value)
 
 
-def view_of(found: WhatIfBody, form: OfferForm, known: Mapping[str, Mapping[str, Any]], language: str) -> WhatIfView:
-    """Return the view of a what-if about the form's offer; `known` has the catalogue's offers by id, for titles."""
+def view_of(found: WhatIfBody, titles: Mapping[str, str], edited: str | None, language: str) -> WhatIfView:
+    """Return the view of a what-if, perhaps about one `edited` offer; `titles` are by offer id."""
     scenario = found.scenarios[0]
-    titles = {offer_id: _title(offer, language) for offer_id, offer in known.items()}
-    titles[form.offer_id] = _title(form.texts, language)
-    moved = [one for one in scenario.offers if one.today.shown != one.scenario.shown]
-    edited = [one for one in scenario.offers if one.offer_id == form.offer_id]
+    moved = [one for one in scenario.offers if one.today.shown != one.scenario.shown and one.offer_id != edited]
     starving = [one for one in moved if one.starves and one.scenario.shown < one.today.shown]
-    others = [one for one in moved if one.offer_id != form.offer_id]
-    others.sort(key=lambda one: one not in starving)
-    shown = edited + others[: MOST_OFFERS - 1]
-    lines = tuple(_line(one, titles, form.offer_id, language) for one in shown)
+    first = [one for one in scenario.offers if one.offer_id == edited]
+    shown = (first + sorted(moved, key=lambda one: one not in starving))[:MOST_OFFERS]
+    lines = tuple(_line(one, titles, edited, language) for one in shown)
     sides = [side.shown_share.value for one in shown for side in (one.today, one.scenario)]
     return WhatIfView(found, scenario, lines, len(starving), max(sides, default=0.0) or 1.0)
+
+
+def titles_of(offers: Sequence[Mapping[str, Any]], language: str) -> dict[str, str]:
+    """Return the title of each offer, given by its columns, by id."""
+    return {offer["offer_id"]: _title(offer, language) for offer in offers}
 
 
 def _title(offer: Mapping[str, Any], language: str) -> str:
@@ -100,7 +100,7 @@ def _title(offer: Mapping[str, Any], language: str) -> str:
     return str(offer[first] or offer[second] or offer["offer_id"])
 
 
-def _line(one: ChangedOfferBody, titles: Mapping[str, str], edited: str, language: str) -> OfferLine:
+def _line(one: ChangedOfferBody, titles: Mapping[str, str], edited: str | None, language: str) -> OfferLine:
     codes = tuple(
         (say_held_back(code, {"names": "…"}, language), count) for code, count in one.scenario.held_back.items()
     )

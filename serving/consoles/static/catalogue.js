@@ -8,6 +8,40 @@
     history.replaceState(null, "", `?${new URLSearchParams(new FormData(filters))}`);
   });
 
+  // The what-if takes its time, and says how long already.
+  const running = find("[data-running]"), failed = find("[data-what-if-failed]");
+  const isWhatIf = (event) => event.detail.ctx?.sourceElement?.matches("[data-what-if]");
+  let started = null;
+  const tick = () => {
+    const seconds = Math.floor((Date.now() - started) / 1000);
+    find("span", running).textContent = running.dataset.running.replace("{time}", `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`);
+  };
+  let timer = null;
+  function stop() {
+    clearInterval(timer);
+    running.hidden = true;
+  }
+  document.addEventListener("htmx:before:request", (event) => {
+    if (!isWhatIf(event)) return;
+    started = Date.now();
+    failed.hidden = true;
+    running.hidden = false;
+    tick();
+    timer = setInterval(tick, 1000);
+    running.scrollIntoView({ block: "center" });
+  });
+  document.addEventListener("htmx:error", (event) => {
+    if (!isWhatIf(event)) return;
+    stop();
+    failed.hidden = false;
+  });
+  document.addEventListener("htmx:after:swap", (event) => {
+    if (!isWhatIf(event)) return;
+    stop();
+    find("[data-answer-shown]")?.focus({ preventScroll: true });
+    document.getElementById("what-if").scrollIntoView({ block: "nearest" });
+  });
+
   const form = document.getElementById("offer-form");
   if (!form) return;
 
@@ -69,38 +103,4 @@
     if (isUnsaved) event.preventDefault();
   });
   find("[data-focus]")?.focus();
-
-  // The what-if takes its time, and says how long already.
-  const running = find("[data-running]"), failed = find("[data-what-if-failed]");
-  const isWhatIf = (event) => event.detail.ctx?.sourceElement?.matches("[data-what-if]");
-  let started = null;
-  const tick = () => {
-    const seconds = Math.floor((Date.now() - started) / 1000);
-    find("span", running).textContent = running.dataset.running.replace("{time}", `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`);
-  };
-  let timer = null;
-  function stop() {
-    clearInterval(timer);
-    running.hidden = true;
-  }
-  document.addEventListener("htmx:before:request", (event) => {
-    if (!isWhatIf(event)) return;
-    started = Date.now();
-    failed.hidden = true;
-    running.hidden = false;
-    tick();
-    timer = setInterval(tick, 1000);
-    running.scrollIntoView({ block: "center" });
-  });
-  document.addEventListener("htmx:error", (event) => {
-    if (!isWhatIf(event)) return;
-    stop();
-    failed.hidden = false;
-  });
-  document.addEventListener("htmx:after:swap", (event) => {
-    if (!isWhatIf(event)) return;
-    stop();
-    find("[data-answer-shown]")?.focus({ preventScroll: true });
-    document.getElementById("what-if").scrollIntoView({ block: "nearest" });
-  });
 })();

@@ -38,7 +38,6 @@ CATALOGUE = {
     "margin_default": ("default", "默认"),
     "shown": ("Answers", "回应数"),
     "acceptance": ("Accepted of answered", "接受率"),
-    "list_comma": (", ", "、"),
     # editor
     "edit_like": ("Copy as a new offer", "复制为新产品"),
     "back_to_catalogue": ("All offers", "全部产品"),
@@ -146,6 +145,29 @@ CATALOGUE = {
         "Made for this page: nothing is recorded, no trial, no campaign.",
         "仅供预览：不作记录，不含试推与营销活动。",
     ),
+    # levers and limits
+    "levers_link": ("Try levers and limits", "试算系数与上限"),
+    "levers_title": ("What if levers or limits were others?", "调整系数与上限的影响"),
+    "levers_lead": (
+        "Tried on customers, never saved: whoever decides the policy saves it.",
+        "仅作试算，不会保存；策略由审批人员调整。",
+    ),
+    "levers_reset": ("As today", "恢复当前值"),
+    "part_levers": ("Levers of families", "各类别的业务系数"),
+    "hint_levers": (
+        "Multiplies the levers in force: 1 is as today, 0.5 is half.",
+        "乘以现行系数：1 表示不变，0.5 表示减半。",
+    ),
+    "part_policy": ("Limits and values of the policy", "策略的上限与取值"),
+    "policy_sales_cap": ("Sales offers a customer hears", "每位客户的推荐上限"),
+    "policy_sales_cap_days": ("… within days", "推荐上限的天数"),
+    "policy_channel_cap": ("… on one channel", "单一渠道的推荐上限"),
+    "policy_family_cap": ("… of one family", "同一类别的推荐上限"),
+    "policy_offer_cap": ("… of the same offer", "同一产品的推荐上限"),
+    "policy_list_length": ("Offers on a list", "列表长度"),
+    "policy_minimum_propensity": ("Least propensity (0–1)", "最低接受率（0–1）"),
+    "policy_cost_per_second": ("Cost of an agent's second (¥)", "坐席每秒成本（元）"),
+    "policy_default_margin": ("Margin of offers without one (¥)", "默认边际收益（元）"),
     # what-if
     "what_if": ("What would this change?", "此更改的影响"),
     "what_if_lead": (
