@@ -184,6 +184,17 @@ def test_the_page_says_when_the_service_does_not_answer_a_what_if(open_page: Ope
     expect(page.locator("[data-what-if-failed]")).to_be_hidden()
 
 
+def test_levers_and_limits_are_tried_from_a_page_of_their_own(open_page: Opener, complaints: list[str]) -> None:
+    page = open_page(f"{CATALOGUE}/levers")
+    page.get_by_label("Loan", exact=True).fill("0")
+    press(page, "What would this change?")
+    expect(page.locator(".what-if-answer")).to_contain_text("of customers would see another list", timeout=60_000)
+    expect(page.locator("#what-if-chart svg").first).to_be_visible()
+    expect(page.locator(".what-if-offers tbody tr").first).to_contain_text("loan")
+    assert axe_violations(page) == []
+    assert refusals_alone(complaints) == []
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_pages_have_no_serious_accessibility_problem(
@@ -215,6 +226,8 @@ def test_the_pages_have_no_serious_accessibility_problem(
 def test_the_pages_fit_320_pixels(open_page: Opener) -> None:
     page = open_page(CATALOGUE, viewport=NARROW)
     widths = [page.evaluate("document.documentElement.scrollWidth")]
+    page.goto(f"{CATALOGUE}/levers")
+    widths.append(page.evaluate("document.documentElement.scrollWidth"))
     page.goto(f"{CATALOGUE}/personal_loan")
     page.locator("#margin").fill("5")
     press(page, "What would this change?")
@@ -223,7 +236,7 @@ def test_the_pages_fit_320_pixels(open_page: Opener) -> None:
     press(page, "Review changes")
     expect(page.locator("[data-review]")).to_be_visible()
     widths.append(page.evaluate("document.documentElement.scrollWidth"))
-    assert widths == [320, 320, 320]
+    assert widths == [320] * 4
 
 
 def test_saving_works_without_script(open_page: Opener, running_service: RunningService) -> None:

@@ -147,7 +147,7 @@ CATALOGUE = {
     ),
     # levers and limits
     "levers_link": ("Try levers and limits", "试算系数与上限"),
-    "levers_title": ("What if levers or limits were others?", "调整系数与上限的影响"),
+    "levers_title": ("What if levers or limits were different?", "调整系数与上限的影响"),
     "levers_lead": (
         "Tried on customers, never saved: whoever decides the policy saves it.",
         "仅作试算，不会保存；策略由审批人员调整。",
