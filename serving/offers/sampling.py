@@ -1,14 +1,13 @@
 """How far a figure of a sample may lie from the same figure of all customers."""
 
 import math
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
-from experiments.proportions import wilson
 from serving.offers.what_if_schemas import IntervalBody
 
-Z = float(ndtri(0.975))
+Z = NormalDist().inv_cdf(0.975)
 
 
 def share_interval(value: float, units: int, drawn: float) -> IntervalBody:
@@ -17,6 +16,8 @@ def share_interval(value: float, units: int, drawn: float) -> IntervalBody:
     Drawing without replacement leaves only the part that was not drawn to chance: that counts as more units
     (Cochran 1977, section 2.5), and a sample of everybody has no error.
     """
+    from experiments.proportions import wilson
+
     if not units or drawn >= 1:
         return IntervalBody(value=value, low=value, high=value)
     counted = np.array([units / (1 - drawn)])

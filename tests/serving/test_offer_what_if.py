@@ -1,5 +1,7 @@
 """The catalogue over HTTP before it is saved: what would differ, how it would look, and what it would change."""
 
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -162,3 +164,10 @@ def test_the_interval_of_a_share_shrinks_with_the_part_that_was_drawn() -> None:
 def test_the_interval_of_a_change_is_two_errors_wide_without_the_drawn_part() -> None:
     assert change_interval(1.0, 0.1, 0.0).low == pytest.approx(1 - 0.196, abs=1e-3)
     assert change_interval(1.0, 0.1, 0.75).low == pytest.approx(1 - 0.098, abs=1e-3)
+
+
+def test_what_a_what_if_needs_is_not_imported_with_the_application() -> None:
+    heavy = {"duckdb", "pandas", "sklearn", "pyarrow", "scipy.special", "threadpoolctl"}
+    code = f"import sys, serving.app; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
