@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
 from serving.consoles import (
@@ -14,6 +14,7 @@ from serving.consoles import (
     levers_routes,
     rule_routes,
     science_routes,
+    sign_in_routes,
     wizard_routes,
 )
 
@@ -25,12 +26,7 @@ router.include_router(levers_routes.router)  # before the catalogue's, which tak
 router.include_router(catalogue_routes.router)
 router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
-
-
-@router.get("/")
-def start() -> RedirectResponse:
-    """Go to the agent console."""
-    return RedirectResponse("/agent")
+router.include_router(sign_in_routes.router)
 
 
 @router.get("/docs")

@@ -44,7 +44,7 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
 
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
-    prefixes = ("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "rule_type_")
+    prefixes = ("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "rule_type_", "role_")
     of_catalogue = ("field_", "state_", "product_risk_", "preview_language_", "figure_", "policy_")
     is_composed = (
         key.startswith(prefixes + of_catalogue) or key.endswith("_consent") or key in {*Channel, *Direction, *Answer}
