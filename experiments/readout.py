@@ -13,7 +13,8 @@ import numpy as np
 from experiments import verdict
 from experiments.analysis import MetricResult, MetricTotals, analyse
 from experiments.arm_totals import ArmTotals
-from experiments.campaign import FIXED_SLICE, HOLDOUT, Plan, designed_shares
+from experiments.campaign import HOLDOUT, Plan
+from experiments.chain import exposed_check, funnel_of, splits_of
 from experiments.cluster_totals import ClusterTotals
 from experiments.comparison import MetricKind
 from experiments.compliance import ComplierEffect, PitchRates, compare_pitch_rates, complier_effect
@@ -22,9 +23,10 @@ from experiments.estimate import Plan as Looks
 from experiments.metrics import METRICS, PITCHED, Metric, Wanted, arm_totals, covariate_variables, products_for
 from experiments.multiplicity import bonferroni_level
 from experiments.plan_document import parse_plan
-from experiments.srm import Split, SplitCheck, check_splits
+from experiments.srm import Split, SplitCheck, check_splits, expected_units
+from experiments.verdict import Code
 from recsys.domain.campaign_unit import EVERYONE, STAGES
-from recsys.storage.campaign_log import SavedCampaign, SavedEpoch
+from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.campaign_unit_log import Cell
 from recsys.storage.event_log import EventLog
 
@@ -45,11 +47,13 @@ class Look(NamedTuple):
 class ArmReadout:
     """What one treatment did to the primary metric beyond its effect, and what the plan's rule says of it.
 
-    `by_agent` is the effect with intervals that allow for customers of one agent being alike; None with few agents.
+    `guardrails` says of each guardrail's metric whether it is held, harmed or not yet told apart. `by_agent` is the
+    effect with intervals that allow for customers of one agent being alike; None with few agents.
     """
 
     arm: str
     verdict: verdict.Verdict
+    guardrails: Mapping[str, Code]
     by_agent: MetricResult | None
     compliers: ComplierEffect | None
 
@@ -58,17 +62,20 @@ class ArmReadout:
 class Readout:
     """Everything to be said of a campaign at one moment.
 
-    Units count in results once `maturity_days` have passed, those assigned up to the day `matured_until`. `exposed` is
-    the split of those for whom the arms' offers were on a list; it fails where arms differ in that. While a check
-    fails, `metrics` are not to be shown.
+    Units count in results once `maturity_days` have passed, those assigned up to the day `matured_until`, for the first
+    time on the day `first_results_on`, None before anybody was assigned. `expected` are the units that the arms should
+    have. `exposed` is the split of those for whom the arms' offers were on a list; it fails where arms differ in that.
+    While a check fails, `metrics` are not to be shown.
     """
 
     at: datetime
     matured_until: date
+    first_results_on: date | None
     running_days: int
     units: int
     matured_units: int
     assigned: SplitCheck
+    expected: Mapping[str, float]
     exposed: SplitCheck | None
     funnel: Mapping[str, Mapping[str, int]]
     metrics: tuple[MetricResult, ...]
@@ -85,38 +92,37 @@ class Readout:
 def read_out(log: EventLog, saved: SavedCampaign, now: datetime) -> Readout:
     """Return the read-out of a launched campaign from the totals that the log keeps."""
     plan = parse_plan(saved.plan)
-    today = now.astimezone(UTC).date()
-    until = today - timedelta(days=plan.maturity_days + 1)
+    until = matured_until(plan, now)
     chain = log.campaign_totals(saved.campaign_id, products=STAGES)
-    assigned = check_splits(_splits(chain, plan, saved.epochs, EVERYONE))
+    splits = splits_of(chain, plan, saved.epochs, EVERYONE)
+    assigned = check_splits(splits)
     results = _Results(log, saved.campaign_id, plan, until)
     metrics = results.metrics()
     started = saved.started_at or saved.created_at
     running_days = (min(saved.ended_at or now, now) - started).days
     facts = _facts(plan, assigned, results, running_days)
-    arms = tuple(
-        ArmReadout(
-            name,
-            verdict.decide(replace(facts, **_effects(plan, metrics, name))),
-            results.by_agent(name),
-            results.compliers(name),
-        )
-        for name in plan.treatments
-    )
+    arms = tuple(_arm(replace(facts, **_effects(plan, metrics, name)), results, name) for name in plan.treatments)
     return Readout(
         at=now,
         matured_until=until,
+        first_results_on=results.first_on(),
         running_days=running_days,
         units=round(sum(one[EVERYONE] for one in chain.values())),
         matured_units=results.units,
         assigned=assigned,
-        exposed=_exposed(chain, plan, saved.epochs),
-        funnel=_funnel(chain),
+        expected=expected_units(splits),
+        exposed=exposed_check(chain, plan, saved.epochs),
+        funnel=funnel_of(chain),
         metrics=metrics,
         arms=arms,
         pitched=results.pitch_rates(),
         looks=tuple(results.looks()),
     )
+
+
+def matured_until(plan: Plan, now: datetime) -> date:
+    """Return the last day whose units have had their full time."""
+    return now.astimezone(UTC).date() - timedelta(days=plan.maturity_days + 1)
 
 
 class _Results:
@@ -133,6 +139,12 @@ class _Results:
     def units(self) -> int:
         """How many matured units there are, the holdout not among them."""
         return round(sum(totals[EVERYONE] for cell, totals in self._cells.items() if cell.arm != HOLDOUT))
+
+    def first_on(self) -> date | None:
+        """Return the day on which the first units have matured; None before anybody was assigned."""
+        cells = self._log.campaign_totals(self._campaign_id, by=("day",), products=(EVERYONE,))
+        days = [cell.day for cell in cells if cell.day]
+        return min(days) + timedelta(days=self._plan.maturity_days + 1) if days else None
 
     def metrics(self) -> tuple[MetricResult, ...]:
         """Return every arm's effects: on the primary metric at a level divided by arms, on others at the plan's."""
@@ -221,42 +233,9 @@ class _Results:
         return Looks(self._plan.planned_units, alpha)
 
 
-def _splits(chain: Totals, plan: Plan, epochs: Iterable[SavedEpoch], stage: str) -> list[Split]:
-    """Return each epoch's units that reached a stage, with the shares designed for them; a fixed slice comes last."""
-    weights = {epoch.epoch: epoch.weights for epoch in epochs}
-    if plan.allocation.kind == "thompson" and plan.allocation.fixed_slice:
-        weights[FIXED_SLICE] = plan.weights
-    return [
-        Split(
-            {cell.arm: round(totals.get(stage, 0.0)) for cell, totals in chain.items() if cell.epoch == epoch},
-            designed_shares(shares, plan.holdout),
-        )
-        for epoch, shares in weights.items()
-    ]
-
-
-def _exposed(chain: Totals, plan: Plan, epochs: Iterable[SavedEpoch]) -> SplitCheck | None:
-    """Return the check of those with the campaign's offers on a list; None where an arm cannot have any."""
-    splits = [
-        Split(
-            {arm: units for arm, units in split.observed.items() if arm != HOLDOUT},
-            {arm: weight for arm, weight in split.weights.items() if arm != HOLDOUT},
-        )
-        for split in _splits(chain, plan, epochs, "recommended")
-    ]
-    seen = {arm.name: sum(split.observed.get(arm.name, 0) for split in splits) for arm in plan.arms}
-    return check_splits(splits) if all(seen.values()) else None
-
-
-def _funnel(chain: Totals) -> dict[str, dict[str, int]]:
-    """Return how many units of each arm were assigned and reached each stage."""
-    found: dict[str, dict[str, int]] = {}
-    for cell, totals in chain.items():
-        counts = found.setdefault(cell.arm, dict.fromkeys(("assigned", *STAGES), 0))
-        counts["assigned"] += round(totals[EVERYONE])
-        for stage in STAGES:
-            counts[stage] += round(totals.get(stage, 0.0))
-    return found
+def _arm(facts: verdict.Facts, results: _Results, name: str) -> ArmReadout:
+    states = {one.effect.metric: one.state for one in facts.guardrails}
+    return ArmReadout(name, verdict.decide(facts), states, results.by_agent(name), results.compliers(name))
 
 
 def _facts(plan: Plan, assigned: SplitCheck, results: _Results, running_days: int) -> verdict.Facts:

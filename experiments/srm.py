@@ -61,6 +61,16 @@ def check_splits(epochs: Sequence[Split], alpha: float = ALPHA) -> SplitCheck:
     return SplitCheck(p_value, statistic, df, sequential, "failed" if reasons else "ok", tuple(reasons))
 
 
+def expected_units(epochs: Sequence[Split]) -> dict[str, float]:
+    """Return how many units each arm should have: of each epoch's units, its designed share."""
+    expected: dict[str, float] = {}
+    for epoch in epochs:
+        due = sum(epoch.observed.values()) / sum(epoch.weights.values())
+        for arm, weight in epoch.weights.items():
+            expected[arm] = expected.get(arm, 0.0) + due * weight
+    return expected
+
+
 def log_bayes_factor(counts: ArrayLike, weights: ArrayLike) -> FloatArray:
     """Return ln of the Bayes factor (…) against the designed shares, for counts (…, K) of arms with weights (K,) > 0.
 

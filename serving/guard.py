@@ -24,7 +24,7 @@ class JsonGuard:
         body = await _read(receive)
         refusal = (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-large") if body is None else None
         if body and refusal is None and _is_json(scope):
-            refusal = _refusal(body)
+            refusal = refusal_of(body)
         if refusal is not None:
             status, name = refusal
             await problem(status, name, _DETAILS[name])(scope, receive, send)
@@ -60,7 +60,8 @@ def _is_json(scope: Scope) -> bool:
     return not content_type.startswith((b"application/x-www-form-urlencoded", b"multipart/form-data"))
 
 
-def _refusal(body: bytes) -> tuple[HTTPStatus, str] | None:
+def refusal_of(body: bytes) -> tuple[HTTPStatus, str] | None:
+    """Return why this JSON is for no handler to see, None where there is nothing against it."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -75,7 +75,7 @@ class AudienceLog(BoundLog):
     def _true_for(self, rule: Rule, contact: Mapping[str, AttributeValue], not_sales: Collection[str]) -> Select[Any]:
         from recsys.rules.sql import to_sql
 
-        facts = _Facts(self._connection.dialect.name, contact, not_sales)
+        facts = CustomerFacts(self._connection.dialect.name, contact, not_sales)
         named = _labels(rule)
         columns = [facts.column(name, kind).label(named[name]) for name, kind in rule.types.items()]
         # OFFSET 0 keeps the planner from computing a fact again wherever the rule names it.
@@ -97,7 +97,7 @@ def _sample(rule: Rule, customer_id: str, name: str | None, values: Sequence[Any
     return AudienceSample(customer_id, name, facts)
 
 
-class _Facts:
+class CustomerFacts:
     """The columns that are a rule's facts, over the table of customers or, once a row, its parsed attributes."""
 
     def __init__(self, database: str, contact: Mapping[str, AttributeValue], not_sales: Collection[str]) -> None:

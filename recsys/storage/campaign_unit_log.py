@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from recsys.domain.campaign_unit import COUNTS, EVERYONE, STAGES, CampaignUnit, products_of
+from recsys.rules import ValueType
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.campaign_sums import CELL, counted_totals
+from recsys.storage.campaign_sums import CELL, counted_totals, segment_totals
 from recsys.storage.schema import campaign_totals, campaign_units, campaign_volumes, campaigns
 
 _FIELDS = tuple(one.name for one in fields(CampaignUnit))
@@ -42,6 +43,15 @@ class Cell:
     arm: str
     day: date | None = None
     agent_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentCell:
+    """What totals are taken over: units of one epoch and arm whose customers share a value, None where unknown."""
+
+    epoch: int
+    arm: str
+    value: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +132,21 @@ class CampaignUnitLog(BoundLog):
         cells = {Cell(**dict(zip(names, cell, strict=True))): totals for cell, totals in found.items()}
         return dict(sorted(cells.items()))
 
+    def campaign_segment_totals(
+        self, campaign_id: str, until: date, column: tuple[str, ValueType], products: Collection[str]
+    ) -> dict[SegmentCell, dict[str, float]]:
+        """Return these totals over the units assigned up to the day `until`, by what is known of their customers.
+
+        `column` is a name of a rule's vocabulary about customers, with its type; true and false come as such texts.
+        They are counted from the units one by one, in one query.
+        """
+        names = sorted({EVERYONE, *products})
+        query = segment_totals(campaign_id, until, column, names, self._connection.dialect.name)
+        return {
+            SegmentCell(epoch, arm, _as_text(value, column[1])): dict(zip(names, sums, strict=True))
+            for epoch, arm, value, *sums in self._connection.execute(query)
+        }
+
     def wrong_campaign_totals(self, campaign_id: str, tolerance: float = 1e-9) -> list[Difference]:
         """Return the kept totals that differ from what all units add up to by more than rounding."""
         kept = self.campaign_totals(campaign_id, by=("day", "agent_id"))
@@ -175,6 +200,12 @@ def _row(unit: CampaignUnit, *, is_new: bool) -> dict[str, Any]:
         return row | {"day": unit.day, "covariates": orjson.dumps(dict(unit.covariates)).decode()}
     row = {name: getattr(unit, name) for name in _MAY_CHANGE}
     return row | {f"key_{name}": getattr(unit, name) for name in _KEYS}
+
+
+def _as_text(value: object, kind: ValueType) -> str | None:
+    if value is None or kind is not ValueType.BOOLEAN:
+        return None if value is None else str(value)
+    return "true" if value else "false"
 
 
 def _to_unit(row: Any) -> CampaignUnit:

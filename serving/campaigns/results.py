@@ -1,11 +1,12 @@
 """What a campaign has shown: the read-out as JSON with the verdict in words, and the effect over time as a picture."""
 
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from experiments.campaign import Plan
+from experiments.campaign import LAUNCHED, Plan
 from experiments.estimate import json_values
 from experiments.plan_document import parse_plan
 from experiments.plots import EffectOverTime, Theme, draw_effect
@@ -33,10 +34,12 @@ def results(services: Services, campaign_id: str, language: str) -> dict[str, An
         "plan_version": saved.plan_version,
         "as_of": readout.at.isoformat(),
         "matured_until": readout.matured_until.isoformat(),
+        "first_results_on": readout.first_results_on.isoformat() if readout.first_results_on else None,
         "running_days": readout.running_days,
+        "days_left": days_left(plan, readout) if saved.status in LAUNCHED else None,
         "units": {"assigned": readout.units, "matured": readout.matured_units, "planned": plan.planned_units},
         "verdicts": [{"arm": one.arm, **_verdict(one.verdict, language)} for one in readout.arms],
-        "srm": readout.assigned.as_json(),
+        "srm": {**readout.assigned.as_json(), "expected": dict(readout.expected)},
         "exposed_srm": readout.exposed.as_json() if readout.exposed else None,
         "hidden_because": None if shown else list(readout.assigned.reasons),
         "funnel": readout.funnel,
@@ -44,6 +47,10 @@ def results(services: Services, campaign_id: str, language: str) -> dict[str, An
         "arms": [
             {
                 "arm": one.arm,
+                "guardrails": [
+                    {"metric": guardrail.metric, "margin": guardrail.margin, "state": one.guardrails[guardrail.metric]}
+                    for guardrail in plan.guardrails
+                ],
                 "by_agent": asdict(one.by_agent) if one.by_agent else None,
                 "compliers": asdict(one.compliers) if one.compliers else None,
             }
@@ -56,6 +63,16 @@ def results(services: Services, campaign_id: str, language: str) -> dict[str, An
     }
     told: dict[str, Any] = json_values(document)
     return told
+
+
+def days_left(plan: Plan, readout: Readout) -> int | None:
+    """Return in how many days the planned units will have matured at the present pace; None while nobody comes."""
+    if readout.matured_units >= plan.planned_units:
+        return 0
+    if not readout.units:
+        return None
+    a_day = readout.units / max(readout.running_days, 1)
+    return ceil(max(plan.planned_units - readout.units, 0) / a_day) + plan.maturity_days
 
 
 def picture(

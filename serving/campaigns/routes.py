@@ -4,13 +4,15 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Depends, Response
+from fastapi import APIRouter, Body, Depends, Query, Response
 
 from recsys.storage.campaign_log import SavedCampaign, SavedChange
 from serving.answers import json_response
+from serving.campaigns.agents import agents_of
 from serving.campaigns.preview import preview
 from serving.campaigns.results import picture, results
-from serving.campaigns.schemas import CampaignBody, CampaignList, PreviewBody, Shipment
+from serving.campaigns.schemas import AgentList, CampaignBody, CampaignList, PreviewBody, Shipment
+from serving.campaigns.segments import segments
 from serving.campaigns.service import CampaignService
 from serving.dependencies import Actor, Language, Role, ServicesOf, allow
 
@@ -97,6 +99,19 @@ def ship_campaign(campaign_id: str, request: Shipment, service: Campaigns) -> Ca
 def campaign_results(campaign_id: str, services: ServicesOf, language: Language) -> Response:
     """Return split check, funnel, effects with intervals and the verdict; without effects while the check fails."""
     return json_response(results(services, campaign_id, language))
+
+
+@router.get("/{campaign_id}/segments", dependencies=_readers)
+def campaign_segments(campaign_id: str, by: Annotated[str, Query(max_length=200)], services: ServicesOf) -> Response:
+    """Return the primary effect by the values of a customer column that is no number; exploratory."""
+    return json_response(segments(services, campaign_id, by))
+
+
+@router.get("/{campaign_id}/agents", dependencies=_readers)
+def campaign_agents(campaign_id: str, services: ServicesOf) -> AgentList:
+    """Return how many of each agent's customers of every arm were pitched to."""
+    with services.database.read() as log:
+        return agents_of(log, campaign_id)
 
 
 @router.get("/{campaign_id}/effect.{kind}", dependencies=_readers, response_class=Response)

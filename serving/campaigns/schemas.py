@@ -61,6 +61,26 @@ class CampaignList(Body):
     campaigns: list[CampaignBody]
 
 
+class PitchedBody(Body):
+    """An agent's customers of one arm: all, and those to whom an offer of the campaign was pitched."""
+
+    units: int
+    pitched: int
+
+
+class AgentBody(Body):
+    """An agent's customers by arm; "" is for customers whom nobody held when they were assigned."""
+
+    agent_id: str
+    arms: dict[str, PitchedBody]
+
+
+class AgentList(Body):
+    """All agents with customers of a campaign, those with the most first."""
+
+    agents: list[AgentBody]
+
+
 class BaselineBody(Body):
     """The primary metric among customers who got in touch lately, as this plan would have measured it."""
 

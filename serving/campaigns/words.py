@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from experiments.comparison import MetricKind
+from experiments.metrics import METRICS
 from experiments.plots import EffectWords
 from experiments.verdict import Code, Decision, Reason, Verdict
 
@@ -27,12 +29,12 @@ _REASONS: Mapping[Code, Mapping[str, str]] = {
         "zh": "分组检验未通过（p = {p:.2g}，低于 {alpha:g}）。",
     },
     Code.PRIMARY_HARMED: {
-        "en": "{metric} got worse: between {low:+.4g} and {high:+.4g}.",
-        "zh": "{metric}变差：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "{metric} got worse: between {low} and {high}.",
+        "zh": "{metric}变差：变化在 {low} 到 {high} 之间。",
     },
     Code.GUARDRAIL_HARMED: {
-        "en": "The guardrail {metric} got worse by more than {margin:g}: between {low:+.4g} and {high:+.4g}.",
-        "zh": "护栏指标{metric}变差超过 {margin:g}：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "The guardrail {metric} got worse by more than {margin}: between {low} and {high}.",
+        "zh": "护栏指标{metric}变差超过 {margin}：变化在 {low} 到 {high} 之间。",
     },
     Code.LESS_THAN_A_WEEK: {
         "en": "It has run for {running_days:.0f} of at least {least_days:.0f} days.",
@@ -43,25 +45,24 @@ _REASONS: Mapping[Code, Mapping[str, str]] = {
         "zh": "一周的客户尚未走完观察期：第 {running_days:.0f} 天，共 {least_days:.0f} 天。",
     },
     Code.PRIMARY_IMPROVED: {
-        "en": "{metric} improved: between {low:+.4g} and {high:+.4g}.",
-        "zh": "{metric}改善：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "{metric} improved: between {low} and {high}.",
+        "zh": "{metric}改善：变化在 {low} 到 {high} 之间。",
     },
     Code.PRIMARY_UNDECIDED: {
-        "en": "{metric} may have gone either way: between {low:+.4g} and {high:+.4g}.",
-        "zh": "{metric}好坏未定：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "{metric} may have gone either way: between {low} and {high}.",
+        "zh": "{metric}好坏未定：变化在 {low} 到 {high} 之间。",
     },
     Code.BELOW_LEAST_EFFECT: {
-        "en": "{metric} gains less than the {least_effect:g} worth having: between {low:+.4g} and {high:+.4g}.",
-        "zh": "{metric}的提升小于值得的 {least_effect:g}：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "{metric} gains less than the {least_effect} worth having: between {low} and {high}.",
+        "zh": "{metric}的提升小于值得的 {least_effect}：变化在 {low} 到 {high} 之间。",
     },
     Code.GUARDRAIL_UNDECIDED: {
-        "en": "It is not shown yet that the guardrail {metric} stays within {margin:g}: "
-        "between {low:+.4g} and {high:+.4g}.",
-        "zh": "尚不能证明护栏指标{metric}保持在 {margin:g} 以内：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "It is not shown yet that the guardrail {metric} stays within {margin}: between {low} and {high}.",
+        "zh": "尚不能证明护栏指标{metric}保持在 {margin} 以内：变化在 {low} 到 {high} 之间。",
     },
     Code.GUARDRAIL_HELD: {
-        "en": "The guardrail {metric} stays within {margin:g}: between {low:+.4g} and {high:+.4g}.",
-        "zh": "护栏指标{metric}保持在 {margin:g} 以内：变化在 {low:+.4g} 到 {high:+.4g} 之间。",
+        "en": "The guardrail {metric} stays within {margin}: between {low} and {high}.",
+        "zh": "护栏指标{metric}保持在 {margin} 以内：变化在 {low} 到 {high} 之间。",
     },
     Code.HORIZON_REACHED: {
         "en": "All {planned_units:,.0f} planned customers are in ({matured_units:,.0f}).",
@@ -83,6 +84,9 @@ METRIC_NAMES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+POINTS: Mapping[str, str] = {"en": " points", "zh": " 个百分点"}
+
+
 def say_decision(verdict: Verdict, language: str) -> str:
     """Return what to do, in one sentence."""
     return _DECISIONS[verdict.decision][language]
@@ -90,8 +94,22 @@ def say_decision(verdict: Verdict, language: str) -> str:
 
 def say_reason(reason: Reason, language: str) -> str:
     """Return a reason as a sentence with its figures."""
-    metric = METRIC_NAMES[reason.metric][language] if reason.metric else ""
-    return _REASONS[reason.code][language].format(metric=metric, **dict(reason.figures))
+    if reason.metric is None:
+        return _REASONS[reason.code][language].format(**dict(reason.figures))
+    figures = {name: _figure(name, value, reason.metric, language) for name, value in reason.figures}
+    return _REASONS[reason.code][language].format(metric=METRIC_NAMES[reason.metric][language], **figures)
+
+
+def _figure(name: str, value: float, metric: str, language: str) -> str:
+    """Return a change of a metric in its unit, with a sign where it is a bound of an interval."""
+    is_bound = name in ("low", "high")
+    text = f"{value * 100 if is_share(metric) else value:{'+' if is_bound else ''}.3g}"
+    return f"{text}{POINTS[language]}" if is_share(metric) and name != "low" else text
+
+
+def is_share(metric: str) -> bool:
+    """Return whether a metric is a share of 1, whose changes are said in percentage points."""
+    return METRICS[metric].kind is MetricKind.BINARY or metric == "acceptance_rate"
 
 
 def picture_words(name: str, arm: str, metric: str, language: str) -> EffectWords:

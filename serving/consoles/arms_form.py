@@ -74,6 +74,14 @@ def plan_arms(arms: list[ArmForm], catalogue: Catalogue, say_json: str) -> tuple
     return documents, problems
 
 
+def share_total(arms: list[ArmForm]) -> float | None:
+    """Return what the shares add up to in percent; None where one of them is no number, which the service refuses."""
+    try:
+        return round(sum(float(arm.weight.replace("%", "")) for arm in arms), 2)
+    except ValueError:
+        return None
+
+
 def edited(arms: list[ArmForm], wish: str, catalogue: Catalogue) -> str | None:
     """Do what a button of the form asks for, as in "add:1:words"; return the id of the field to go on with."""
     action, *where = wish.split(":")

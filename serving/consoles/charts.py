@@ -33,6 +33,7 @@ class Mark(TypedDict):
 class Chart(TypedDict):
     """What to draw; x are texts, ISO dates or numbers by `x_kind`; `zero`: the vertical axis reaches down to 0.
 
+    `range` are the ends of the vertical axis where they do not follow from the data; what lies beyond is cut off.
     `description` is what a screen reader says instead of the drawing.
     """
 
@@ -44,6 +45,7 @@ class Chart(TypedDict):
     unit: Unit
     zero: bool
     series: Sequence[Series]
+    range: NotRequired[tuple[float, float]]
     marks: NotRequired[Sequence[Mark]]
     description: str
 
@@ -66,8 +68,9 @@ def figure(value: float | None, unit: Unit, say: Say) -> str:
     if unit == "number":
         return f"{value:,.{_decimals(value)}f}"
     value *= 100
-    sign = "+" if unit == "points" and value > 0 else ""
-    return f"{sign}{value:,.{_decimals(value)}f} {'%' if unit == 'percent' else say('points')}"
+    if unit == "percent":
+        return f"{value:,.{min(_decimals(value), 1 if value >= 1 else 2)}f} %"
+    return f"{value:+,.{_decimals(value)}f} {say('points')}" if value else f"0 {say('points')}"
 
 
 def _cell(series: Series, place: int, unit: Unit, say: Say) -> str:

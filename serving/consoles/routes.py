@@ -12,6 +12,7 @@ from serving.consoles import (
     campaign_routes,
     catalogue_routes,
     levers_routes,
+    result_routes,
     rule_routes,
     science_routes,
     sign_in_routes,
@@ -24,6 +25,7 @@ router.include_router(wizard_routes.router)
 router.include_router(campaign_routes.router)
 router.include_router(levers_routes.router)  # before the catalogue's, which takes every address below its own
 router.include_router(catalogue_routes.router)
+router.include_router(result_routes.router)
 router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
 router.include_router(sign_in_routes.router)

@@ -1,13 +1,15 @@
 """What an arm does differently, as rows of plain fields, and as the treatment document that the service keeps."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from recsys.catalogue import Catalogue, offer_to_dict
 from recsys.rules import ValueType
+from serving.guard import refusal_of
 
 WORDS = ("title_en", "title_zh", "talk_track_en", "talk_track_zh")
 NEW_OFFER = (
@@ -38,7 +40,7 @@ def changes_of(treatment: Mapping[str, Any], catalogue: Catalogue) -> tuple[list
             rest.setdefault("offers", []).append(row)
     changes += [Change("remove", str(offer_id)) for offer_id in treatment.get("remove") or ()]
     changes += [
-        Change("lever", str(name), {"factor": f"{factor:g}"})
+        Change("lever", str(name), {"factor": _text(factor)})
         for name, factor in (treatment.get("levers") or {}).items()
     ]
     return changes, rest
@@ -55,7 +57,7 @@ def treatment_of(changes: list[Change], advanced: str, catalogue: Catalogue) -> 
         elif change.kind == "remove":
             treatment.setdefault("remove", []).append(change.offer_id)
         else:
-            treatment.setdefault("levers", {})[change.offer_id] = change.values.get("factor", "")
+            treatment.setdefault("levers", {})[change.offer_id] = _number(change.values.get("factor", ""))
     if offers:
         treatment["offers"] = [*treatment.get("offers", []), *offers.values()]
     return treatment
@@ -122,16 +124,28 @@ def _columns(change: Change, catalogue: Catalogue) -> dict[str, Any]:
         return {"terms": terms} if terms != today.get("terms") else {}
     names = WORDS if change.kind == "words" else NEW_OFFER
     given = {name: change.values.get(name, "").replace("\r\n", "\n").strip() for name in names}
-    return {name: value for name, value in given.items() if value != today.get(name, "")}
+    return {
+        name: _number(value) if name == "margin" else value
+        for name, value in given.items()
+        if value != today.get(name, "")
+    }
 
 
 def _parsed(advanced: str) -> dict[str, Any]:
     if not advanced.strip():
         return {}
-    found = json.loads(advanced)
+    found = None if refusal_of(advanced.encode()) else orjson.loads(advanced)
     if not isinstance(found, dict):
         raise ValueError("not an object")
     return found
+
+
+def _number(text: str) -> object:
+    """Return the number that was typed, or the text where it is none, for the service to refuse."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _text(value: object) -> str:

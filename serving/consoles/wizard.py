@@ -1,6 +1,6 @@
 """The wizard of one draft: reads each step's form from what was posted, saves it, and gathers what the step shows."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +13,9 @@ from recsys.storage.campaign_log import SavedCampaign
 from serving.campaigns.preview import preview
 from serving.campaigns.schemas import PreviewBody
 from serving.campaigns.service import CampaignService
-from serving.consoles import metric_words
+from serving.consoles import formats, metric_words
 from serving.consoles import plan_form as forms
-from serving.consoles.arms_form import arms_of_form, arms_of_plan, edited, plan_arms
+from serving.consoles.arms_form import arms_of_form, arms_of_plan, edited, plan_arms, share_total
 from serving.consoles.checklist import checks
 from serving.consoles.metric_words import SMALLEST_EFFECTS
 from serving.consoles.plan_form import Form, Posted, field_names
@@ -27,7 +27,7 @@ from serving.offers.rule_check import rule_names
 from serving.wiring import Services
 
 USUAL_MATURITY_DAYS = 7
-RESIZING = ("audience", "channels", "coverage", "holdout", "layer")
+RESIZING = ("audience", "channels", "coverage", "holdout", "layer", "arms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ class Wizard:
             "focus": draft.focus,
             "problems": draft.problems,
             "metric_words": metric_words,
+            "titles": self._titles,
             "is_demo": self.services.settings.auth == "demo",
             "is_own": saved is not None and saved.author == self.service.actor,
         }
@@ -123,6 +124,11 @@ class Wizard:
             values |= self._sized(draft, saved, with_checks=step == "launch")
         said = {name: say_reason(reason, self.language) for name, reason in values["problems"].items()}
         return {**values, "problems": said}
+
+    def _titles(self, names: Iterable[str]) -> list[str]:
+        """Return what offers and families are called."""
+        titles = {offer.offer_id: offer.title(self.language) for offer in self.catalogue().offers}
+        return [titles.get(one) or formats.name(one, self.language) for one in names]
 
     def _arm_choices(self) -> dict[str, Any]:
         catalogue = self.catalogue()
@@ -160,16 +166,25 @@ class Wizard:
             for place, change in enumerate(arm.changes):
                 if not change.offer_id:
                     problems[f"arm.{number}.change.{place}"] = self.say("choose_offer")
+        together = share_total(arms)
+        if together is not None and abs(together - 100) > 0.1:
+            problems["arms"] = self.say("split_off", total=f"{together:g}")
         return Draft({"arms": arms}, {"arms": documents}, {} if wish else problems, focus)
 
     def _following(self, step: str, fields: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what changes with a step: another metric's usual effect, another audience's customers in as long."""
+        """Return what changes with a step: another metric's usual effect, the customers of as long a time.
+
+        A length that nobody has chosen becomes the usual one of the plan as it is then.
+        """
         if step == "goal" and fields["primary"] in METRICS and fields["primary"] != plan["primary"]:
             return {"smallest_effect": SMALLEST_EFFECTS[fields["primary"]]}
-        if step != "audience" or all(plan[name] == fields[name] for name in RESIZING):
+        if not any(name in fields and plan[name] != fields[name] for name in RESIZING):
             return {}
-        days = preview(self.services, plan).days_of_planned_units
-        return {"planned_units": as_long(days, preview(self.services, {**plan, **fields}), plan["maturity_days"])}
+        before, after = preview(self.services, plan), preview(self.services, {**plan, **fields})
+        wanted, maturity_days = plan["smallest_effect"], plan["maturity_days"]
+        if plan["planned_units"] == usual_units(before, wanted, maturity_days):
+            return {"planned_units": usual_units(after, wanted, maturity_days)}
+        return {"planned_units": as_long(before.days_of_planned_units, after, maturity_days)}
 
     def _sized(self, draft: Draft, saved: SavedCampaign, *, with_checks: bool) -> dict[str, Any]:
         """Return what the preview says of the plan as typed, or as saved where that cannot be used."""

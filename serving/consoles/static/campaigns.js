@@ -8,6 +8,11 @@
     if (event.target.matches("[data-select]")) event.target.select();
   });
 
+  document.addEventListener("htmx:error", (event) => {
+    const health = event.target.closest?.("[data-failed]");
+    if (health) health.textContent = health.dataset.failed;
+  });
+
   let wizard = document.getElementById("wizard");
   if (!wizard) return;
 

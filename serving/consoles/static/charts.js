@@ -72,7 +72,7 @@
   function marked(chart, xs) {
     const marks = (chart.marks ?? []).map((mark) => ({ ...mark, at: mark.axis === "x" ? place(chart, mark.at) : mark.at }));
     const bounds = chart.series.flatMap((one) => [...(one.low ?? []), ...(one.high ?? [])]).filter(isKnown);
-    const room = bounds.length ? [[xs[0], Math.min(...bounds)], [xs[0], Math.max(...bounds)]] : [];
+    const room = bounds.length && !chart.range ? [[xs[0], Math.min(...bounds)], [xs[0], Math.max(...bounds)]] : [];
     return line("", [...room, ...marks.map((mark) => (mark.axis === "x" ? [mark.at, null] : [xs[0], mark.at]))], { width: 0, opacity: 0 }, {
       markLine: {
         silent: true, symbol: "none", animation: false, data: marks.map((mark) => ({ name: mark.name, [`${mark.axis}Axis`]: mark.at })),
@@ -100,6 +100,10 @@
       if (isTime) x.minInterval = 86400000;
     }
     const y = { type: "value", scale: !chart.zero, splitNumber: 4, axisLabel: { ...label, formatter: (value) => tick(value, chart.unit) }, splitLine: rule, axisLine: { show: false }, axisTick: { show: false } };
+    if (chart.range) {
+      [y.min, y.max] = chart.range;
+      Object.assign(y.axisLabel, { showMinLabel: false, showMaxLabel: false });
+    }
     return { xAxis: x, yAxis: y };
   }
 

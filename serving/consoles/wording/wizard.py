@@ -15,6 +15,19 @@ WIZARD = {
     "save_and_leave": ("Save and leave", "保存并离开"),
     "draft_kept": ("Every step is saved as you go on.", "每一步都会自动保存。"),
     "problems_lead": ("Not saved yet: look at the marked fields.", "尚未保存，请检查标出的字段。"),
+    "how_title": ("How a campaign works", "活动如何运行"),
+    "how_arms": (
+        "Customers who get in touch come into arms by chance. One arm stays as it is today, the others try something.",
+        "来电或来访的客户随机进入各组：一组维持现状，其他组试用新方案。",
+    ),
+    "how_time": (
+        "Each customer keeps their arm, and what they do in the following days counts.",
+        "客户始终在同一组，之后若干天内的行为计入结果。",
+    ),
+    "how_verdict": (
+        "The result page says in words whether to roll it out, to stop, or to wait.",
+        "结果页会直接说明：推广、停止，还是继续等待。",
+    ),
     # goal
     "goal_about": ("What do you want to try?", "想尝试什么？"),
     "campaign_name": ("Name", "名称"),
@@ -86,7 +99,7 @@ WIZARD = {
     "audience_more_now": ("({coverage} % take part, {holdout} % held out)", "（参与 {coverage} %，保留 {holdout} %）"),
     "coverage": ("Share that takes part", "参与比例"),
     "coverage_help": ("Start small if you are careful; raising it moves nobody.", "如需谨慎可从小比例开始。"),
-    "holdout": ("Held out", "保留比例"),
+    "held_out": ("Held out", "保留比例"),
     "holdout_help": (
         "Gets no arm’s treatment, to price the campaign as a whole.",
         "不接受任何组的处理，用于评估整体价值。",
@@ -107,6 +120,7 @@ WIZARD = {
     ),
     "equal_split": ("Equal split", "平均分配"),
     "split_total": ("Together", "合计"),
+    "split_off": ("The shares add up to {total} %, not to 100 %.", "比例合计为 {total} %，应为 100 %。"),
     "add_arm": ("Add an arm", "增加一组"),
     "drop_arm": ("Remove the arm {name}", "删除组“{name}”"),
     "arm_name": ("Arm", "组名"),
