@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -81,12 +81,12 @@ Back = Annotated[Literal["", "list"], Form()]
 
 
 @router.get("", dependencies=_readers)
-def show_campaigns(request: Request, services: ServicesOf, notice: str | None = None) -> Response:
+def show_campaigns(request: Request, wizard: ForDraft, notice: str | None = None) -> Response:
     """List every campaign by where it stands; each row asks for its health by itself."""
-    with services.database.read() as log:
+    with wizard.services.database.read() as log:
         groups = campaign_view.grouped(log.campaigns())
-    values = {"groups": groups, "campaign_view": campaign_view, "metric_words": metric_words}
-    values["notice"] = notice if notice in NOTICES else None
+    values: dict[str, Any] = {"groups": groups, "campaign_view": campaign_view, "metric_words": metric_words}
+    values |= {"may_launch": wizard.may_launch, "notice": notice if notice in NOTICES else None}
     return answer(request, "campaigns.html", values)
 
 

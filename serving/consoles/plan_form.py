@@ -43,14 +43,19 @@ def posted_goal(posted: Posted) -> Form:
     return form
 
 
-def goal_fields(form: Form) -> dict[str, Any]:
-    """Return the plan's fields of the first step; the primary metric is neither secondary nor a guardrail."""
-    others = {name: [one for one in form[name] if one != form["primary"]] for name in ("secondaries", "guardrails")}
+def goal_fields(form: Form, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plan's fields of the first step; the primary metric is neither secondary nor a guardrail.
+
+    A guardrail that was in the plan `before` is wanted to go where it was.
+    """
+    wanted = {one["metric"]: {"wanted": one["wanted"]} for one in before.get("guardrails", ())}
     return {
         **{name: form[name] for name in ("name", "hypothesis", "primary")},
-        "secondaries": others["secondaries"],
+        "secondaries": [one for one in form["secondaries"] if one != form["primary"]],
         "guardrails": [
-            {"metric": name, "margin": amount_of(name, form["margins"][name])} for name in others["guardrails"]
+            {"metric": name, "margin": amount_of(name, form["margins"][name]), **wanted.get(name, {})}
+            for name in form["guardrails"]
+            if name != form["primary"]
         ],
     }
 

@@ -49,6 +49,15 @@ class Wizard:
     language: str
     say: Say
 
+    @property
+    def is_demo(self) -> bool:
+        """Whether one person may do everything."""
+        return self.services.settings.auth == "demo"
+
+    def may_launch(self, saved: SavedCampaign) -> bool:
+        """Return whether this person is not the author, who needs a second one."""
+        return self.is_demo or saved.author != self.service.actor
+
     def catalogue(self) -> Catalogue:
         """Return the catalogue in force."""
         with self.services.database.read() as log:
@@ -78,7 +87,7 @@ class Wizard:
         """Return a step as it was typed, after what a button inside the form asks for."""
         if step == "goal":
             form = forms.posted_goal(posted)
-            return Draft(form, forms.goal_fields(form), {})
+            return Draft(form, forms.goal_fields(form, saved.plan if saved else {}), {})
         if step == "audience":
             form = forms.posted_audience(posted)
             return Draft(form, forms.audience_fields(form), {})
@@ -110,8 +119,8 @@ class Wizard:
             "problems": draft.problems,
             "metric_words": metric_words,
             "titles": self._titles,
-            "is_demo": self.services.settings.auth == "demo",
-            "is_own": saved is not None and saved.author == self.service.actor,
+            "is_demo": self.is_demo,
+            "may_launch": self.may_launch,
         }
         if step == "goal":
             values |= {"metrics": list(METRICS), "first_metrics": forms.FIRST_METRICS}

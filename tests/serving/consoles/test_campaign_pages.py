@@ -218,7 +218,10 @@ def test_outside_demo_mode_the_author_waits_for_a_second_person(not_demo: TestCl
     assert "Waiting for a second person." in waiting
     assert f'value="http://testserver{address}"' in waiting
     assert 'id="launch"' not in waiting
-    refused = post(not_demo, f"{address}/approve", {})
+    CampaignService(app_of(not_demo).state.services, "li").approve(campaign_id)
+    for path in (LIST, address):
+        assert f'action="{address}/start"' not in not_demo.get(path).text
+    refused = post(not_demo, f"{address}/start", {})
     assert refused.status_code == 409
     assert "Somebody other than the author must do this." in refused.text
 

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.builders import NOW, a_customer
-from tests.serving.consoles.campaign_forms import AUDIENCE, GOAL, created, post, saves, shown
+from tests.serving.consoles.campaign_forms import AUDIENCE, GOAL, created, drafted, post, saves, shown
 
 NEW = "/marketing/campaigns/new"
 
@@ -84,6 +84,14 @@ def test_a_share_is_typed_in_percent(bank: TestClient) -> None:
         'id="margin.complained" name="margin.complained" value="0.5"'
         in bank.get(f"/marketing/campaigns/{campaign_id}/edit").text
     )
+
+
+def test_a_guardrail_goes_on_being_wanted_where_it_was(api: TestClient) -> None:
+    campaign_id = drafted(api, guardrails=[{"metric": "contacts", "margin": 0.1, "wanted": "increase"}])
+    form = GOAL | {"guardrails": ["contacts", "csat"], "margin.contacts": "0.2"}
+    assert saves(api, campaign_id, "goal", form).status_code == 303
+    found = {one["metric"]: (one["margin"], one["wanted"]) for one in shown(api, campaign_id)["plan"]["guardrails"]}
+    assert found == {"contacts": (0.2, "increase"), "csat": (0.1, "increase")}
 
 
 def test_an_audience_is_saved_and_the_customers_planned_follow_it(bank: TestClient) -> None:
