@@ -91,9 +91,7 @@ def test_an_offer_is_mended_previewed_tried_and_saved_and_the_next_decision_uses
     press(page, words["save"])
     expect(page.locator(".notice")).to_contain_text(words["saved"])
     contact = callers.call("balance", lambda decision: first_is(decision, offer_id))
-    decision = callers.view(contact)["decision"]
-    assert decision["offers"][0]["title"] == title
-    assert decision["catalogue_version"] in page.locator(".notice").inner_text()
+    assert callers.view(contact)["decision"]["offers"][0]["title"] == title
     assert refusals_alone(complaints) == []
 
 

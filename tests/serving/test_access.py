@@ -19,7 +19,7 @@ from serving.secret_key import secret_key
 from serving.settings import Settings
 
 HERE = {"origin": "http://testserver"}
-PUBLIC = {"/", "/docs", "/sign-in", "/sign-out", "/healthz", "/readyz", "/metrics", "/marketing"}
+PUBLIC = {"/", "/docs", "/sign-in", "/sign-out", "/healthz", "/readyz", "/metrics"}
 PASSWORD = "correct horse battery"
 
 
