@@ -52,7 +52,7 @@ def problem_of(error: errors.NboError) -> Response:
         more = {"problems": [{"field": field, "reason": reason} for field, reason in error.problems]}
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}
-    retry_after = 1 if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    retry_after = error.retry_after_seconds if isinstance(error, errors.Unavailable) else None
     response = problem(status, _name(type(error)), str(error), more, retry_after)
     if status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Basic realm="nbo", charset="UTF-8"'

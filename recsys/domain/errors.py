@@ -5,12 +5,12 @@ NboError
 │                   CampaignNotFound AccountNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
 │                   CampaignInvalid AnalysisInvalid SettingsInvalid
-├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
-│                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
+├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
+│                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists
 ├── NotSignedIn
 ├── Refused         NotPermitted EmbedTokenRefused
-└── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
+└── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion WhatIfRunning
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,8 @@ class Conflict(NboError):
 
 class Unavailable(NboError):
     """A part the request needs cannot be reached or used now."""
+
+    retry_after_seconds = 1
 
 
 class NotSignedIn(NboError):
@@ -168,6 +170,14 @@ class OfferNotAllowed(Conflict):
         super().__init__(f"The offer is no longer allowed for this customer: {code}. Ask for a new decision.")
 
 
+class OfferChanged(Conflict):
+    """An offer was saved by somebody else since the version of the catalogue that a change of it is based on."""
+
+    def __init__(self, offer_id: str) -> None:
+        self.offer_id = offer_id
+        super().__init__("The offer was changed meanwhile; look at the catalogue in service and save again.")
+
+
 class ContactClosed(Conflict):
     def __init__(self, contact_id: str) -> None:
         self.contact_id = contact_id
@@ -275,3 +285,12 @@ class BundleRefused(Unavailable):
 
 class NoChampion(Unavailable):
     """No model version carries the alias `champion`."""
+
+
+class WhatIfRunning(Unavailable):
+    """Another what-if runs on this worker, which has one at a time."""
+
+    retry_after_seconds = 10
+
+    def __init__(self) -> None:
+        super().__init__("Another what-if is running; try again in some seconds.")

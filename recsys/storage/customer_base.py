@@ -4,7 +4,23 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Integer, cast, extract, func, literal, not_, select, union_all
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    String,
+    any_,
+    cast,
+    extract,
+    func,
+    literal,
+    not_,
+    select,
+    true,
+    union_all,
+)
 
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer
@@ -17,6 +33,8 @@ _FACTS = ("kind", "language", "segment", "risk_level", "vulnerable", "arrears", 
 
 Rows = Iterator[Sequence[Any]]
 """Batches of rows."""
+Ids = Sequence[str] | None
+"""The customers to read about; None: everybody."""
 
 
 class CustomerBaseLog(BoundLog):
@@ -28,24 +46,26 @@ class CustomerBaseLog(BoundLog):
             self._connection.execute(select(customers.c.customer_id).order_by(customers.c.customer_id)).scalars()
         )
 
-    def everybody(self) -> Rows:
+    def everybody(self, of: Ids = None) -> Rows:
         """Yield (customer_id, kind, language, segment, risk_level, three flags, attributes as JSON text) by id."""
         columns = (customers.c.customer_id, *(customers.c[name] for name in _FACTS), customers.c.attributes)
-        return self.batches(select(*columns).order_by(customers.c.customer_id), _BATCH)
+        wanted = self._is_one(customers.c.customer_id, of)
+        return self.batches(select(*columns).where(wanted).order_by(customers.c.customer_id), _BATCH)
 
-    def all_consents(self) -> Rows:
+    def all_consents(self, of: Ids = None) -> Rows:
         """Yield (customer_id, purpose, granted); of several the last is in force."""
         columns = consents.c.customer_id, consents.c.purpose, consents.c.granted
-        return self.batches(select(*columns).order_by(consents.c.consent_id), _BATCH)
+        wanted = self._is_one(consents.c.customer_id, of)
+        return self.batches(select(*columns).where(wanted).order_by(consents.c.consent_id), _BATCH)
 
-    def all_interactions(self, until: datetime) -> Rows:
+    def all_interactions(self, until: datetime, of: Ids = None) -> Rows:
         """Yield (customer_id, offer_id, occurred_at, kind, weight); at the same moment, in the order of entry."""
         at = self._microseconds(interactions.c.occurred_at)
         columns = interactions.c.customer_id, interactions.c.offer_id, at, interactions.c.kind, interactions.c.weight
-        within = interactions.c.occurred_at <= until
-        return self.batches(select(*columns).where(within).order_by(interactions.c.interaction_id), _BATCH)
+        within = interactions.c.occurred_at <= until, self._is_one(interactions.c.customer_id, of)
+        return self.batches(select(*columns).where(*within).order_by(interactions.c.interaction_id), _BATCH)
 
-    def all_answers(self, until: datetime) -> Rows:
+    def all_answers(self, until: datetime, of: Ids = None) -> Rows:
         """Yield (customer_id, offer_id, answer, answered_at, channel): outcomes and imported declines."""
         given = (
             select(
@@ -56,7 +76,7 @@ class CustomerBaseLog(BoundLog):
                 func.coalesce(outcomes.c.channel, contacts.c.channel),
             )
             .join(contacts, contacts.c.contact_id == outcomes.c.contact_id)
-            .where(outcomes.c.recorded_at <= until)
+            .where(outcomes.c.recorded_at <= until, self._is_one(outcomes.c.customer_id, of))
         )
         imported = select(
             interactions.c.customer_id,
@@ -68,6 +88,7 @@ class CustomerBaseLog(BoundLog):
             interactions.c.occurred_at <= until,
             interactions.c.kind == InteractionKind.DECLINED.value,
             interactions.c.outcome_id.is_(None),
+            self._is_one(interactions.c.customer_id, of),
         )
         return self.batches(select(union_all(given, imported).subquery()), _BATCH)
 
@@ -78,6 +99,15 @@ class CustomerBaseLog(BoundLog):
         return self.batches(
             select(contacts.c.customer_id, at).where(*unsettled).group_by(contacts.c.customer_id), _BATCH
         )
+
+    def _is_one(self, customer: ColumnElement[str], of: Ids) -> ColumnElement[bool]:
+        """Return the condition that it is one of these customers, who are one value to the database."""
+        if of is None:
+            return true()
+        if self._connection.dialect.name == "sqlite":
+            ids = func.json_each(orjson.dumps(list(of)).decode()).table_valued("value")
+            return customer.in_(select(ids.c.value))
+        return customer == any_(literal(list(of), ARRAY(String)))
 
     def _microseconds(self, moment: ColumnElement[Any]) -> ColumnElement[int]:
         """Return a moment as a whole number: making a datetime of each takes longer than reading it."""

@@ -78,6 +78,13 @@ _ANSWERS = union_all(
     ),
 ).order_by("answered_at")
 _ANSWERS_SINCE = Prepared(_ANSWERS)
+_FROM = (
+    select(customers.c.customer_id)
+    .where(customers.c.customer_id >= bindparam("first"), customers.c.customer_id < bindparam("behind"))
+    .order_by(customers.c.customer_id)
+    .limit(bindparam("limit"))
+)
+_BEHIND_ALL = "\U0010ffff"
 _ATTRIBUTE_TYPES = select(attribute_types.c.name, attribute_types.c.type).order_by(attribute_types.c.name)
 _ADD_CUSTOMER = insert(customers)
 _ADD_CONSENT = insert(consents)
@@ -106,6 +113,11 @@ class CustomerLog(BoundLog):
             orjson.loads(attributes),
             Consents(**in_force),
         )
+
+    def customers_starting_with(self, text: str, limit: int) -> list[str]:
+        """Return the first ids that start with this text, in order."""
+        first = {"first": text, "behind": text + _BEHIND_ALL, "limit": limit}
+        return list(self._connection.execute(_FROM, first).scalars())
 
     def history(self, customer_id: str) -> tuple[Interaction, ...]:
         """Return what the customer did, oldest first."""

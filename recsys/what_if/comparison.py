@@ -107,7 +107,27 @@ def _beside(today: Tally, other: Tally, chosen: Bools) -> Entry:
         "customers": int(chosen.sum()),
         "today": _worth(today, chosen),
         "scenario": _worth(other, chosen),
+        "standard_errors": _errors_of_change(today, other, chosen),
         **{name: float(where.mean()) if len(where) else 0.0 for name, where in shares.items()},
+    }
+
+
+def _errors_of_change(today: Tally, other: Tally, chosen: Bools) -> Entry:
+    """Return the standard error of each worth's change, where the chosen customers are a sample: they are pairs."""
+    count = max(int(chosen.sum()), 1)
+
+    def error(was: NDArray[Any], now: NDArray[Any]) -> float:
+        return float((now - was).std() / np.sqrt(count)) if chosen.any() else 0.0
+
+    sides = [(one.propensity[chosen].astype(np.float64), one.value[chosen]) for one in (today, other)]
+    without = [(one.columns[chosen, 0] == NOTHING).astype(np.float64) for one in (today, other)]
+    (chance_was, value_was), (chance_now, value_now) = sides
+    return {
+        "acceptances_first": error(chance_was[:, 0], chance_now[:, 0]),
+        "acceptances_list": error(chance_was.sum(axis=1), chance_now.sum(axis=1)),
+        "net_value_first": error(value_was[:, 0], value_now[:, 0]),
+        "net_value_list": error(value_was.sum(axis=1), value_now.sum(axis=1)),
+        "without_offer": error(*without),
     }
 
 

@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Progress = Callable[[str, int, int | None], None]
+Rows = Iterator[Sequence[Any]]
+Ids = Sequence[str] | None
+"""The customers to read about; None: everybody."""
+
+READ_ALL_FROM = 0.3
+"""Share of the customers from which on reading all of them is quicker than looking each one up."""
+
 _FLAGS = ("vulnerable", "arrears", "do_not_contact")
 _TYPES: Mapping[str, tuple[type, ...]] = {"number": (int, float), "text": (str,), "boolean": (bool,)}
 
@@ -41,11 +48,11 @@ class Reader(Protocol):
 
     def customer_ids(self) -> list[str]: ...
     def attribute_types(self) -> dict[str, str]: ...
-    def everybody(self) -> Iterator[Sequence[Any]]: ...
-    def all_consents(self) -> Iterator[Sequence[Any]]: ...
-    def all_interactions(self, until: datetime) -> Iterator[Sequence[Any]]: ...
-    def all_answers(self, until: datetime) -> Iterator[Sequence[Any]]: ...
-    def open_complaints(self, until: datetime) -> Iterator[Sequence[Any]]: ...
+    def everybody(self, of: Ids) -> Rows: ...
+    def all_consents(self, of: Ids) -> Rows: ...
+    def all_interactions(self, until: datetime, of: Ids) -> Rows: ...
+    def all_answers(self, until: datetime, of: Ids) -> Rows: ...
+    def open_complaints(self, until: datetime) -> Rows: ...
     def acceptances(self, offer_ids: Sequence[str], today: date) -> dict[str, tuple[int, int]]: ...
 
 
@@ -81,20 +88,23 @@ def read_audience(
     log: Reader, rulebooks: Sequence[Rulebook], occasion: Occasion, sample: Sample, progress: Progress
 ) -> Audience:
     """Return everybody, or the sample, as known on the occasion: events up to then, facts and consents as they are."""
-    ids = sample.of(log.customer_ids())
+    every_id = log.customer_ids()
+    ids = sample.of(every_id)
+    of = ids if len(ids) < READ_ALL_FROM * len(every_id) else None
     row_of = {customer_id: row for row, customer_id in enumerate(ids)}
     offers: dict[str, int] = {}
-    facts, flags, risk_level = _read_people(log, row_of, progress)
+    facts, flags, risk_level = _read_people(log, of, row_of, progress)
     consents = {purpose: np.full(len(ids), NEVER_ASKED, dtype=np.int8) for purpose in Purpose}
-    for rows, (purposes, given) in _known(log.all_consents(), row_of):
+    for rows, (purposes, given) in _known(log.all_consents(of), row_of):
         for row, purpose, is_given in zip(rows, purposes, given, strict=True):
             if purpose in consents:
                 consents[Purpose(purpose)][row] = is_given
     complaint_at = np.full(len(ids), NO_COMPLAINT, dtype=np.int64)
     for rows, (moments,) in _known(log.open_complaints(occasion.at), row_of):
         complaint_at[rows] = moments
-    history = _read_history(log, occasion, row_of, offers, progress)
-    answers = _read_answers(log, occasion, row_of, offers)
+    interactions, answered = log.all_interactions(occasion.at, of), log.all_answers(occasion.at, of)
+    history = _read_history(interactions, row_of, offers, progress)
+    answers = _read_answers(answered, occasion.channel, row_of, offers)
     tables = [rulebook.catalogue.table for rulebook in rulebooks]
     capped = sorted({table.offer_ids[column] for table in tables for column in table.capped})
     return Audience(
@@ -109,9 +119,7 @@ def read_audience(
     )
 
 
-def _known(
-    batches: Iterator[Sequence[Any]], row_of: Mapping[str, int]
-) -> Iterator[tuple[list[int], tuple[Sequence[Any], ...]]]:
+def _known(batches: Rows, row_of: Mapping[str, int]) -> Iterator[tuple[list[int], tuple[Sequence[Any], ...]]]:
     """Yield the rows of the customers looked at, and the other columns of each batch, whose first is the customer."""
     for batch in batches:
         customers, *columns = zip(*batch, strict=True)
@@ -125,7 +133,7 @@ def _known(
 
 
 def _read_people(
-    log: Reader, row_of: Mapping[str, int], progress: Progress
+    log: Reader, of: Ids, row_of: Mapping[str, int], progress: Progress
 ) -> tuple["pa.Table", dict[str, NDArray[np.bool_]], NDArray[np.int8]]:
     """Return the facts of everybody as a table, their flags, and their risk level (0: unknown)."""
     import pyarrow as pa
@@ -134,7 +142,7 @@ def _read_people(
     arrow = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}
     schema = pa.schema([(name, arrow[kind]) for name, kind in (_BUILT_IN | types).items()])
     parts, done = [], 0
-    for rows, (*built_in, attributes) in _known(log.everybody(), row_of):
+    for rows, (*built_in, attributes) in _known(log.everybody(of), row_of):
         documents = [orjson.loads(text) for text in attributes]
         columns = [_column(values, kind) for values, kind in zip(built_in, _BUILT_IN.values(), strict=True)]
         columns += [_column([one.get(name) for one in documents], kind) for name, kind in types.items()]
@@ -162,12 +170,12 @@ def _column(values: Sequence[Any], kind: str) -> list[Any]:
 
 
 def _read_history(
-    log: Reader, occasion: Occasion, row_of: Mapping[str, int], offers: dict[str, int], progress: Progress
+    interactions: Rows, row_of: Mapping[str, int], offers: dict[str, int], progress: Progress
 ) -> HistoryColumns:
     """Return the columns of everybody's history, and enter their offers in `offers`."""
     numbers = {str(kind): number for number, kind in enumerate(KINDS)}
     parts, done = _Parts(np.int32, np.int32, np.int64, np.int8, np.float64), 0
-    for rows, (offer_ids, moments, kinds, weights) in _known(log.all_interactions(occasion.at), row_of):
+    for rows, (offer_ids, moments, kinds, weights) in _known(interactions, row_of):
         places = _placed(offer_ids, offers)
         parts.add(rows, places, moments, list(map(numbers.__getitem__, kinds)), weights)
         progress("reading interactions", done := done + len(rows), None)
@@ -176,14 +184,13 @@ def _read_history(
     return columns.where(np.lexsort((columns.at, columns.rows)))
 
 
-def _read_answers(log: Reader, occasion: Occasion, row_of: Mapping[str, int], offers: dict[str, int]) -> AnswerColumns:
+def _read_answers(answered: Rows, here: str, row_of: Mapping[str, int], offers: dict[str, int]) -> AnswerColumns:
     numbers = {str(answer): number for number, answer in enumerate(ANSWERS)}
     parts = _Parts(np.int32, np.int32, np.int64, np.int8, np.bool_)
-    read = log.all_answers(occasion.at)
-    for rows, (offer_ids, answers, moments, channels) in _known(read, row_of):
+    for rows, (offer_ids, answers, moments, channels) in _known(answered, row_of):
         places = _placed(offer_ids, offers)
-        here = [channel == occasion.channel for channel in channels]
-        parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), here)
+        on_channel = [channel == here for channel in channels]
+        parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), on_channel)
     columns = AnswerColumns(*parts.joined())
     return columns.where(np.lexsort((columns.at, columns.rows)))
 

@@ -88,21 +88,13 @@ def gather(
     """Return today's rulebook with those of the scenarios, and everybody, from the event log at one moment."""
     from recsys.catalogue.offers_file import read_yaml
     from recsys.storage.database import open_database
-    from recsys.what_if.changes import check_rulebooks, parse_changes
-    from recsys.what_if.reading import read_audience
-    from recsys.what_if.rulebook import TODAY, Rulebook
-    from serving.in_force import CatalogueInService, PolicyInService, vocabulary
+    from serving.offers import what_if
 
     documents = [(path.name, read_yaml(path)) for path in changes]
     database = open_database(settings.event_log_url)
     try:
         with database.read() as log:
-            today = Rulebook(TODAY, CatalogueInService().current(log), PolicyInService().current(log))
-            known = vocabulary(log)
-            rulebooks = [today, *(one for name, document in documents
-                                  for one in parse_changes(document, name, today, known))]  # fmt: skip
-            check_rulebooks(rulebooks)
-            return rulebooks, read_audience(log, rulebooks, occasion, sample, progress)
+            return what_if.gather(log, documents, occasion, sample, progress)
     finally:
         database.close()
 

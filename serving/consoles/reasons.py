@@ -47,6 +47,22 @@ _REASONS_ZH = (
     (r"must be two or more", "至少两组"),
     (r"must have weights above 0 for the control and another arm", "对照组与另一组的比例都应大于 0"),
     (r"cannot be called holdout.*", "名称不能是 holdout，该名称用于未参与的客户"),
+    # offers
+    (r"is used by another offer too", "编号已被其他产品使用"),
+    (r"must be a whole number from (\S+) to (\S+)", "应为 {0} 到 {1} 之间的整数"),
+    (r"must lie between (\S+) and (\S+), both excluded", "应大于 {0} 且小于 {1}"),
+    (r"must be a time as in (\S+)", "应为时间，例如 {0}"),
+    (r"must be a time between the years (\d+) and (\d+)", "年份应在 {0} 到 {1} 之间"),
+    (r"must be later than valid_from", "应晚于开售时间"),
+    (r"must not hold control characters", "不能包含控制字符"),
+    (r"must be one of (.+?); the nearest is (.+)", "应为 {0} 之一，最接近的是 {1}"),
+    (r"must be one of (.+)", "应为 {0} 之一"),
+    (r"needs a name", "请填写名称"),
+    (r"needs a rule", "请填写规则"),
+    (r"has the name of another term", "与其他条款重名"),
+    (r"needs both a lowest and a highest value, or neither", "上限与下限应同时填写或都不填"),
+    (r"has a lowest or highest value that is not a number", "上限与下限应为数字"),
+    (r"has a lowest value above the highest", "下限不能大于上限"),
     (r"line (\d+), column (\d+): (.+)", "第 {0} 行第 {1} 列：{2}"),
 )
 _KINDS_ZH = {

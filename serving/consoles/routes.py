@@ -14,6 +14,7 @@ from serving.consoles import (
     campaign_routes,
     catalogue_routes,
     embed_routes,
+    levers_routes,
     result_routes,
     rule_routes,
     science_routes,
@@ -27,6 +28,7 @@ router.include_router(agent_routes.router)
 router.include_router(embed_routes.router)
 router.include_router(wizard_routes.router)
 router.include_router(campaign_routes.router)
+router.include_router(levers_routes.router)  # before the catalogue's, which takes every address below its own
 router.include_router(catalogue_routes.router)
 router.include_router(result_routes.router)
 router.include_router(rule_routes.router)

@@ -1,17 +1,21 @@
 """/v1/customers: one person over every channel, and what they consented to."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from recsys.domain.customer import Purpose
 from serving.answers import json_response
 from serving.contacts.schemas import CustomerBody, Request
 from serving.contacts.situation import look_up
 from serving.contacts.views import customer_json
+from serving.decisions.schemas import Body
 from serving.dependencies import Language, Role, ServicesOf, allow
 
-router = APIRouter(prefix="/v1/customers", tags=["customers"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
+router = APIRouter(prefix="/v1/customers", tags=["customers"])
+_agents = [Depends(allow(Role.AGENT, Role.SERVICE))]
+_searchers = [Depends(allow(Role.AGENT, Role.MARKETER, Role.SERVICE))]
 
 
 class NewConsent(Request):
@@ -21,7 +25,24 @@ class NewConsent(Request):
     granted: bool
 
 
-@router.get("/{customer_id}", response_model=CustomerBody)
+class FoundCustomers(Body):
+    """The first customers found, in the order of their ids."""
+
+    customer_ids: list[str]
+
+
+@router.get("", dependencies=_searchers)
+def find_customers(
+    services: ServicesOf,
+    starts_with: Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")] = "",
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> FoundCustomers:
+    """Find customers by how their id starts."""
+    with services.database.read() as log:
+        return FoundCustomers(customer_ids=log.customers_starting_with(starts_with, limit))
+
+
+@router.get("/{customer_id}", response_model=CustomerBody, dependencies=_agents)
 def show_customer(customer_id: str, services: ServicesOf, language: Language) -> Response:
     """Return the single customer view."""
     with services.database.read() as log:
@@ -29,7 +50,9 @@ def show_customer(customer_id: str, services: ServicesOf, language: Language) ->
     return json_response(view)
 
 
-@router.post("/{customer_id}/consents", status_code=HTTPStatus.CREATED, response_model=CustomerBody)
+@router.post(
+    "/{customer_id}/consents", status_code=HTTPStatus.CREATED, response_model=CustomerBody, dependencies=_agents
+)
 def record_consent(customer_id: str, request: NewConsent, services: ServicesOf, language: Language) -> Response:
     """Add to the consents ledger; the next decision knows it."""
     with services.database.transaction(customer_id) as log:

@@ -1,29 +1,22 @@
-"""/v1/offers: read the catalogue, check an offer or a rule, save offers."""
+"""/v1/offers: read the catalogue, check, preview and save offers, and try a change on everybody first."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Query
 
-from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
-from recsys.domain.errors import CatalogueInvalid, OfferInvalid
 from serving.decisions.schemas import Body as AnswerBody
-from serving.dependencies import Role, ServicesOf, allow
-from serving.errors import offer_problem
-from serving.in_force import vocabulary
+from serving.dependencies import Language, Role, ServicesOf, allow
+from serving.offers.dependencies import Offers, OneWhatIf
 from serving.offers.rule_check import RuleName, Validation, check_rule, rule_names
+from serving.offers.schemas import CatalogueBody, OfferPreviewBody, PreviewRequest
+from serving.offers.service import offers_of
+from serving.offers.what_if import WhatIfRequest
+from serving.offers.what_if_schemas import WhatIfBody
 
 router = APIRouter(prefix="/v1/offers", tags=["offers"], dependencies=[Depends(allow(Role.MARKETER, Role.SERVICE))])
 
-
 JsonObject = Annotated[dict[str, Any], Body()]
-
-
-class CatalogueBody(AnswerBody):
-    """The catalogue in service and its version."""
-
-    catalogue_version: str
-    offers: list[dict[str, Any]]
 
 
 class RuleNames(AnswerBody):
@@ -33,13 +26,9 @@ class RuleNames(AnswerBody):
 
 
 @router.get("")
-def list_offers(services: ServicesOf) -> CatalogueBody:
+def list_offers(offers: Offers) -> CatalogueBody:
     """Return the catalogue in service."""
-    with services.database.read() as log:
-        catalogue = services.catalogue.current(log)
-    return CatalogueBody(
-        catalogue_version=catalogue.version, offers=[offer_to_dict(offer) for offer in catalogue.offers]
-    )
+    return offers.listed()
 
 
 @router.get("/rule-names")
@@ -50,38 +39,38 @@ def list_rule_names(services: ServicesOf) -> RuleNames:
 
 
 @router.post("/validate")
-def validate(body: JsonObject, services: ServicesOf) -> Validation:
-    """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything.
+def validate(body: JsonObject, services: ServicesOf, offers: Offers) -> Validation:
+    """Check `{"rule": "…"}`, one offer or `{"offers": […]}` without saving anything, and say what would differ.
 
     With `"about": "customer"` a rule may not ask about the contact, as an audience's may not.
     """
     if isinstance(body.get("rule"), str) and "offer_id" not in body:
         return check_rule(services, body["rule"], about_customer=body.get("about") == "customer")
-    problems: list[dict[str, Any]] = []
-    try:
-        with services.database.read() as log:
-            parse_offers(offers_of(body), vocabulary(log))
-    except CatalogueInvalid as error:
-        problems = [offer_problem(one) for one in error.problems]
-    return Validation(valid=not problems, problems=problems)
+    return offers.check(offers_of(body))
+
+
+@router.post("/preview")
+def preview_offer(body: PreviewRequest, offers: Offers, language: Language) -> OfferPreviewBody:
+    """Show an offer as an agent would see it for one customer; nothing is saved or recorded."""
+    return offers.preview(body, language)
+
+
+@router.post("/what-if")
+def try_change(change: JsonObject, asked: Annotated[WhatIfRequest, Query()], what_if: OneWhatIf) -> WhatIfBody:
+    """Decide for a sample of the customers as today and with a change (docs/what-if.md); nothing is saved.
+
+    One at a time runs on a worker: 503 with Retry-After while there is one.
+    """
+    return what_if.run(change, asked)
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def save_offers(body: JsonObject, services: ServicesOf) -> CatalogueBody:
-    """Add or replace one offer or `{"offers": […]}`, by id; all of them or, when one has a problem, none."""
-    with services.database.transaction() as log:
-        known = vocabulary(log)
-        offers = {offer.offer_id: offer for offer in services.catalogue.current(log).offers}
-        offers |= {offer.offer_id: offer for offer in parse_offers(offers_of(body), known)}
-        catalogue = build_catalogue(tuple(offers.values()), known)
-        saved = [offer_to_dict(offer) for offer in catalogue.offers]
-        log.save_catalogue(catalogue.version, saved, catalogue.rule_types, services.clock())
-    return CatalogueBody(catalogue_version=catalogue.version, offers=saved)
+def save_offers(
+    body: JsonObject, offers: Offers, based_on: Annotated[str | None, Query(max_length=64)] = None
+) -> CatalogueBody:
+    """Add or replace one offer or `{"offers": […]}`, by id; all of them or, when one has a problem, none.
 
-
-def offers_of(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the offers of a request body, which is one offer or has a list of them under `offers`."""
-    offers = body.get("offers", [body])
-    if not isinstance(offers, list) or not offers or not all(isinstance(offer, dict) for offer in offers):
-        raise CatalogueInvalid([OfferInvalid("?", "offers", "must be a list of one or more offers")])
-    return offers
+    With `based_on`, the version of the catalogue that the change was made from, 409 when one of these offers was
+    changed since.
+    """
+    return offers.save(offers_of(body), based_on)

@@ -9,6 +9,7 @@ from recsys.storage.audience_log import CONTACT_FACTS
 from recsys.storage.event_log import EventLog
 from serving.decisions.schemas import Body
 from serving.in_force import vocabulary
+from serving.offers.schemas import DifferenceBody
 from serving.wiring import Services
 
 SAMPLES = 3
@@ -23,7 +24,7 @@ class SampleBody(Body):
 
 
 class Validation(Body):
-    """Whether it could be saved, and what is in the way.
+    """Whether it could be saved, what is in the way, and what would then differ from the catalogue in service.
 
     `audience` says of a valid rule how many of all `customers` it is true for, `samples` names some of them; null
     for an offer, and for a rule that asks about the contact, which no customer has by itself.
@@ -34,6 +35,7 @@ class Validation(Body):
     audience: int | None = None
     customers: int | None = None
     samples: list[SampleBody] | None = None
+    differences: tuple[DifferenceBody, ...] = ()
 
 
 class RuleName(Body):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -10,7 +11,7 @@ from serving.app import create_app
 from serving.embedded_redis import embedded_redis
 from serving.settings import Settings
 
-OFFERS = [
+OFFERS: list[dict[str, Any]] = [
     {"offer_id": "card", "title_en": "Card", "title_zh": "信用卡", "family": "card", "talk_track_zh": "您好"},
     {"offer_id": "loan", "title_en": "Loan", "title_zh": "贷款", "family": "loan", "disclosure": "APR 9 %"},
     {"offer_id": "fund", "title_en": "Fund", "title_zh": "基金", "family": "fund"},

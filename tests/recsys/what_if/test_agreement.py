@@ -55,10 +55,16 @@ def check(decision: Decision, batch: Decisions, row: int, rulebook: Rulebook) ->
     assert found == codes
 
 
-def check_all(database: Database, rulebooks: Sequence[Rulebook], models: Models, occasion: Occasion) -> set[str]:
-    """Every customer of the event log agrees under every rulebook; returns the codes that occurred."""
+def check_all(
+    database: Database,
+    rulebooks: Sequence[Rulebook],
+    models: Models,
+    occasion: Occasion,
+    customers: int | None = None,
+) -> set[str]:
+    """Every customer of the event log, or of a sample, agrees under every rulebook; returns the codes that occurred."""
     with database.read() as log:
-        audience = read_audience(log, rulebooks, occasion, Sample(None, np.random.default_rng(0)), quiet)
+        audience = read_audience(log, rulebooks, occasion, Sample(customers, np.random.default_rng(0)), quiet)
         chunks, row = decided(audience, rulebooks, models, 37), 0
         seen: set[str] = set()
         for chunk in chunks:
@@ -148,8 +154,19 @@ def test_the_same_holds_on_postgresql(postgresql_url: str, tmp_path: Path) -> No
         rulebook = Rulebook("s", catalogue_of(log, offer_rows(rng, 24)), random_policy(rng))
     try:
         assert check_all(database, [rulebook], Models(None), OCCASION)
+        assert check_all(database, [rulebook], Models(None), OCCASION, customers=12)
     finally:
         database.close()
+
+
+def test_the_customers_of_a_sample_are_looked_up_one_by_one_and_decided_for_alike(
+    bank: Database, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(6)
+    fill(bank, tmp_path / "import", rng, (60, 24))
+    with bank.read() as log:
+        rulebook = Rulebook("s", catalogue_of(log, offer_rows(rng, 24)), random_policy(rng))
+    assert len(check_all(bank, [rulebook], Models(None), OCCASION, customers=12)) >= 8
 
 
 def test_what_happens_later_is_not_known_yet(bank: Database, tmp_path: Path) -> None:

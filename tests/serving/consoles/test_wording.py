@@ -15,9 +15,14 @@ from recsys.domain.outcome import Answer
 from recsys.rules import ValueType
 from serving import consoles
 from serving.consoles.campaign_routes import NOTICES
+from serving.consoles.catalogue_list import STATES
+from serving.consoles.levers_form import NUMBERS
+from serving.consoles.offer_form import RISK_LEVELS, TEXTS
 from serving.consoles.plan_form import STEPS
 from serving.consoles.treatment_form import KINDS, NEW_OFFER, WORDS
+from serving.consoles.what_if_view import FIGURES
 from serving.consoles.wording import PAGES, WORDING, speaker
+from serving.decisions.record import LANGUAGES
 
 FOLDER = Path(consoles.__file__).parent
 SOURCES = [*FOLDER.glob("templates/*.html"), *FOLDER.glob("*.py")]
@@ -63,9 +68,15 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
         ("word_", {*WORDS, *NEW_OFFER} - {"family", "margin"}),
         ("moved_", NOTICES),
         ("state_", ("good", "warn", "bad")),
+        ("field_", {*TEXTS, "repeatable", "channels", "terms", "term_bounds"}),
+        ("product_state_", STATES),
+        ("product_risk_", RISK_LEVELS),
+        ("preview_language_", LANGUAGES),
+        ("worth_", FIGURES),
+        ("policy_", NUMBERS),
     ],
 )
-def test_what_campaigns_show_by_name_has_exactly_these_texts(prefix: str, values: Iterable[str]) -> None:
+def test_what_pages_show_by_name_has_exactly_these_texts(prefix: str, values: Iterable[str]) -> None:
     more = {"audit_": {"created", "plan", "weights", "title"}, "verdict_": {"split"}, "change_": {"this"}}
     said = {key.removeprefix(prefix) for key in WORDING if key.startswith(prefix)}
     assert said == {*values} | more.get(prefix, set())
@@ -76,7 +87,8 @@ def test_every_text_is_said_somewhere(key: str) -> None:
     prefixes = (
         *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "role_", "rule_type_"),
         *("do_", "ask_", "log_", "wanted_", "stage_", "status_", "verdict_", "moved_", "state_", "audit_"),
-        *("step_", "next_", "metric_", "change_", "word_"),
+        *("step_", "next_", "metric_", "change_", "word_", "field_", "product_state_", "product_risk_"),
+        *("preview_language_", "worth_", "policy_"),
     )
     suffixes = ("_consent", "_effect", "_campaign", "_one")
     is_composed = key.startswith(prefixes) or key.endswith(suffixes) or key in {*Channel, *Direction, *Answer}
