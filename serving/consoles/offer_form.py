@@ -138,8 +138,8 @@ def _term_reason(row: TermRow, above: Sequence[str]) -> str | None:
 
 
 def _typed(value: object) -> str:
-    """Return what was typed, with the line ends that rules and texts are kept with."""
-    return re.sub(r"\r\n?", "\n", value).strip() if isinstance(value, str) else ""
+    """Return what was typed, with the line ends that rules and texts are kept with, and no character U+0000."""
+    return re.sub(r"\r\n?", "\n", value.replace("\0", "")).strip() if isinstance(value, str) else ""
 
 
 def _text(name: str, value: object) -> str:

@@ -66,7 +66,7 @@ def try_change(change: JsonObject, asked: Annotated[WhatIfRequest, Query()], wha
 
 @router.post("", status_code=HTTPStatus.CREATED)
 def save_offers(
-    body: JsonObject, offers: Offers, based_on: Annotated[str | None, Query(max_length=64)] = None
+    body: JsonObject, offers: Offers, based_on: Annotated[str | None, Query(pattern=r"^[\w-]{1,64}$")] = None
 ) -> CatalogueBody:
     """Add or replace one offer or `{"offers": […]}`, by id; all of them or, when one has a problem, none.
 

@@ -57,6 +57,11 @@ def test_an_offer_that_was_created_meanwhile_is_not_overwritten(api: TestClient)
     assert api.post("/v1/offers", params={"based_on": loaded}, json=mine).status_code == 409
 
 
+def test_a_version_that_no_catalogue_has_is_refused(api: TestClient) -> None:
+    for version, status in (("c-000000000000", 409), ("\0", 422), ("x" * 65, 422)):
+        assert api.post("/v1/offers", params={"based_on": version}, json=LOAN).status_code == status
+
+
 def test_a_preview_shows_the_card_with_the_terms_of_this_customer_and_records_nothing(api: TestClient) -> None:
     with_customers(api, 1)
     before = api.get("/v1/customers/c000").json()

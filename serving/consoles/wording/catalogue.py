@@ -21,7 +21,7 @@ CATALOGUE = {
     "any_state": ("Every status", "全部状态"),
     "pages": ("Pages", "分页"),
     "page_of": ("Page {page} of {pages}", "第 {page} 页，共 {pages} 页"),
-    "page_before": ("Earlier", "上一页"),
+    "page_before": ("Previous", "上一页"),
     "page_after": ("Next", "下一页"),
     "offer": ("Offer", "产品"),
     "new_offer": ("New offer", "新建产品"),

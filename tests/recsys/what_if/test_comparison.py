@@ -104,3 +104,10 @@ def test_codes_are_named_with_their_counts_the_most_frequent_first() -> None:
         ("arrears", {"today": 0, "scenario": 3}),
         ("not_eligible", {"today": 0, "scenario": 1}),
     ]
+
+
+def test_the_error_of_a_change_is_that_of_pairs() -> None:
+    errors = compare(AUDIENCE, [TODAY_LISTS, CHANGED])["scenarios"][0]["everybody"]["standard_errors"]
+    differences = np.array([0.0, 0.0, -1.0, 1.0])
+    assert errors["net_value_list"] == pytest.approx(differences.std() / 2, rel=1e-6)
+    assert errors["without_offer"] == pytest.approx(differences.std() / 2)

@@ -158,3 +158,8 @@ def test_another_offer_that_changed_meanwhile_is_no_conflict(api: TestClient) ->
 def test_the_form_keeps_midnight_as_the_day() -> None:
     offer = Offer("a", "A", "", valid_from=datetime(2026, 1, 31, tzinfo=UTC))
     assert OfferForm.of_offer(offer, "c-1").texts["valid_from"] == "2026-01-31T00:00"
+
+
+def test_a_character_that_no_database_takes_is_left_out(api: TestClient) -> None:
+    form = {**LOAN, "title_en": "Lo\0an", "based_on": version(api) + "\0"}
+    assert "Nothing differs" in send(api, "review", form).text
