@@ -8,7 +8,7 @@ NboError
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed
-└── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion
+└── Unavailable     StoreUnavailable FeaturesUnavailable RegistryUnavailable BundleRefused NoChampion
 """
 
 from collections.abc import Sequence
@@ -228,6 +228,13 @@ class StoreUnavailable(Unavailable):
 
 class FeaturesUnavailable(Unavailable):
     """The online feature store cannot be read within its deadline."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The model registry does not answer in time, or not as a registry does."""
+
+    def __init__(self) -> None:
+        super().__init__("The model registry cannot be reached; decisions go on. Run `nbo doctor`.")
 
 
 class BundleRefused(Unavailable):

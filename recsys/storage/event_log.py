@@ -9,14 +9,14 @@ from recsys.storage.campaign_unit_log import CampaignUnitLog
 from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
-from recsys.storage.decision_log import DecisionLog
+from recsys.storage.decision_samples import DecisionSamples
 from recsys.storage.schema import metadata
 
 
 class EventLog(
     CustomerLog,
     ContactLog,
-    DecisionLog,
+    DecisionSamples,
     AudienceLog,
     CustomerBaseLog,
     CampaignLog,

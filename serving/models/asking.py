@@ -1,0 +1,46 @@
+"""Questions to the model registry end in time: nobody waits for one that hangs, and one that is away is said to be."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+import structlog
+
+from recsys.domain.errors import NboError, RegistryUnavailable
+from serving.wiring import Services
+
+WITHIN_SECONDS = 3.0
+_AT_ONCE = 4
+_slots = threading.BoundedSemaphore(_AT_ONCE)
+logger = structlog.get_logger()
+Found = TypeVar("Found")
+
+
+def in_time(services: Services, ask: Callable[[], Found], within: float = WITHIN_SECONDS) -> Found:
+    """Return what `ask` gets of the registry; raises `RegistryUnavailable` when it fails or takes longer.
+
+    It runs in a thread of its own, after the champion's first look: MLflow, which takes seconds to import and retries
+    for minutes, is there by then or it is not asked for.
+    """
+    if not _slots.acquire(timeout=within):
+        raise RegistryUnavailable
+    found: Future[Found] = Future()
+
+    def run() -> None:
+        try:
+            services.champion.wait()
+            found.set_result(ask())
+        except Exception as error:  # whatever MLflow, its server or the disk raise
+            found.set_exception(error)
+        finally:
+            _slots.release()
+
+    threading.Thread(target=run, name="registry", daemon=True).start()
+    try:
+        return found.result(within)
+    except NboError:
+        raise
+    except Exception as error:
+        logger.warning("registry_unavailable", error=type(error).__name__, reason=str(error)[:300])
+        raise RegistryUnavailable from error
