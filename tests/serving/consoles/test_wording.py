@@ -45,6 +45,20 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
     prefixes = ("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_")
+    prefixes += (
+        "card_",
+        "plot_",
+        "verdict_",
+        "notice_",
+        "by_",
+        "one_",
+        "score_",
+        "share_",
+        "part_",
+        "without_",
+        "reading_",
+    )
+    prefixes += ("relevance_models_", "propensity_models_")
     is_composed = key.startswith(prefixes) or key.endswith("_consent") or key in {*Channel, *Direction, *Answer}
     assert is_composed or re.search(rf"[\"']{key}[\"']", USED), f"{key} is not used"
 
