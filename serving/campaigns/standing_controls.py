@@ -87,6 +87,10 @@ def _price(arm: str, part: str, result: Mapping[str, Any] | None) -> Price:
 def _parts(saved: SavedCampaign) -> dict[str, str]:
     """Return arm → the arbitration that is its whole treatment, empty where any arm does something else."""
     treatments = {arm["name"]: arm.get("treatment") or {} for arm in saved.plan["arms"] if not arm.get("control")}
-    ways = {arm: (treatment.get("policy") or {}).get("arbitration") for arm, treatment in treatments.items()}
-    is_pure = all(treatments[arm] == {"policy": {"arbitration": way}} and way in PARTS for arm, way in ways.items())
-    return ways if is_pure else {}
+    ways = {
+        arm: part
+        for arm, treatment in treatments.items()
+        for part in PARTS
+        if treatment == {"policy": {"arbitration": part}}
+    }
+    return ways if ways.keys() == treatments.keys() else {}

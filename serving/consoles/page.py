@@ -11,7 +11,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.domain.clock import system_clock
-from serving.consoles import agent_view, formats, science_view
+from serving.consoles import agent_view, charts, formats, science_view
 from serving.consoles.wording import speaker
 from serving.dependencies import language_of
 
@@ -54,5 +54,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(formats=formats, view_of=agent_view, science=science_view)
+    environment.globals.update(formats=formats, view_of=agent_view, charts=charts, science=science_view)
     return environment

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from recsys.domain.errors import CampaignInvalid, Conflict
 from serving.campaigns.service import CampaignService
 from serving.campaigns.standing_controls import PARTS, PLAN, Price, find_controls, prices
+from serving.consoles.charts import Chart
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
 from serving.consoles.wording import Say, speaker
@@ -46,7 +47,7 @@ def start(campaign_id: str, request: Request, services: ServicesOf, actor: Actor
     return RedirectResponse("/science/controls", HTTPStatus.SEE_OTHER)
 
 
-def worth_chart(found: list[Price], say: Say) -> dict[str, Any]:
+def worth_chart(found: list[Price], say: Say) -> Chart:
     """Return what each part earns a customer, with its interval."""
     return {
         "kind": "bars",

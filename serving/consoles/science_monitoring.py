@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from serving.consoles.charts import Chart, Series
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute
 from serving.consoles.wording import Say, speaker
@@ -13,7 +13,6 @@ from serving.dependencies import Language, Role, ServicesOf, allow
 from serving.models.monitoring import DRIFTED, LEAST_ANSWERS, SHIFTING, monitor
 from serving.models.schemas import CalibrationBody, DriftBody, MonitoringBody, ShareBody
 
-Chart = dict[str, Any]
 SIGNALS_SHOWN = 12
 _FORMATS = {"week": "%Y-%m-%d", "day": "%Y-%m-%d", "hour": "%m-%d %H:%M"}
 
@@ -34,7 +33,7 @@ def show_monitoring(request: Request) -> Response:
 def show_figures(request: Request, services: ServicesOf, language: Language) -> Response:
     """Return the figures of the last 90 days, drawn."""
     found, say = monitor(services), speaker(language)
-    charts = {
+    drawings = {
         "calibration": [calibration_chart(one, say) for one in found.calibration],
         "acceptance": acceptance_chart(found, say),
         "coverage": coverage_chart(found, say),
@@ -43,7 +42,7 @@ def show_figures(request: Request, services: ServicesOf, language: Language) -> 
     return answer(
         request,
         "_science_monitoring.html",
-        {"found": found, "charts": charts, "signals": SIGNALS_SHOWN, "least_answers": LEAST_ANSWERS},
+        {"found": found, "drawings": drawings, "signals": SIGNALS_SHOWN, "least_answers": LEAST_ANSWERS},
     )
 
 
@@ -53,14 +52,14 @@ def calibration_chart(found: CalibrationBody, say: Say) -> Chart:
     predicted = [one.predicted for one in bins]
     return {
         "kind": "lines",
-        "x": predicted,
+        "x": [100 * chance for chance in predicted],
         "x_kind": "value",
         "x_name": say("predicted_chance"),
         "y_name": say("accepted_share"),
         "unit": "percent",
         "zero": True,
         "series": [
-            {"name": say("came_true"), **_with_interval(bins)},
+            _with_interval(say("came_true"), bins),
             {"name": say("exact_chances"), "y": predicted, "dashed": True},
         ],
         "description": say("calibration_description", version=found.propensity_version, n=found.answers),
@@ -70,17 +69,17 @@ def calibration_chart(found: CalibrationBody, say: Say) -> Chart:
 def acceptance_chart(found: MonitoringBody, say: Say) -> Chart:
     """Return the share of answered offers that was accepted, by period."""
     shares = [one.acceptance for one in found.over_time]
-    series = [{"name": say("acceptance"), **_with_interval(shares)}]
-    return _over_time(found, series, "percent", say("accepted_share"), say("acceptance_description"), say)
+    series = [_with_interval(say("acceptance"), shares)]
+    return _over_time(found, series, say("accepted_share"), say("acceptance_description"), say)
 
 
 def coverage_chart(found: MonitoringBody, say: Say) -> Chart:
     """Return the shares of decisions without an offer, with less than usual and with a trial, by period."""
-    series = [
+    series: list[Series] = [
         {"name": say(f"share_{name}"), "y": [getattr(one, name).share for one in found.over_time]}
         for name in ("no_offer", "degraded", "explored")
     ]
-    return _over_time(found, series, "percent", say("share_of_decisions"), say("coverage_description"), say)
+    return _over_time(found, series, say("share_of_decisions"), say("coverage_description"), say)
 
 
 def drift_chart(found: DriftBody, period: str, say: Say) -> Chart:
@@ -105,16 +104,14 @@ def drift_chart(found: DriftBody, period: str, say: Say) -> Chart:
     }
 
 
-def _over_time(
-    found: MonitoringBody, series: list[dict[str, Any]], unit: str, name: str, description: str, say: Say
-) -> Chart:
+def _over_time(found: MonitoringBody, series: list[Series], name: str, description: str, say: Say) -> Chart:
     return {
         "kind": "lines",
         "x": _moments([one.period for one in found.over_time], found.period),
         "x_kind": "category",
         "x_name": say(f"by_{found.period}"),
         "y_name": name,
-        "unit": unit,
+        "unit": "percent",
         "zero": True,
         "series": series,
         "description": description,
@@ -125,9 +122,6 @@ def _moments(moments: Sequence[datetime], period: str) -> list[str]:
     return [moment.strftime(_FORMATS[period]) for moment in moments]
 
 
-def _with_interval(shares: Sequence[ShareBody]) -> dict[str, list[float | None]]:
-    return {
-        "y": [one.share for one in shares],
-        "low": [one.low for one in shares],
-        "high": [one.high for one in shares],
-    }
+def _with_interval(name: str, shares: Sequence[ShareBody]) -> Series:
+    values, low, high = ([getattr(one, part) for one in shares] for part in ("share", "low", "high"))
+    return {"name": name, "y": values, "low": low, "high": high}

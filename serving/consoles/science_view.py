@@ -72,6 +72,11 @@ def compared(found: Registered) -> "list[VersionInfo]":
     return [*aliased, *rest][:COMPARED]
 
 
+def can_go_back(found: Registered) -> bool:
+    """Return whether there was a champion before this one."""
+    return any("previous" in one.aliases for one in found.versions)
+
+
 def metrics_of(versions: "Sequence[VersionInfo]") -> list[str]:
     """Return the metrics to show of these versions, the one that decides first."""
     known = {name for one in versions for name in one.metrics}
@@ -99,8 +104,14 @@ def whiskers(intervals: Mapping[str, Mapping[str, float] | None]) -> dict[str, W
     low = min([0.0, *(one["low"] for one in known.values())])
     high = max([0.0, *(one["high"] for one in known.values())])
     unit = WIDTH / ((high - low) or 1.0)
-    ends = {name: [(one[end] - low) * unit for end in ("low", "mean", "high")] for name, one in known.items()}
-    return {name: Whisker(*places, -low * unit) for name, places in ends.items()}
+
+    def place(value: float) -> float:
+        return (value - low) * unit
+
+    return {
+        name: Whisker(place(one["low"]), place(one["mean"]), place(one["high"]), place(0.0))
+        for name, one in known.items()
+    }
 
 
 def judged(info: "VersionInfo", actor: str) -> list[Gate]:

@@ -45,7 +45,7 @@ MONITORING = {
         "Observed acceptance by predicted chance of {version} on {n} answers, beside exact chances.",
         "{version} 在 {n} 条回应上的预测概率与实际接受率，及理想对角线。",
     ),
-    "predicted_chance": ("Predicted", "预测概率"),
+    "predicted_chance": ("Predicted chance, %", "预测概率（%）"),
     "accepted_share": ("Accepted", "接受率"),
     "came_true": ("Observed", "实际"),
     "exact_chances": ("Exact", "理想"),
