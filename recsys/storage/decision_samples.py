@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import bindparam, func, select
 
+from recsys.domain.outcome import Answer
 from recsys.storage.decision_log import ANSWERED_OFFERS, AnsweredOffer, DecisionLog
 from recsys.storage.schema import decisions, outcomes
 
@@ -53,10 +54,10 @@ class DecisionSamples(DecisionLog):
         return [orjson.loads(record) for (record,) in rows]
 
     def sizes_after(self, after: str) -> tuple[int, int]:
-        """Return how many decisions have ids after `after`, and how many answers were given to such decisions."""
-        counted = (select(func.count()).where(table.c.decision_id > after) for table in (decisions, outcomes))
-        of_decisions, of_answers = (self._connection.execute(one).scalar_one() for one in counted)
-        return of_decisions, of_answers
+        """Return how many decisions have ids after `after`, and how many of their offers were answered when pitched."""
+        made = select(func.count()).where(decisions.c.decision_id > after)
+        answered = select(func.count()).where(outcomes.c.decision_id > after, outcomes.c.answer != Answer.NOT_PITCHED)
+        return self._connection.execute(made).scalar_one(), self._connection.execute(answered).scalar_one()
 
     def sampled_decisions(self, sample: Sample) -> Iterator[dict[str, Any]]:
         """Yield the sample's records in the order of their ids, without holding them all."""

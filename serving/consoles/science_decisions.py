@@ -18,7 +18,6 @@ from serving.dependencies import Language, Role, ServicesOf, allow
 from serving.wiring import Services
 
 LISTED = 25
-HELD_BACK_SHOWN = 40
 Search = Annotated[str, Query(max_length=200)]
 
 router = APIRouter(
@@ -89,7 +88,7 @@ def _shown(
 def _held_back(held_back: list[HeldBackBody], query: str) -> dict[str, object]:
     wanted = query.casefold().strip()
     meant = [one for one in held_back if wanted in f"{one.title} {one.offer_id} {one.text}".casefold()]
-    return {"held_back": meant[:HELD_BACK_SHOWN], "more": max(len(meant) - HELD_BACK_SHOWN, 0), "query": query}
+    return {"held_back": meant, "query": wanted}
 
 
 def _is_decision(services: Services, decision_id: str) -> bool:

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
-from serving.decisions.schemas import OfferBody
+from serving.decisions.schemas import HeldBackBody, OfferBody
 from serving.models.service import Registered
 from serving.settings import Settings
 from training.gates import APPROVER, Gate, Verdict, judge_approver
@@ -41,6 +41,7 @@ CARD_SECTIONS = frozenset({
 })  # fmt: skip
 PLOTS = frozenset({"recall", "against_popularity", "exposure", "parity", "search"})
 WIDTH = 120.0
+_LEAST_WIDTH = 0.6
 _INTERVAL = {"mean", "low", "high"}
 
 
@@ -121,7 +122,8 @@ def judged(info: "VersionInfo", actor: str) -> list[Gate]:
 
 def tally(gates: Sequence[Gate]) -> dict[str, int]:
     """Return how many gates found what, by verdict name."""
-    return dict(Counter(gate.verdict.name.lower() for gate in gates))
+    counts = Counter(gate.verdict for gate in gates)
+    return {verdict.name.lower(): counts[verdict] for verdict in Verdict}
 
 
 def followed(info: "VersionInfo", versions: "Sequence[VersionInfo]") -> str | None:
@@ -159,20 +161,23 @@ def signed(value: float, digits: int = 3, sign: bool = True) -> str:
     return f"{value:{'+' if sign else ''}.{digits}f}".replace("-", "−")
 
 
-def log_odds(offer: OfferBody) -> float:
-    """Return what the offer's reasons add up to."""
-    return log(offer.propensity / (1 - offer.propensity))
-
-
-def staircase(offer: OfferBody) -> list[Bar]:
-    """Return the reasons that count as steps that add up to the log-odds of the propensity."""
+def staircase(offer: OfferBody) -> tuple[list[Bar], Bar]:
+    """Return the reasons that count as steps, and their sum: the log-odds of the propensity."""
     counting = [one for one in offer.reasons if one.contribution]
-    ends, total = [0.0], 0.0
-    for one in counting:
-        total += one.contribution
-        ends.append(total)
+    ends = [0.0, *accumulate(one.contribution for one in counting)]
     low, unit = min(ends), WIDTH / ((max(ends) - min(ends)) or 1.0)
-    return [
-        Bar(one.text, one.contribution, (min(before, after) - low) * unit, abs(after - before) * unit, -low * unit)
-        for one, before, after in zip(counting, ends, ends[1:], strict=False)
-    ]
+
+    def bar(text: str, before: float, after: float) -> Bar:
+        start, width = (min(before, after) - low) * unit, max(abs(after - before) * unit, _LEAST_WIDTH)
+        return Bar(text, after - before, start, width, -low * unit)
+
+    steps = [bar(one.text, before, after) for one, (before, after) in zip(counting, pairwise(ends), strict=True)]
+    return steps, bar("", 0.0, ends[-1])
+
+
+def held_back_groups(held_back: Sequence[HeldBackBody]) -> list[tuple[str, list[str]]]:
+    """Return each reason with the titles that it holds back, the most frequent first."""
+    groups: dict[str, list[str]] = {}
+    for one in held_back:
+        groups.setdefault(one.text, []).append(one.title)
+    return sorted(groups.items(), key=lambda group: -len(group[1]))

@@ -17,13 +17,14 @@ logger = structlog.get_logger()
 Found = TypeVar("Found")
 
 
-def in_time(services: Services, ask: Callable[[], Found], within: float = WITHIN_SECONDS) -> Found:
+def in_time(services: Services, ask: Callable[[], Found], within: float | None = None) -> Found:
     """Return what `ask` gets of the registry; raises `RegistryUnavailable` when it fails or takes longer.
 
     It runs in a thread of its own, after the champion's first look: MLflow, which takes seconds to import and retries
     for minutes, is there by then or it is not asked for.
     """
-    if not _slots.acquire(timeout=within):
+    limit = WITHIN_SECONDS if within is None else within
+    if not _slots.acquire(timeout=limit):
         raise RegistryUnavailable
     found: Future[Found] = Future()
 
@@ -38,7 +39,7 @@ def in_time(services: Services, ask: Callable[[], Found], within: float = WITHIN
 
     threading.Thread(target=run, name="registry", daemon=True).start()
     try:
-        return found.result(within)
+        return found.result(limit)
     except NboError:
         raise
     except Exception as error:

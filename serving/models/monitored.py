@@ -1,6 +1,6 @@
 """What monitoring reads of a decision and of an answer, and the periods that it counts them in."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
@@ -25,18 +25,17 @@ Row = TypeVar("Row", bound=Timed)
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """One decision: the offers it showed, and what they were judged by where that may be looked at.
+    """One decision: the offers it showed, and the `signals` that the first of them was judged by, with its propensity.
 
-    `judged` is one mapping an offer, its own signals with its propensity, and `signals` what is the same for all; both
-    are empty for who refused profiling.
+    There are no signals where nothing was shown or who it was for refused profiling.
     """
 
     moment: datetime
+    contact_id: str
     shown: tuple[str, ...]
     is_degraded: bool
     is_explored: bool
     signals: Mapping[str, float | None]
-    judged: tuple[Mapping[str, float | None], ...]
     is_refused: bool
 
 
@@ -87,31 +86,32 @@ def by_period(rows: Iterable[Row], period: str) -> dict[datetime, list[Row]]:
     return dict(sorted(found.items()))
 
 
+def judged(rows: Iterable[Decided]) -> list[Decided]:
+    """Return the last decision of each contact that has signals: the others say the same thing again."""
+    return list({row.contact_id: row for row in rows if row.signals}.values())
+
+
 def columns_of(rows: Iterable[Decided]) -> dict[str, list[float]]:
-    """Return signal → its values in these decisions, NaN where unknown: shared ones once, others once an offer."""
+    """Return signal → its values in these decisions, NaN where unknown."""
     columns: dict[str, list[float]] = {}
-    for name, value in _values(rows):
-        columns.setdefault(name, []).append(float("nan") if value is None else float(value))
-    return columns
-
-
-def _values(rows: Iterable[Decided]) -> Iterator[tuple[str, float | None]]:
     for row in rows:
-        yield from row.signals.items()
-        for offer in row.judged:
-            yield from offer.items()
+        for name, value in row.signals.items():
+            columns.setdefault(name, []).append(float("nan") if value is None else float(value))
+    return columns
 
 
 def _decided(record: Mapping[str, Any]) -> Decided:
     offers, is_refused = record["offers"], _refuses(record)
-    judged = () if is_refused else tuple({**one["signals"], "propensity": one["propensity"]} for one in offers)
+    signals = {}
+    if offers and not is_refused:
+        signals = {**record["signals"], **offers[0]["signals"], "propensity": offers[0]["propensity"]}
     return Decided(
         moment=datetime.fromisoformat(record["made_at"]),
+        contact_id=record["contact_id"],
         shown=tuple(one["offer_id"] for one in offers),
         is_degraded=bool(record["degraded_reasons"]),
         is_explored=record["explored_position"] is not None,
-        signals={} if is_refused else record["signals"],
-        judged=judged,
+        signals=signals,
         is_refused=is_refused,
     )
 

@@ -20,6 +20,7 @@ from serving.models.monitored import (
     Decided,
     by_period,
     columns_of,
+    judged,
     period_of,
     read_answers,
     read_decisions,
@@ -29,7 +30,7 @@ from serving.wiring import Services
 
 DAYS = 90
 MOST_DECISIONS, MOST_ANSWERS = 5_000, 5_000
-LEAST_ANSWERS, LEAST_DECISIONS = 100, 200
+LEAST_ANSWERS, LEAST_CONTACTS = 100, 200
 SHIFTING, DRIFTED = 0.1, 0.25
 """The usual readings of the population stability index (Siddiqi 2006)."""
 
@@ -60,8 +61,8 @@ def monitor(services: Services) -> MonitoringBody:
         calibration=calibration(answered),
         coverage=coverage(decided, offers),
         over_time=over_time(by_period(decided, period), by_period(answered, period)),
-        drift=drift(by_period(decided, period)),
-        least_decisions=LEAST_DECISIONS,
+        drift=drift(by_period(judged(decided), period)),
+        least_contacts=LEAST_CONTACTS,
     )
 
 
@@ -133,12 +134,12 @@ def over_time(
     return found
 
 
-def drift(decided: Mapping[datetime, Sequence[Decided]]) -> schemas.DriftBody | None:
-    """Return how far every signal moved from the first to the latest period that has `LEAST_DECISIONS`.
+def drift(contacts: Mapping[datetime, Sequence[Decided]]) -> schemas.DriftBody | None:
+    """Return how far every signal moved from the first to the latest period that has `LEAST_CONTACTS`.
 
     None before there are two of them. A signal that never differs says nothing.
     """
-    usable = {period: columns_of(rows) for period, rows in decided.items() if _judged(rows) >= LEAST_DECISIONS}
+    usable = {period: columns_of(rows) for period, rows in contacts.items() if len(rows) >= LEAST_CONTACTS}
     if len(usable) < 2:
         return None
     (reference, before), *later = usable.items()
@@ -153,10 +154,6 @@ def drift(decided: Mapping[datetime, Sequence[Decided]]) -> schemas.DriftBody | 
     ]
     told = sorted((one for one in moved if one.by_chance), key=lambda one: (-one.index, one.signal))
     return schemas.DriftBody(reference=reference, current=current, signals=told, over_time=scores)
-
-
-def _judged(rows: Sequence[Decided]) -> int:
-    return sum(bool(one.judged) for one in rows)
 
 
 def _moved(name: str, before: Sequence[float], now: Sequence[float]) -> schemas.SignalDriftBody:

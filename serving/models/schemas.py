@@ -86,7 +86,10 @@ class DriftTimeBody(Body):
 
 
 class DriftBody(Body):
-    """The latest period with enough decisions against the first: every signal, the farthest moved first."""
+    """The latest period with enough contacts against the first: every signal, the farthest moved first.
+
+    A contact counts once, by its last decision and the first offer of that.
+    """
 
     reference: datetime
     current: datetime
@@ -95,7 +98,7 @@ class DriftBody(Body):
 
 
 class MonitoringBody(Body):
-    """How decisions did since `since`; `drift` is null before two periods have `least_decisions` each."""
+    """How decisions did since `since`; `drift` is null before two periods have `least_contacts` each."""
 
     as_of: datetime
     since: datetime
@@ -107,4 +110,4 @@ class MonitoringBody(Body):
     coverage: CoverageBody
     over_time: list[PeriodBody]
     drift: DriftBody | None
-    least_decisions: int
+    least_contacts: int

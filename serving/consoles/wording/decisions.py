@@ -46,6 +46,7 @@ DECISIONS = {
     ),
     "otherwise_none": ("Nothing that was tried lifts another offer.", "所尝试的变化均不会提升其他产品。"),
     "held_back_then": ("Held back, and why", "未推荐及原因"),
+    "list_comma": (", ", "、"),
     "held_back_none": ("Nothing was held back.", "没有未推荐的产品。"),
     "known_then": ("What was known", "当时已知"),
     "contact": ("Contact", "联系"),

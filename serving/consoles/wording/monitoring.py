@@ -78,8 +78,8 @@ MONITORING = {
     ),
     "drift_early": ("Too early to tell", "为时尚早"),
     "drift_early_more": (
-        "It takes two periods with {n} decisions each; a period is {period} now.",
-        "需要两个时段各有 {n} 条推荐；当前时段为{period}。",
+        "It takes two periods with {n} contacts each; a period is {period} now.",
+        "需要两个时段各有 {n} 次联系；当前时段为{period}。",
     ),
     "drift_caption": ("Index of the scores over time", "评分稳定性指数走势"),
     "drift_description": (

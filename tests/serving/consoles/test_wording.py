@@ -44,7 +44,7 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
 
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
-    prefixes = ("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_")
+    prefixes: tuple[str, ...] = ("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_")
     prefixes += (
         "card_",
         "plot_",

@@ -1,0 +1,82 @@
+"""What each part of the decision is worth: the ready plan, which campaign it is, and its effects turned round."""
+
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from serving.campaigns import standing_controls
+from serving.campaigns.standing_controls import PLAN, Price, find_controls, prices
+from tests.serving.test_campaign_decisions import services_of
+from tests.serving.test_standing_controls import a_plan
+
+
+def drafted(api: TestClient, plan: Any) -> str:
+    answer = api.post("/v1/campaigns", json=plan, headers={"nbo-actor": "mei"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["campaign_id"])
+
+
+def started(api: TestClient, plan: Any) -> str:
+    campaign_id = drafted(api, plan)
+    for action in ("approve", "start"):
+        assert api.post(f"/v1/campaigns/{campaign_id}/{action}", headers={"nbo-actor": "li"}).status_code == 200
+    return campaign_id
+
+
+def test_the_ready_plan_is_the_one_that_is_documented(api: TestClient) -> None:
+    ready, documented = (api.get(f"/v1/campaigns/{drafted(api, plan)}").json()["plan"] for plan in (PLAN, a_plan()))
+    ready["arms"], documented["arms"] = (
+        sorted(one["arms"], key=lambda arm: str(arm["name"])) for one in (ready, documented)
+    )
+    assert ready == documented
+
+
+def test_the_campaign_is_known_by_its_arms_and_one_that_runs_comes_first(api: TestClient) -> None:
+    assert find_controls(services_of(api)) is None
+    other = {**PLAN, "arms": [*PLAN["arms"], {"name": "cheap", "weight": 0.1, "treatment": {"levers": {"card": 2}}}]}
+    drafted(api, other)
+    assert find_controls(services_of(api)) is None
+    running = started(api, {**PLAN, "name": "by another name"})
+    drafted(api, PLAN)
+    found = find_controls(services_of(api))
+    assert found is not None
+    assert found.campaign_id == running
+
+
+def test_before_anybody_s_time_is_up_every_part_is_too_early(api: TestClient) -> None:
+    started(api, PLAN)
+    saved = find_controls(services_of(api))
+    assert saved is not None
+    found, is_hidden = prices(services_of(api), saved, "en")
+    assert [one.arbitration for one in found] == ["nothing", "eligibility", "random", "propensity", "no_levers"]
+    assert {one.reading for one in found} == {"too_early"}
+    assert not is_hidden
+
+
+def test_a_part_is_worth_minus_the_effect_of_the_arm_without_it(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(api, PLAN)
+    saved = find_controls(services_of(api))
+    assert saved is not None
+    effect = {"estimate": -12.0, "always_valid": {"low": -20.0, "high": -4.0}}
+    measured = {"name": "value", "arm": "nothing", "control": "as_decided", "absolute": effect}
+    document = {"metrics": [{**measured, "n": {"nothing": 80}, "mean": {"as_decided": 40.0}}]}
+    monkeypatch.setattr(standing_controls, "results", lambda *_: document)
+    found = prices(services_of(api), saved, "en")[0][0]
+    assert found == Price("nothing", "nothing", 80, 12.0, 4.0, 20.0, 40.0)
+    assert found.reading == "earns"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reading"),
+    [
+        ((1.0, 0.5, 2.0), "earns"),
+        ((-1.0, -2.0, -0.5), "costs"),
+        ((1.0, -1.0, 3.0), "unknown"),
+        ((1.0, None, 3.0), "too_early"),
+    ],
+)
+def test_an_interval_is_read_before_its_point(bounds: tuple[float, float | None, float], reading: str) -> None:
+    assert Price("a", "nothing", 9, *bounds, None).reading == reading
