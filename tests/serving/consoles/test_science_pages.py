@@ -1,8 +1,10 @@
 """The science console over HTTP: every state of its pages, and the gates between a version and service."""
 
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -179,12 +181,31 @@ def test_what_was_held_back_can_be_searched(api: TestClient) -> None:
     assert "No offer of that name is held back." in api.get(f"{base}?q=nothing-like-it").text
 
 
-def test_a_replay_is_identical_and_a_changed_record_is_found_out(api: TestClient) -> None:
+def test_a_replay_is_identical_to_the_last_byte(api: TestClient) -> None:
     decision_id = open_contact(api, customer_id="c1")["decision"]["decision_id"]
     address = f"/science/decisions/{decision_id}/replay"
     assert "Identical to the last byte" in api.post(address, headers=HERE).text
     assert "<html" not in api.post(address, headers={**HERE, "hx-request": "true"}).text
     assert api.post(address, headers={"origin": "http://evil.example"}).status_code == 403
+
+
+def test_a_record_that_was_changed_is_found_out_with_the_place(api: TestClient, tmp_path: Path) -> None:
+    decision_id = open_contact(api, customer_id="c1")["decision"]["decision_id"]
+    with closing(sqlite3.connect(tmp_path / "home" / "nbo.db")) as log, log:
+        changed = log.execute('UPDATE decisions SET record = replace(record, \'"en":"Card"\', \'"en":"Gift"\')')
+        assert changed.rowcount == 1
+    page = api.post(f"/science/decisions/{decision_id}/replay", headers=HERE).text
+    assert "The replay differs" in page
+    assert re.search(r"offers\[\d\]\.title\.en</td><td>Gift</td><td>Card</td>", page)
+
+
+def test_a_decision_whose_model_is_gone_says_what_is_gone(api: TestClient, tmp_path: Path) -> None:
+    decision_id = open_contact(api, customer_id="c1")["decision"]["decision_id"]
+    with closing(sqlite3.connect(tmp_path / "home" / "nbo.db")) as log, log:
+        log.execute('UPDATE decisions SET record = replace(record, \'"policy_version":"\', \'"policy_version":"x\')')
+    page = api.post(f"/science/decisions/{decision_id}/replay", headers=HERE)
+    assert page.status_code == 409
+    assert "It cannot be made again" in page.text
 
 
 def test_the_standing_controls_are_drafted_and_started_from_their_page(api: TestClient) -> None:

@@ -13,6 +13,13 @@ from serving.consoles.wording import PAGES, WORDING, speaker
 
 FOLDER = Path(consoles.__file__).parent
 SOURCES = [*FOLDER.glob("templates/*.html"), *FOLDER.glob("*.py")]
+COMPOSED = (
+    *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_"),
+    *("card_", "plot_", "verdict_", "notice_", "score_", "share_", "part_", "without_", "reading_"),
+    *("by_week", "by_day", "by_hour", "one_week", "one_day", "one_hour", "relevance_models_", "propensity_models_"),
+)
+"""What keys begin with that pages put together from a value."""
+
 USED = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
 
 
@@ -44,22 +51,7 @@ def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> N
 
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
-    prefixes: tuple[str, ...] = ("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_")
-    prefixes += (
-        "card_",
-        "plot_",
-        "verdict_",
-        "notice_",
-        "by_",
-        "one_",
-        "score_",
-        "share_",
-        "part_",
-        "without_",
-        "reading_",
-    )
-    prefixes += ("relevance_models_", "propensity_models_")
-    is_composed = key.startswith(prefixes) or key.endswith("_consent") or key in {*Channel, *Direction, *Answer}
+    is_composed = key.startswith(COMPOSED) or key.endswith("_consent") or key in {*Channel, *Direction, *Answer}
     assert is_composed or re.search(rf"[\"']{key}[\"']", USED), f"{key} is not used"
 
 
