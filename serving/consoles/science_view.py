@@ -7,7 +7,7 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any
 
 from serving.decisions.schemas import HeldBackBody, OfferBody
-from serving.models.service import Registered
+from serving.models.service import Registered, leading
 from serving.settings import Settings
 from training.gates import APPROVER, Gate, Verdict, judge_approver
 
@@ -39,7 +39,7 @@ CARD_SECTIONS = frozenset({
     "purpose", "model", "data", "left_out", "split", "metrics", "comparison", "segments", "exposure", "fold_in",
     "parity", "limits", "evaluation_slice", "calibration", "signals",
 })  # fmt: skip
-PLOTS = frozenset({"recall", "against_popularity", "exposure", "parity", "search"})
+PLOTS = frozenset({"recall", "against_popularity", "exposure", "parity", "search", "reliability"})
 WIDTH = 120.0
 _LEAST_WIDTH = 0.6
 _INTERVAL = {"mean", "low", "high"}
@@ -67,10 +67,8 @@ class Whisker:
 
 
 def compared(found: Registered) -> "list[VersionInfo]":
-    """Return the versions to set side by side: the champion, the one before, then the newest."""
-    aliased = [one for alias in ("champion", "previous") for one in found.versions if alias in one.aliases]
-    rest = [one for one in found.versions if one not in aliased]
-    return [*aliased, *rest][:COMPARED]
+    """Return the versions to set side by side."""
+    return leading(found.versions, COMPARED)
 
 
 def can_go_back(found: Registered) -> bool:

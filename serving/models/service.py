@@ -1,5 +1,6 @@
 """The registered models as the API and the console see them, and the two things that can be done with them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ PROPENSITY = "q-"
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The versions of one kind, newest first; `cards` are those of the versions that were asked for."""
+    """The versions of one kind, newest first; `cards` are those of as many `leading` ones as were asked for."""
 
     champion: str | None
     in_service: str | None
@@ -61,7 +62,7 @@ class ModelService:
     services: Services
 
     def registered(self, with_cards: int = 0) -> tuple[Registered, Registered]:
-        """Return the relevance and the propensity models, with the cards of the champion and so many newest ones."""
+        """Return the relevance and the propensity models, with the cards of so many leading versions of each."""
         return in_time(self.services, lambda: (self._of("", with_cards), self._of(PROPENSITY, with_cards)))
 
     def kept(self, version: str) -> Kept:
@@ -110,8 +111,7 @@ class ModelService:
         model = services.propensity.model if kind == PROPENSITY else services.champion.bundle
         versions = registry_of(services.settings, kind).versions()
         champion = next((one.version for one in versions if CHAMPION in one.aliases), None)
-        wanted = [one for one in versions if one.version == champion][:with_cards] + versions[:with_cards]
-        cards = {one.version: self._card(one) for one in wanted}
+        cards = {one.version: self._card(one) for one in leading(versions, with_cards)}
         known = {version: card for version, card in cards.items() if card}
         return Registered(champion, model.version if model else None, versions, known)
 
@@ -126,6 +126,12 @@ class ModelService:
         found = _artifact(self.services.settings.tracking_uri, info.card_run, CARD) if info.card else None
         card: dict[str, Any] | None = orjson.loads(found) if found else None
         return card
+
+
+def leading(versions: "Sequence[VersionInfo]", most: int) -> "list[VersionInfo]":
+    """Return the versions to look at first: the champion, the one before, then the newest."""
+    aliased = [one for alias in ("champion", "previous") for one in versions if alias in one.aliases]
+    return [*aliased, *(one for one in versions if one not in aliased)][:most]
 
 
 @lru_cache(maxsize=256)

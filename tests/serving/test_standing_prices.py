@@ -54,6 +54,15 @@ def test_before_anybody_s_time_is_up_every_part_is_too_early(api: TestClient) ->
     assert not is_hidden
 
 
+def test_the_api_gives_the_plan_then_the_campaign_and_its_parts(api: TestClient) -> None:
+    before = api.get("/v1/campaigns/standing-controls").json()
+    assert (before["campaign"], before["parts"], before["hidden"]) == (None, [], False)
+    campaign_id = started(api, before["plan"])
+    after = api.get("/v1/campaigns/standing-controls").json()
+    assert after["campaign"]["campaign_id"] == campaign_id
+    assert [one["reading"] for one in after["parts"]] == ["too_early"] * 5
+
+
 def test_a_part_is_worth_minus_the_effect_of_the_arm_without_it(
     api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

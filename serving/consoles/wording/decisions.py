@@ -18,7 +18,7 @@ DECISIONS = {
         "Give a whole decision id (d-…) or a whole customer id.",
         "请输入完整的推荐编号（d-…）或客户号。",
     ),
-    "made_at": ("Made", "时间"),
+    "made_at": ("Made (UTC)", "时间（UTC）"),
     "suggested_offers": ("Suggested", "推荐内容"),
     "model": ("Model", "模型"),
     "no_offer_made": ("No offer was made", "未作推荐"),
@@ -73,7 +73,7 @@ DECISIONS = {
     "as_stored": ("Stored", "记录值"),
     "as_replayed": ("Replayed", "重放值"),
     # standing controls
-    "controls": ("Standing controls", "常设对照"),
+    "controls": ("Controls", "常设对照"),
     "controls_title": ("What each part of the decision is worth", "决策各环节的价值"),
     "controls_lead": (
         "A campaign that always runs gives one customer in twenty the decision without a part of it. "

@@ -117,6 +117,7 @@ SCIENCE = {
     "plot_against_popularity": ("NDCG@5 against popularity", "与热门排序的 NDCG@5 之差"),
     "plot_exposure": ("How evenly lists show the offers", "推荐曝光的均衡程度"),
     "plot_parity": ("Fold-in and full refit", "即时折叠与完整重训"),
+    "plot_reliability": ("Predicted against observed acceptance", "预测与实际接受率"),
     "plot_search": ("The search for settings", "超参数搜索"),
     "lineage": ("Where it comes from", "来源"),
     "content_hash": ("Content hash", "内容哈希"),
