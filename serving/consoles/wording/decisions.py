@@ -9,7 +9,7 @@ DECISIONS = {
     "find_decision": ("Decision or customer id", "推荐编号或客户号"),
     "find": ("Find", "查找"),
     "latest": ("Latest", "最新"),
-    "latest_decisions": ("Latest", "最新推荐"),
+    "latest_decisions": ("Latest, in UTC", "最新推荐（UTC）"),
     "decisions_of": ("Customer {customer}", "客户 {customer}"),
     "decisions_none": ("No decision has been made yet", "尚无推荐记录"),
     "decisions_none_more": ("Each contact makes one; the newest stand on top.", "每次联系都会产生推荐，最新的在最前。"),
@@ -19,7 +19,6 @@ DECISIONS = {
         "请输入完整的推荐编号（d-…）或客户号。",
     ),
     "made_at": ("Made (UTC)", "时间（UTC）"),
-    "suggested_offers": ("Suggested", "推荐内容"),
     "model": ("Model", "模型"),
     "no_offer_made": ("No offer was made", "未作推荐"),
     "no_offer_made_more": (

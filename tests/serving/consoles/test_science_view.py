@@ -52,7 +52,7 @@ def an_offer(**contributions: float) -> OfferBody:
     known = dict.fromkeys(("relevance", "net_value", "priority", "selection_probability"), 1.0)
     texts = dict.fromkeys(("offer_id", "title", "kind", "family", "talk_track", "disclosure"), "card")
     propensity = 1 / (1 + exp(-total))
-    return OfferBody(position=1, terms={}, propensity=propensity, reasons=reasons, **known, **texts)  # type: ignore[arg-type]
+    return OfferBody(position=1, terms={}, propensity=propensity, reasons=reasons, **known, **texts)
 
 
 def test_the_champion_and_the_one_before_stand_first_then_the_newest() -> None:
