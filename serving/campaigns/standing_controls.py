@@ -80,7 +80,7 @@ def _price(arm: str, part: str, result: Mapping[str, Any] | None) -> Price:
     effect = result["absolute"] or {}
     valid = effect.get("always_valid") or {}
     bounds = (effect.get("estimate"), valid.get("high"), valid.get("low"))
-    worth, low, high = (None if value is None else -value for value in bounds)
+    worth, low, high = (None if value is None else 0.0 - value for value in bounds)
     return Price(arm, part, result["n"].get(arm, 0), worth, low, high, result["mean"].get(result["control"]))
 
 

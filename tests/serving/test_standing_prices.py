@@ -1,20 +1,23 @@
 """What each part of the decision is worth: the ready plan, which campaign it is, and its effects turned round."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
-from serving.campaigns import standing_controls
 from serving.campaigns.standing_controls import PLAN, Price, find_controls, prices
+from tests.builders import NOW
 from tests.serving.test_campaign_decisions import services_of
+from tests.serving.test_campaign_results import set_clock
+from tests.serving.test_contacts import answer, offered, open_contact
 from tests.serving.test_standing_controls import a_plan
 
 
 def drafted(api: TestClient, plan: Any) -> str:
-    answer = api.post("/v1/campaigns", json=plan, headers={"nbo-actor": "mei"})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["campaign_id"])
+    saved = api.post("/v1/campaigns", json=plan, headers={"nbo-actor": "mei"})
+    assert saved.status_code == 201, saved.text
+    return str(saved.json()["campaign_id"])
 
 
 def started(api: TestClient, plan: Any) -> str:
@@ -63,19 +66,26 @@ def test_the_api_gives_the_plan_then_the_campaign_and_its_parts(api: TestClient)
     assert [one["reading"] for one in after["parts"]] == ["too_early"] * 5
 
 
-def test_a_part_is_worth_minus_the_effect_of_the_arm_without_it(
-    api: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    started(api, PLAN)
-    saved = find_controls(services_of(api))
-    assert saved is not None
-    effect = {"estimate": -12.0, "always_valid": {"low": -20.0, "high": -4.0}}
-    measured = {"name": "value", "arm": "nothing", "control": "as_decided", "absolute": effect}
-    document = {"metrics": [{**measured, "n": {"nothing": 80}, "mean": {"as_decided": 40.0}}]}
-    monkeypatch.setattr(standing_controls, "results", lambda *_: document)
-    found = prices(services_of(api), saved, "en")[0][0]
-    assert found == Price("nothing", "nothing", 80, 12.0, 4.0, 20.0, 40.0)
-    assert found.reading == "earns"
+def test_a_part_is_worth_minus_the_effect_of_the_arm_without_it(api: TestClient) -> None:
+    set_clock(api, NOW)
+    arms = [{"name": "as_decided", "weight": 1, "control": True}, {**PLAN["arms"][1], "weight": 1}]
+    campaign_id = started(api, {**PLAN, "arms": arms, "maturity_days": 0, "planned_units": 200})
+    for number in range(80):
+        decision = open_contact(api, customer_id=f"u{number}", agent_id=f"a{number % 5}")["decision"]
+        said = "accepted" if number % 3 else "declined"
+        if offered(decision):
+            assert answer(api, decision, offered(decision)[0], said, key=f"u{number}").status_code == 201
+    set_clock(api, NOW + timedelta(days=8))
+    effects = api.get(f"/v1/campaigns/{campaign_id}/results").json()["metrics"]
+    effect = next(one["absolute"] for one in effects if one["name"] == "value")
+    (found,) = api.get("/v1/campaigns/standing-controls").json()["parts"]
+    assert found["worth"] == -effect["estimate"] > 0
+    assert (found["low"], found["high"]) == (-effect["always_valid"]["high"], -effect["always_valid"]["low"])
+    assert found["low"] < found["worth"] < found["high"]
+    assert found["reading"] == "earns"
+    page = api.get("/science/controls").text
+    assert "Net margin a customer" in page
+    assert "earns" in page
 
 
 @pytest.mark.parametrize(
