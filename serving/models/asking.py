@@ -1,6 +1,7 @@
 """Questions to the model registry end in time: nobody waits for one that hangs, and one that is away is said to be."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -10,9 +11,13 @@ import structlog
 from recsys.domain.errors import NboError, RegistryUnavailable
 from serving.wiring import Services
 
-WITHIN_SECONDS = 3.0
+WITHIN_SECONDS = 2.0
+REST_SECONDS = 4.0
+"""How long nobody asks a registry again that did not answer in time."""
+
 _AT_ONCE = 4
 _slots = threading.BoundedSemaphore(_AT_ONCE)
+_asked_again_at: dict[str, float] = {}
 logger = structlog.get_logger()
 Found = TypeVar("Found")
 
@@ -23,8 +28,8 @@ def in_time(services: Services, ask: Callable[[], Found], within: float | None =
     It runs in a thread of its own, after the champion's first look: MLflow, which takes seconds to import and retries
     for minutes, is there by then or it is not asked for.
     """
-    limit = WITHIN_SECONDS if within is None else within
-    if not _slots.acquire(timeout=limit):
+    limit, registry = WITHIN_SECONDS if within is None else within, services.settings.tracking_uri
+    if time.monotonic() < _asked_again_at.get(registry, 0.0) or not _slots.acquire(timeout=limit):
         raise RegistryUnavailable
     found: Future[Found] = Future()
 
@@ -43,5 +48,7 @@ def in_time(services: Services, ask: Callable[[], Found], within: float | None =
     except NboError:
         raise
     except Exception as error:
+        if not found.done():
+            _asked_again_at[registry] = time.monotonic() + REST_SECONDS
         logger.warning("registry_unavailable", error=type(error).__name__, reason=str(error)[:300])
         raise RegistryUnavailable from error
