@@ -3,43 +3,68 @@
 They are coroutines although they wait for nothing: each plain function would cost a request a change of threads.
 """
 
-from collections.abc import Awaitable, Callable
-from enum import StrEnum
+import base64
 from typing import Annotated
 
+import anyio.to_thread
 from fastapi import Depends, Request
 
+from recsys.domain.errors import NotPermitted, NotSignedIn
+from recsys.domain.role import Role as Role
+from serving.access import EVERYONE, SESSION_COOKIE, Person
 from serving.live_hub import LiveHub
 from serving.wiring import Services
 
-DEMO_ACTOR = "demo"
 LONGEST_ACTOR = 100
 
 
-class Role(StrEnum):
-    """Who may do what; see docs/settings.md."""
+class allow:
+    """Declare who may call a route: whoever has one of `roles`."""
 
-    AGENT = "agent"
-    MARKETER = "marketer"
-    SCIENTIST = "scientist"
-    APPROVER = "approver"
-    AUDITOR = "auditor"
-    SERVICE = "service"
+    def __init__(self, *roles: Role) -> None:
+        self.roles = frozenset(roles)
+
+    async def __call__(self, request: Request) -> None:
+        """Raise `NotSignedIn` for nobody, `NotPermitted` for somebody with other roles."""
+        asking = await person(request)
+        if not asking.roles & self.roles:
+            raise NotPermitted
 
 
-def allow(*roles: Role) -> Callable[[Request], Awaitable[None]]:
-    """Declare who may call a route. With NBO_AUTH=demo, the only mode so far, everyone has every role."""
+async def person(request: Request) -> Person:
+    """Return who asks; raises `NotSignedIn`."""
+    found: Person | None = getattr(request.state, "person", None)
+    if found is None:
+        access = (await services(request)).access
+        session, authorization = request.cookies.get(SESSION_COOKIE), request.headers.get("authorization")
+        if access.is_demo and session is None:
+            found = EVERYONE
+        else:
+            found = await anyio.to_thread.run_sync(access.person, session, _basic(authorization))
+        if found is None:
+            raise NotSignedIn
+        request.state.person = found
+    return found
 
-    async def check(request: Request) -> None:
-        request.state.roles = roles
 
-    return check
+def _basic(authorization: str | None) -> tuple[str, str] | None:
+    """Return name and password of an Authorization header, or None where it has none that can be read."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return name, password
 
 
 async def actor(request: Request) -> str:
-    """Return who acts, for audits: the header Nbo-Actor, which nothing proves yet, or the demo service."""
+    """Return who acts, for audits: whoever is signed in; for the demo's everyone the header Nbo-Actor, unproven."""
+    asking = await person(request)
     name = request.headers.get("nbo-actor", "").strip()
-    return name if 0 < len(name) <= LONGEST_ACTOR and name.isprintable() else DEMO_ACTOR
+    is_named = asking is EVERYONE and 0 < len(name) <= LONGEST_ACTOR and name.isprintable()
+    return name if is_named else asking.name
 
 
 async def services(request: Request) -> Services:

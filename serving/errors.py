@@ -18,6 +18,8 @@ STATUS_BY_ERROR: dict[type[errors.NboError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NotSignedIn: HTTPStatus.UNAUTHORIZED,
+    errors.Refused: HTTPStatus.FORBIDDEN,
     errors.NboError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """An error is answered as its nearest ancestor in this table."""
@@ -51,7 +53,10 @@ def problem_of(error: errors.NboError) -> Response:
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}
     retry_after = 1 if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(status, _name(type(error)), str(error), more, retry_after)
+    response = problem(status, _name(type(error)), str(error), more, retry_after)
+    if status is HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Basic realm="nbo", charset="UTF-8"'
+    return response
 
 
 def install(app: FastAPI) -> None:

@@ -1,6 +1,7 @@
 """Builds the parts of the service from the settings, once, and closes them."""
 
 import gc
+import sys
 import threading
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -12,6 +13,7 @@ from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.policy import Policy
 from recsys.storage.database import Database, open_database
+from serving.access import Access
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
@@ -105,6 +107,7 @@ class Services:
     propensity: PropensityInService
     features: FeaturesInService
     archive: Archive
+    access: Access
     policy: PolicyInService = field(default_factory=PolicyInService)
     campaigns: CampaignsInService = field(default_factory=CampaignsInService)
     clock: Clock = system_clock
@@ -140,6 +143,8 @@ class Services:
 
 def build_services(settings: Settings) -> Services:
     """Open the event log (migrated to the newest schema) and prepare the other parts."""
+    # Standard output belongs to what a command answers.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     settings.home.mkdir(parents=True, exist_ok=True)
     database = open_database(settings.event_log_url)
     database.upgrade()
@@ -156,4 +161,5 @@ def build_services(settings: Settings) -> Services:
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings),
         archive=Archive(settings),
+        access=Access(settings, database),
     )

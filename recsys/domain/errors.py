@@ -2,12 +2,14 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-│                   CampaignNotFound
+│                   CampaignNotFound AccountNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
 │                   CampaignInvalid AnalysisInvalid SettingsInvalid
 ├── Conflict        OfferNotAllowed ContactClosed ContactTaken IdempotencyKeyReused NotPromotable NotReplayable
 │                   CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
-│                   CampaignNotLaunched SplitCheckFailed
+│                   CampaignNotLaunched SplitCheckFailed AccountExists
+├── NotSignedIn
+├── Refused         NotPermitted
 └── Unavailable     StoreUnavailable FeaturesUnavailable RegistryUnavailable BundleRefused NoChampion
 """
 
@@ -32,6 +34,24 @@ class Conflict(NboError):
 
 class Unavailable(NboError):
     """A part the request needs cannot be reached or used now."""
+
+
+class NotSignedIn(NboError):
+    """Nobody known asks: no session, one that has ended, or a wrong name or password."""
+
+    def __init__(self) -> None:
+        super().__init__("Sign in first: name and password are not known, or the session has ended.")
+
+
+class Refused(NboError):
+    """Whoever asks may not have or do this."""
+
+
+class NotPermitted(Refused):
+    """Somebody asks for what none of their roles may do."""
+
+    def __init__(self) -> None:
+        super().__init__("Your role does not allow this; sign in as somebody whose role does.")
 
 
 class CustomerNotFound(NotFound):
@@ -68,6 +88,12 @@ class CampaignNotFound(NotFound):
     def __init__(self, campaign_id: str) -> None:
         self.campaign_id = campaign_id
         super().__init__("No such campaign; see GET /v1/campaigns.")
+
+
+class AccountNotFound(NotFound):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"There is no account {name}; see `nbo accounts list`.")
 
 
 class RuleError(InvalidInput):
@@ -197,6 +223,12 @@ class CampaignsOverlap(Conflict):
     def __init__(self, campaign_id: str, layer: str) -> None:
         self.campaign_id, self.layer = campaign_id, layer
         super().__init__(f"Campaign {campaign_id} has some of the same slots of the layer; choose others or stop it.")
+
+
+class AccountExists(Conflict):
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"There is an account {name} already; `nbo accounts remove {name}` first.")
 
 
 class NeedsSecondPerson(Conflict):

@@ -2,6 +2,7 @@
 
 from sqlalchemy import func, select
 
+from recsys.storage.account_log import AccountLog
 from recsys.storage.audience_log import AudienceLog
 from recsys.storage.baseline_log import BaselineLog
 from recsys.storage.campaign_log import CampaignLog
@@ -14,6 +15,7 @@ from recsys.storage.schema import metadata
 
 
 class EventLog(
+    AccountLog,
     CustomerLog,
     ContactLog,
     DecisionSamples,

@@ -8,7 +8,8 @@ import orjson
 from sqlalchemy import BindParameter, Connection, bindparam, select, text, update
 
 from recsys.storage.import_rows import CONSENT_COLUMNS
-from recsys.storage.schema import UtcDateTime, customers
+from recsys.storage.moments import UtcDateTime
+from recsys.storage.schema import customers
 from recsys.storage.staging import BATCH, staged_customers
 
 CREATED = "created"

@@ -1,14 +1,10 @@
 """The tables of the event log, the same on SQLite and PostgreSQL."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
     Date,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -17,33 +13,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
 from recsys.domain.campaign_unit import COUNTS, STAGES
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC to the microsecond; refuses a datetime without a zone, returns aware ones."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("A datetime without a zone cannot be stored; give it one, such as UTC.")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
+from recsys.storage.moments import UtcDateTime
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -216,6 +191,15 @@ exposures = Table(
     Column("offer_id", String, primary_key=True),
     Column("stage", String, primary_key=True, comment="seen or pitched"),
     Column("exposed_at", UtcDateTime, nullable=False, comment="for the first time"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("password_hash", String, nullable=False, comment="argon2id"),
+    Column("roles", Text, nullable=False, comment="JSON array"),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 campaigns = Table(

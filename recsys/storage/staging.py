@@ -7,7 +7,7 @@ from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, St
 
 from recsys.domain.errors import StoreUnavailable
 from recsys.storage.batching import in_batches
-from recsys.storage.schema import UtcDateTime
+from recsys.storage.moments import UtcDateTime
 from recsys.storage.table_files import Reject
 
 BATCH = 10_000

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,7 +55,8 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     from recsys.domain.clock import system_clock
     from recsys.simulator.import_directory import write_import_directory
     from recsys.simulator.world import World
-    from serving.cli.bank import build_bank
+    from serving.cli.bank import build_bank, fill_features
+    from serving.cli.lived_weeks import first_day, live_through
     from serving.embedded_redis import redis_of
 
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -72,16 +74,30 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     began = time.monotonic()
     # An interrupted build must draw the same rows again, so its moment is kept from the first try.
     now = datetime.fromisoformat(known["now"]) if known else system_clock()
-    file.write_text(json.dumps({**wanted, "now": now.isoformat()}))
-    directory = settings.home / "import"
+    kept = {**wanted, "now": now.isoformat()}
+    _keep(file, {**known, **kept})
+
+    def keep(days_lived: int) -> None:
+        _keep(file, kept | {"days_lived": days_lived})
+
     with progress_bar() as progress, redis_of(settings) as redis_url:
         progress("draw the bank", 0, None)
-        world = World.build(wanted["customers"], wanted["months"], wanted["seed"], now)
-        rows = write_import_directory(world, directory, progress)
-        built = build_bank(settings, directory, redis_url, wanted["seed"], progress)
-    summary = {"bank": {**wanted, **rows}, **built, "seconds": round(time.monotonic() - began, 1)}
-    file.write_text(json.dumps({**wanted, "now": now.isoformat(), "summary": summary}, default=str))
+        world = World.build(wanted["customers"], wanted["months"], wanted["seed"], first_day(now))
+        rows = write_import_directory(world, settings.home / "import", progress)
+        built = build_bank(settings, settings.home / "import", redis_url, wanted["seed"], progress)
+        lived = live_through(settings, redis_url, world, known.get("days_lived", 0), keep, progress)
+        features = fill_features(settings, redis_url, progress)
+    summary = {"bank": {**wanted, **rows}, **built, "features": features, "lived": lived}
+    summary["seconds"] = round(time.monotonic() - began, 1)
+    _keep(file, kept | {"summary": summary})
     return summary
+
+
+def _keep(file: Path, document: dict[str, Any]) -> None:
+    """Write the demo's notes whole or not at all."""
+    beside = file.with_suffix(".new")
+    beside.write_text(json.dumps(document, default=str))
+    beside.replace(file)
 
 
 @contextmanager
@@ -117,7 +133,7 @@ def simulated_centre(url: str) -> Iterator[None]:
 
 
 def _lines(summary: dict[str, Any], addresses: dict[str, str]) -> str:
-    bank, features, training = summary["bank"], summary["features"], summary["training"]
+    bank, features, training, lived = (summary[part] for part in ("bank", "features", "training", "lived"))
     lines = [
         f"customers   {bank['customers']:,} with {bank['interactions']:,} interactions and {bank['contacts']:,} "
         f"contacts over {bank['months']} months, {bank['offers']} offers",
@@ -130,11 +146,12 @@ def _lines(summary: dict[str, Any], addresses: dict[str, str]) -> str:
         lines.append("            no model is clearly better than popularity")
     promoted = "promoted" if training["promoted"] else "is champion"
     lines.append(f"model       {training['champion']} ({training['best']}) {promoted}")
+    lines.append(f"campaigns   {lived['campaigns']}, over three weeks and {lived['contacts']:,} contacts of their own")
     lines.append(f"took        {summary['seconds']} s")
     lines += [f"{page:<11} {address}" for page, address in addresses.items()]
     if addresses:
         lines.append(
-            "sign-in     none: the demo listens on this machine only and gives everyone every role; Ctrl-C ends it"
+            "sign-in     none needed: this machine only, every role; /sign-in offers a person of each; Ctrl-C ends it"
         )
     return "\n".join(lines)
 

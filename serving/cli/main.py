@@ -8,6 +8,7 @@ import typer
 
 from recsys.domain.errors import NboError
 from serving.cli import (
+    account_commands,
     backtest_commands,
     bench_commands,
     decision_policy_commands,
@@ -35,6 +36,11 @@ BENCHES: dict[str, object] = {
     "rules": bench_commands.rules,
     "what-if": bench_commands.what_if,
     "readout": bench_commands.readout,
+}
+ACCOUNTS: dict[str, object] = {
+    "add": account_commands.add,
+    "list": account_commands.list_accounts,
+    "remove": account_commands.remove,
 }
 EXPERIMENTS: dict[str, object] = {
     "analyse": experiment_commands.analyse,
@@ -78,6 +84,7 @@ def build() -> typer.Typer:
         "replay": replay_commands.replay,
     }))  # fmt: skip
     app.add_typer(_group("customer", "One customer.", {"show": record_commands.show_customer}))
+    app.add_typer(_group("accounts", "Who may sign in.", ACCOUNTS))
     app.add_typer(_group("bench", "Measurements.", BENCHES))
     app.command("doctor")(serve_commands.doctor)
     return app

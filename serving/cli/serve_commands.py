@@ -56,10 +56,10 @@ def run_server(settings: "Settings", host: str, port: int, workers: int) -> None
 
 
 def check_exposure(settings: "Settings", host: str) -> None:
-    """Refuse to serve without sign-in anywhere but on this machine, and modes that do not exist yet."""
-    if settings.auth != "demo":
-        raise SettingsInvalid(f"NBO_AUTH={settings.auth} is not built yet; only demo is, on this machine alone.")
-    if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
+    """Refuse to serve without sign-in anywhere but on this machine, and the mode that does not exist yet."""
+    if settings.auth == "oidc":
+        raise SettingsInvalid("NBO_AUTH=oidc is not built yet; local has accounts of its own (`nbo accounts add`).")
+    if settings.auth == "demo" and host != "localhost" and not ipaddress.ip_address(host).is_loopback:
         raise SettingsInvalid("NBO_AUTH=demo has no sign-in, so it listens on 127.0.0.1 only.")
 
 

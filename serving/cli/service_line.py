@@ -74,7 +74,7 @@ class ServiceLine:
         answer = await self._client.request(method, path, json=body, headers=headers)
         self._milliseconds.append(1000 * (perf_counter() - started))
         if answer.is_success:
-            return answer.json()
+            return answer.json() if answer.content else {}
         self._errors[str(answer.status_code)] += 1
         return None
 

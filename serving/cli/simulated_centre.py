@@ -10,24 +10,17 @@ from uuid import uuid4
 
 import numpy as np
 
-from recsys.domain.contact import ContactEventType
 from recsys.domain.errors import Unavailable
 from recsys.domain.outcome import Answer
 from recsys.simulator.visit import Moment, Visit
 from recsys.simulator.world import World
 from serving.cli.output import Progress
 from serving.cli.service_line import Gone, ServiceLine
+from serving.cli.simulated_agent import CARDS, HEARD_SHARE, Generator, an_agent, event, exposures, opening, pitches
 
-Generator = np.random.Generator
-
-AGENTS = 40
 PACE = 0.1
 """Simulated agents hold a contact in a tenth of the time that a human needs."""
 HUMAN_PACE = 1.0
-HEARD_SHARE = 0.6
-"""Share of the contacts in which a recogniser listens, so that intents and moods arrive as events."""
-PITCH_CHANCES = (0.85, 0.4)
-"""How likely an agent is to bring up the first and, after a no, the second offer."""
 LOOK_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 CONTACTS_AT_ONCE = 200
@@ -126,39 +119,30 @@ class _Centre:
         """Hold one contact as a simulated agent does: listen, pitch, record, close."""
         rng = self._generator()
         visit = self.world.visitor(rng)
-        opened = await self._open(visit, f"A{rng.integers(1, AGENTS + 1):03d}")
+        opened = await self._open(visit, an_agent(rng))
         if opened is None:
             return
         contact_id, decision, sentiment = opened["contact"]["contact_id"], opened["decision"], visit.sentiment
         if rng.random() < HEARD_SHARE:
             for moment in visit.moments:
                 await self._pause(moment.after_seconds * PACE)
-                decision = await self.line.call("POST", *_event(contact_id, moment)) or decision
+                decision = await self._tell(contact_id, moment) or decision
                 sentiment = moment.sentiment if moment.sentiment is not None else sentiment
         await self._pitch(visit, decision, sentiment, rng)
         await self._pause(rng.exponential(5 * PACE))
         await self._close(contact_id, self.world.csat(sentiment, rng))
 
     async def _pitch(self, visit: Visit, decision: dict[str, Any], sentiment: float, rng: Generator) -> None:
-        for offer, chance in zip(decision["offers"], PITCH_CHANCES, strict=False):
+        for seen in exposures(decision, "seen", decision["offers"][:CARDS]):
+            await self.line.call("POST", "/v1/exposures", seen, again=True)
+        for pitch in pitches(self.world, visit, decision, sentiment, rng):
             await self._pause(rng.exponential(10 * PACE))
-            answer, reason = Answer.NOT_PITCHED, None
-            is_pitched = rng.random() < chance
-            if not is_pitched and offer["position"] > 1:
-                return
-            if is_pitched:
-                answer, reason = self.world.answer(visit.customer_id, offer["offer_id"], sentiment, rng)
-            body = {
-                "decision_id": decision["decision_id"],
-                "offer_id": offer["offer_id"],
-                "answer": answer.value,
-                "reason": reason,
-                "disclosure_read": answer is Answer.ACCEPTED and bool(offer.get("disclosure")),
-            }
-            if await self.line.call("POST", "/v1/outcomes", body, key=f"traffic-{uuid4()}") is not None:
-                self.answers[answer] += 1
-            if answer is Answer.ACCEPTED:
-                return
+            if pitch.is_pitched:
+                for pitched in exposures(decision, "pitched", [pitch.offer]):
+                    await self.line.call("POST", "/v1/exposures", pitched, again=True)
+            outcome = pitch.outcome(decision)
+            if await self.line.call("POST", "/v1/outcomes", outcome, key=f"traffic-{uuid4()}") is not None:
+                self.answers[pitch.answer] += 1
 
     async def _keep_one_waiting(self) -> None:
         """Keep one contact in the queue, whatever becomes of those before."""
@@ -195,23 +179,19 @@ class _Centre:
         """Say what the visitor says, at a human pace, until the contact is closed; the human records the answers."""
         for moment in visit.moments:
             await self._pause(moment.after_seconds * HUMAN_PACE)
-            if self.stop.is_set() or await self.line.call("POST", *_event(contact_id, moment)) is None:
+            if self.stop.is_set() or await self._tell(contact_id, moment) is None:
                 return
 
     async def _open(self, visit: Visit, agent_id: str | None) -> dict[str, Any] | None:
-        body = {
-            "customer_id": visit.customer_id,
-            "channel": visit.channel.value,
-            "direction": visit.direction.value,
-            "agent_id": agent_id,
-            "reason": visit.reason,
-            "sentiment": visit.sentiment,
-        }
+        body = opening(visit, agent_id)
         opened: dict[str, Any] | None = await self.line.call("POST", "/v1/contacts", body)
         if opened is not None:
             self.contacts += 1
             self.progress("simulated contacts", self.contacts, None)
         return opened
+
+    async def _tell(self, contact_id: str, moment: Moment) -> Any:
+        return await self.line.call("POST", f"/v1/contacts/{contact_id}/events", event(moment))
 
     async def _close(self, contact_id: str, csat: int | None) -> None:
         await self.line.call("POST", f"/v1/contacts/{contact_id}/close", {"csat": csat}, again=True)
@@ -234,15 +214,3 @@ class _Centre:
 
     def _generator(self) -> Generator:
         return np.random.default_rng(self._chance.spawn(1)[0])
-
-
-def _event(contact_id: str, moment: Moment) -> tuple[str, dict[str, Any]]:
-    """Return the path and the body that tell the service what became known."""
-    body: dict[str, Any] = {"type": moment.type.value}
-    if moment.type is ContactEventType.INTENT:
-        body |= {"intent": moment.intent, "confidence": moment.confidence}
-    elif moment.type is ContactEventType.SENTIMENT:
-        body["sentiment"] = moment.sentiment
-    else:
-        body["text"] = moment.text
-    return f"/v1/contacts/{contact_id}/events", body

@@ -11,10 +11,8 @@ from serving.consoles.page import answer, render
 from serving.contacts.dependencies import Contacts
 from serving.contacts.service import ContactService
 from serving.contacts.views import as_object
-from serving.dependencies import Language, ServicesOf
+from serving.dependencies import Actor, Language, ServicesOf
 from serving.wiring import Services
-
-DEMO_AGENT = "demo-agent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +31,7 @@ class Desk:
     contacts: ContactService
     services: Services
     language: str
-
-    @property
-    def agent_id(self) -> str:
-        """Who sits here; with NBO_AUTH=demo everyone is the same agent."""
-        return DEMO_AGENT
+    agent_id: str
 
     def show_queue(self, template: str, notice: str | None = None) -> Response:
         """Return who waits and whom this agent serves."""
@@ -65,9 +59,9 @@ class Desk:
         }
 
 
-async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language) -> Desk:
-    """Return the desk of this request."""
-    return Desk(request, contacts, services, language)
+async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language, agent: Actor) -> Desk:
+    """Return the desk of this request, at which whoever is signed in sits."""
+    return Desk(request, contacts, services, language, agent)
 
 
 AtDesk = Annotated[Desk, Depends(desk)]

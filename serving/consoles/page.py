@@ -11,10 +11,17 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.domain.clock import system_clock
+from serving.access import Person
 from serving.consoles import agent_view, charts, formats, science_view
 from serving.consoles.wording import speaker
-from serving.dependencies import language_of
+from serving.dependencies import Role, language_of
 
+CONSOLES = {
+    "agent": frozenset({Role.AGENT}),
+    "marketing": frozenset({Role.MARKETER, Role.APPROVER, Role.AUDITOR}),
+    "science": frozenset({Role.SCIENTIST, Role.APPROVER, Role.AUDITOR}),
+}
+"""Which roles see which console."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
@@ -40,8 +47,20 @@ def answer(
 def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
     """Return the template as HTML; it sees `say`, `language`, `now` and the formatting functions."""
     language = language_of(request)
-    context = {"language": language, "say": speaker(language), "now": system_clock(), "path": request.url.path}
+    context = {
+        "language": language,
+        "say": speaker(language),
+        "now": system_clock(),
+        "path": request.url.path,
+        "person": getattr(request.state, "person", None),
+        "is_demo": request.app.state.services.access.is_demo,
+    }
     return _environment().get_template(template).render({**context, **values})
+
+
+def consoles_of(asking: Person | None) -> list[str]:
+    """Return the consoles that somebody may see."""
+    return [name for name, roles in CONSOLES.items() if asking and asking.roles & roles]
 
 
 @cache
@@ -54,5 +73,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(formats=formats, view_of=agent_view, charts=charts, science=science_view)
+    environment.globals.update(
+        formats=formats, view_of=agent_view, charts=charts, science=science_view, consoles_of=consoles_of
+    )
     return environment

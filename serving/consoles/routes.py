@@ -7,18 +7,24 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
-from serving.consoles import agent_routes, catalogue_routes, science_routes
+from serving.consoles import (
+    agent_routes,
+    catalogue_routes,
+    science_controls,
+    science_decisions,
+    science_monitoring,
+    science_routes,
+    sign_in_routes,
+)
 
 router = APIRouter(include_in_schema=False)
 router.include_router(agent_routes.router)
 router.include_router(catalogue_routes.router)
 router.include_router(science_routes.router)
-
-
-@router.get("/")
-def start() -> RedirectResponse:
-    """Go to the agent console."""
-    return RedirectResponse("/agent")
+router.include_router(science_monitoring.router)
+router.include_router(science_decisions.router)
+router.include_router(science_controls.router)
+router.include_router(sign_in_routes.router)
 
 
 @router.get("/marketing")

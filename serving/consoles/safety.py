@@ -3,13 +3,14 @@
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from fastapi import HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
-from recsys.domain.errors import NboError
+from recsys.domain.errors import NboError, NotPermitted, NotSignedIn
 from serving.consoles.page import answer
 from serving.consoles.wording import speaker
 from serving.dependencies import language_of
@@ -36,6 +37,10 @@ class PageRoute(APIRoute):
         async def handle_as_page(request: Request) -> Response:
             try:
                 return await handle(request)
+            except NotSignedIn:
+                return sign_in_first(request)
+            except NotPermitted:
+                return problem_page(request, HTTPStatus.FORBIDDEN, ("not_permitted", "not_permitted_more"))
             except NboError as error:
                 return problem_page(request, status_of(type(error)))
             except RequestValidationError:
@@ -46,10 +51,18 @@ class PageRoute(APIRoute):
         return handle_as_page
 
 
-def problem_page(request: Request, status: HTTPStatus) -> Response:
-    """Return the page that says what went wrong and what to do next."""
+def sign_in_first(request: Request) -> Response:
+    """Send a browser to the sign-in page, from which it comes back here; a fragment's page as a whole."""
+    address = f"/sign-in?next={quote(request.url.path)}"
+    if "hx-request" in request.headers:
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
+    return RedirectResponse(address if request.method == "GET" else "/sign-in", HTTPStatus.SEE_OTHER)
+
+
+def problem_page(request: Request, status: HTTPStatus, texts: tuple[str, str] | None = None) -> Response:
+    """Return the page that says what went wrong and what to do next: in `texts`, else by the status."""
     say = speaker(language_of(request))
-    heading, detail = {
+    heading, detail = texts or {
         HTTPStatus.NOT_FOUND: ("not_found", "not_found_more"),
         HTTPStatus.SERVICE_UNAVAILABLE: ("unavailable", "unavailable_more"),
         HTTPStatus.FORBIDDEN: ("problem", "refused_origin"),

@@ -16,7 +16,7 @@ from serving.consoles.wording import Say, speaker
 from serving.dependencies import Actor, Language, Role, ServicesOf, allow
 from serving.wiring import Services
 
-router = APIRouter(prefix="/controls", route_class=PageRoute, dependencies=[Depends(same_origin)])
+router = APIRouter(prefix="/science/controls", route_class=PageRoute, dependencies=[Depends(same_origin)])
 
 
 @router.get("", dependencies=[Depends(allow(Role.SCIENTIST, Role.MARKETER, Role.APPROVER, Role.AUDITOR))])

@@ -21,7 +21,7 @@ LISTED = 25
 Search = Annotated[str, Query(max_length=200)]
 
 router = APIRouter(
-    prefix="/decisions",
+    prefix="/science/decisions",
     route_class=PageRoute,
     dependencies=[Depends(allow(Role.SCIENTIST, Role.AUDITOR)), Depends(same_origin)],
 )

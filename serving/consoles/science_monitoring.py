@@ -17,7 +17,7 @@ SIGNALS_SHOWN = 12
 _FORMATS = {"week": "%Y-%m-%d", "day": "%Y-%m-%d", "hour": "%m-%d %H:%M"}
 
 router = APIRouter(
-    prefix="/monitoring",
+    prefix="/science/monitoring",
     route_class=PageRoute,
     dependencies=[Depends(allow(Role.SCIENTIST, Role.APPROVER, Role.AUDITOR))],
 )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from recsys.domain.errors import BundleRefused, NoChampion, NotPromotable, RegistryUnavailable
-from serving.consoles import science_controls, science_decisions, science_monitoring, science_view
+from serving.consoles import science_view
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
 from serving.dependencies import Actor, Role, ServicesOf, allow
@@ -112,8 +112,3 @@ def _frame(services: Services) -> dict[str, Any]:
         "mlflow": science_view.mlflow_address(settings),
         "mlflow_command": f"mlflow ui --backend-store-uri {settings.tracking_uri}",
     }
-
-
-router.include_router(science_monitoring.router)
-router.include_router(science_decisions.router)
-router.include_router(science_controls.router)

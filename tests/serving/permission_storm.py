@@ -20,6 +20,7 @@ from recsys.rules import BUILT_IN, ValueType
 from recsys.storage import schema
 from recsys.storage.database import open_database
 from recsys.storage.event_log import EventLog
+from serving.access import Access
 from serving.archive import Archive
 from serving.champion import ChampionInService, PropensityInService
 from serving.contacts.schemas import AnswerRequest, CloseContact, HandOff, NewContactEvent, OpenContact
@@ -103,13 +104,15 @@ class Unheard(LiveHub):
 def services_of(path: Path, clock: Clock) -> Services:
     """Return the parts of a service over the SQLite file at `path`, with neither a model nor features."""
     settings = Settings(home=path.parent / "home", database_url=f"sqlite:///{path}")
+    database = open_database(settings.event_log_url)
     return Services(
         settings=settings,
-        database=open_database(settings.event_log_url),
+        database=database,
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         archive=Archive(settings),
+        access=Access(settings, database),
         features=FeaturesInService(settings),
         clock=clock,
     )

@@ -11,6 +11,7 @@ FRAME = {
     "skip": ("Skip to content", "跳到主要内容"),
     "theme": ("Light or dark", "浅色或深色"),
     "other_language": ("中文", "English"),
+    "back_to_start": ("Back to the start", "返回首页"),
     "close": ("Close", "关闭"),
     "cancel": ("Cancel", "取消"),
     "unknown": ("not known", "未知"),

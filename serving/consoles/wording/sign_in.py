@@ -1,3 +1,30 @@
 """Texts of signing in."""
 
-SIGN_IN: dict[str, tuple[str, str]] = {}
+SIGN_IN: dict[str, tuple[str, str]] = {
+    "sign_in": ("Sign in", "登录"),
+    "signed_in_as": ("You are signed in as {name}.", "您已登录为 {name}。"),
+    "sign_out": ("Sign out", "退出登录"),
+    "switch_person": ("Change who you are", "切换身份"),
+    "everyone": ("Demo, every role", "演示（全部角色）"),
+    "as_everyone": ("Go on as everyone, with every role", "以全部角色继续"),
+    "demo_people_lead": (
+        "This demo runs on this machine only and needs no password. Choose who you are.",
+        "演示仅在本机运行，无需密码。请选择身份。",
+    ),
+    "sign_in_refused": ("Name or password is not right.", "用户名或密码不正确。"),
+    "account_name": ("Name", "用户名"),
+    "password": ("Password", "密码"),
+    "not_permitted": ("Your role does not see this", "您的角色无权查看"),
+    "not_permitted_more": ("Sign in as somebody whose role does.", "请以有权限的身份登录。"),
+    "role_agent": ("Agent", "坐席"),
+    "role_agent_may": ("serves customers", "服务客户"),
+    "role_marketer": ("Marketer", "营销经理"),
+    "role_marketer_may": ("plans campaigns, keeps the catalogue", "策划活动，维护产品目录"),
+    "role_scientist": ("Data scientist", "数据科学家"),
+    "role_scientist_may": ("watches models and decisions", "监控模型与决策"),
+    "role_approver": ("Approver", "审批人"),
+    "role_approver_may": ("launches campaigns, promotes models", "批准活动，上线模型"),
+    "role_auditor": ("Auditor", "审计员"),
+    "role_auditor_may": ("reads everything, changes nothing", "可查看全部，不可更改"),
+    "role_service": ("Program", "程序"),
+}

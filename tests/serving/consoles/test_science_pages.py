@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from serving.access import SESSION_COOKIE
 from serving.consoles.science_view import signed
 from serving.models import asking
 from serving.models.service import ModelService
@@ -90,6 +91,16 @@ def test_the_trainer_cannot_promote_their_own_version_and_the_dialog_says_so_bef
     page = science.get("/science", headers={"nbo-actor": "Linus"}).text
     assert "trained by Linus, approved by Linus" in page
     assert promote(science, versions[0], "Linus").status_code == 409
+
+
+def test_only_an_approver_is_offered_a_promotion(science: TestClient) -> None:
+    access = services_of(science).access
+    offered = {}
+    for name in ("sam", "ines"):
+        session = access.session_of(access.sign_in(name, ""))
+        page = science.get("/science", headers={"cookie": f"{SESSION_COOKIE}={session}"}).text
+        offered[name] = "data-open=" in page
+    assert offered == {"sam": False, "ines": True}
 
 
 def test_rolling_back_returns_to_the_champion_before_and_history_names_who_approved(

@@ -14,7 +14,7 @@ from serving.consoles.wording import PAGES, WORDING, speaker
 FOLDER = Path(consoles.__file__).parent
 SOURCES = [*FOLDER.glob("templates/*.html"), *FOLDER.glob("*.py")]
 COMPOSED = (
-    *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_"),
+    *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "role_"),
     *("card_", "plot_", "verdict_", "notice_", "score_", "share_", "part_", "without_", "reading_"),
     *("by_week", "by_day", "by_hour", "one_week", "one_day", "one_hour", "relevance_models_", "propensity_models_"),
 )
