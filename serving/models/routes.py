@@ -3,9 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
-from pydantic import Field
 
-from serving.contacts.schemas import Request
 from serving.dependencies import Actor, Role, ServicesOf, allow
 from serving.models.monitoring import monitor
 from serving.models.schemas import MonitoringBody
@@ -15,12 +13,6 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 _readers = [Depends(allow(Role.SCIENTIST, Role.APPROVER, Role.AUDITOR))]
 PlotName = Annotated[str, Path(pattern="^[a-z_]{1,40}$")]
-
-
-class Promotion(Request):
-    """Who approves the promotion; who asks for it unless somebody else is named."""
-
-    approver: Annotated[str, Field(min_length=1, max_length=100)] | None = None
 
 
 async def models(services: ServicesOf) -> ModelService:
@@ -57,9 +49,9 @@ def show_plot(version: str, name: PlotName, service: Models) -> Response:
 
 
 @router.post("/{version}/promote", dependencies=[Depends(allow(Role.APPROVER))])
-def promote(version: str, service: Models, actor: Actor, request: Promotion | None = None) -> dict[str, Any]:
-    """Make a version the champion; every worker serves it within seconds."""
-    return {"champion": service.promote(version, (request.approver if request else None) or actor)}
+def promote(version: str, service: Models, actor: Actor) -> dict[str, Any]:
+    """Make a version the champion, approved by whoever asks; every worker serves it within seconds."""
+    return {"champion": service.promote(version, actor)}
 
 
 @router.post("/rollback", dependencies=[Depends(allow(Role.APPROVER))])
