@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     redis_url: str | None = None
     mlflow_tracking_uri: str | None = None
+    mlflow_ui_url: str | None = None
     offline_path: Path | None = None
     secret_key: str | None = None
     auth: Literal["demo", "local", "oidc"] = "demo"

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import BundleRefused, ModelVersionNotFound, NoChampion, NotPromotable
 from recsys.evaluation.intervals import Interval
 from training.gates import Gate, judge_approver, refusals
@@ -45,7 +46,9 @@ class VersionInfo:
     run_id: str
     trainer: str
     card: str | None
+    card_run: str
     approver: str | None
+    promoted_at: datetime | None
     before: int | None
 
     def described(self) -> dict[str, Any]:
@@ -81,8 +84,8 @@ class Registry:
     It holds the versions of one `kind`, which are named by their content ("m-…", "q-…") or by their number.
     """
 
-    def __init__(self, tracking_uri: str, kind: ModelKind = RELEVANCE) -> None:
-        self._tracking_uri, self._kind, self._name = tracking_uri, kind, kind.name
+    def __init__(self, tracking_uri: str, kind: ModelKind = RELEVANCE, clock: Clock = system_clock) -> None:
+        self._tracking_uri, self._kind, self._name, self._clock = tracking_uri, kind, kind.name, clock
 
     @property
     def _client(self) -> Any:
@@ -123,6 +126,7 @@ class Registry:
             "gates": json.dumps([gate.described() for gate in findings.gates], ensure_ascii=False),
             "trainer": findings.trainer,
             "card": f"{root}/{findings.card}" if findings.card else "",
+            "card_run": run_id,
         }
         known = next((info for info in self.versions() if info.version == made.version), None)
         if known:
@@ -154,7 +158,11 @@ class Registry:
         if refused:
             raise NotPromotable(f"{info.version} stays out of service. {'; '.join(refused)}.")
         self._check(info.version)
-        kept = {"approver": approver.strip(), "before": None if before is None else int(before.version)}
+        kept = {
+            "approver": approver.strip(),
+            "before": None if before is None else int(before.version),
+            "at": self._clock().isoformat(),
+        }
         self._client.set_model_version_tag(self._name, str(info.number), "promotion", json.dumps(kept))
         self._point_champion(info.number)
         return self.version(info.version)
@@ -170,6 +178,17 @@ class Registry:
         self._check(before.version)
         self._point_champion(before.number)
         return self.version(before.version)
+
+    def artifact(self, run: str, path: str) -> bytes | None:
+        """Return a file that a run kept beside the bundle, such as `model_card.json`; None where it kept none."""
+        if path not in self.artifacts(run, path.rpartition("/")[0]):
+            return None
+        with tempfile.TemporaryDirectory() as into:
+            return Path(self._client.download_artifacts(run, path, into)).read_bytes()
+
+    def artifacts(self, run: str, folder: str) -> tuple[str, ...]:
+        """Return the paths of what a run kept in a folder, such as `plots`; "" is what it kept in none."""
+        return tuple(sorted(entry.path for entry in self._client.list_artifacts(run, folder or None)))
 
     def _check(self, version: str) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -245,6 +264,8 @@ def _described(entry: Any, aliases: tuple[str, ...]) -> VersionInfo:
         run_id=entry.run_id,
         trainer=tags.get("trainer", "nbo train"),
         card=tags.get("card") or None,
+        card_run=tags.get("card_run", entry.run_id),
         approver=promotion.get("approver"),
+        promoted_at=datetime.fromisoformat(promotion["at"]) if "at" in promotion else None,
         before=promotion.get("before"),
     )

@@ -10,7 +10,8 @@ NboError
 │                   CampaignNotLaunched SplitCheckFailed AccountExists
 ├── NotSignedIn
 ├── Refused         NotPermitted EmbedTokenRefused
-└── Unavailable     StoreUnavailable FeaturesUnavailable BundleRefused NoChampion WhatIfRunning
+└── Unavailable     StoreUnavailable FeaturesUnavailable RegistryUnavailable BundleRefused NoChampion
+                    WhatIfRunning
 """
 
 from collections.abc import Sequence
@@ -277,6 +278,13 @@ class StoreUnavailable(Unavailable):
 
 class FeaturesUnavailable(Unavailable):
     """The online feature store cannot be read within its deadline."""
+
+
+class RegistryUnavailable(Unavailable):
+    """The model registry does not answer in time, or not as a registry does."""
+
+    def __init__(self) -> None:
+        super().__init__("The model registry cannot be reached; decisions go on. Run `nbo doctor`.")
 
 
 class BundleRefused(Unavailable):

@@ -17,7 +17,7 @@ _TINY = 1e-12
 class Forecasts:
     """Probabilities (n,) of one model for rows with answers (n,) of 0 and 1, prepared to be measured many times.
 
-    `bins` (n,) is the bin of each row: `BINS` bins of equal mass by quantiles of the probability, equal ones together.
+    `bins` (n,) is the bin of each row: bins of equal mass by quantiles of the probability, equal ones together.
     """
 
     probabilities: NDArray[np.float64]
@@ -26,9 +26,9 @@ class Forecasts:
     places: NDArray[np.intp]
 
     @classmethod
-    def of(cls, probabilities: NDArray[np.float64], answers: NDArray[np.float64]) -> "Forecasts":
-        """Return the forecasts, ordered and binned once."""
-        edges = np.quantile(probabilities, np.arange(1, BINS) / BINS)
+    def of(cls, probabilities: NDArray[np.float64], answers: NDArray[np.float64], count: int = BINS) -> "Forecasts":
+        """Return the forecasts, ordered and put into `count` bins (at most `BINS`) once."""
+        edges = np.quantile(probabilities, np.arange(1, count) / count)
         bins = np.searchsorted(edges, probabilities, side="right")
         return cls(probabilities, answers, bins, np.unique(probabilities, return_inverse=True)[1])
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, bindparam, case, func, insert, select
+from sqlalchemy import BindParameter, Select, bindparam, case, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -64,7 +64,7 @@ _ANSWERED = select(outcomes.c.offer_id, outcomes.c.answer, func.count()).group_b
 _CHANNEL = select(contacts.c.channel).where(contacts.c.contact_id == bindparam("answered_in")).scalar_subquery()
 _PROFILING = PROFILING_IN_FORCE.subquery("profiling")
 _REFUSERS = select(_PROFILING.c.customer_id).where(_PROFILING.c.granted.is_(False))
-_ANSWERED_OFFERS = (
+ANSWERED_OFFERS = (
     select(decisions.c.record, outcomes.c.offer_id, outcomes.c.answer, outcomes.c.recorded_at)
     .join_from(outcomes, decisions, outcomes.c.decision_id == decisions.c.decision_id)
     .where(outcomes.c.recorded_at <= bindparam("until"), outcomes.c.customer_id.not_in(_REFUSERS))
@@ -166,7 +166,10 @@ class DecisionLog(BoundLog):
 
         Nobody who refuses profiling now is among them; who refused when the decision was made, the record says.
         """
-        for batch in self.batches(_ANSWERED_OFFERS.params(until=until), _BATCH):
+        yield from self._answers(ANSWERED_OFFERS.params(until=until))
+
+    def _answers(self, statement: Select[Any]) -> Iterator[AnsweredOffer]:
+        for batch in self.batches(statement, _BATCH):
             for row in batch:
                 yield AnsweredOffer(_object(row.record), row.offer_id, Answer(row.answer), row.recorded_at)
 

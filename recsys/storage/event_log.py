@@ -10,7 +10,7 @@ from recsys.storage.campaign_unit_log import CampaignUnitLog
 from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
-from recsys.storage.decision_log import DecisionLog
+from recsys.storage.decision_samples import DecisionSamples
 from recsys.storage.schema import metadata
 
 
@@ -18,7 +18,7 @@ class EventLog(
     AccountLog,
     CustomerLog,
     ContactLog,
-    DecisionLog,
+    DecisionSamples,
     AudienceLog,
     CustomerBaseLog,
     CampaignLog,

@@ -11,9 +11,18 @@ from serving.answers import json_response
 from serving.campaigns.agents import agents_of
 from serving.campaigns.preview import preview
 from serving.campaigns.results import picture, results
-from serving.campaigns.schemas import AgentList, CampaignBody, CampaignList, PreviewBody, Shipment
+from serving.campaigns.schemas import (
+    AgentList,
+    CampaignBody,
+    CampaignList,
+    PreviewBody,
+    PriceBody,
+    Shipment,
+    StandingControlsBody,
+)
 from serving.campaigns.segments import segments
 from serving.campaigns.service import CampaignService
+from serving.campaigns.standing_controls import PLAN, find_controls, prices
 from serving.dependencies import Actor, Language, Role, ServicesOf, allow
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
@@ -50,6 +59,18 @@ def draft_campaign(plan: JsonObject, service: Campaigns) -> CampaignBody:
 def preview_campaign(plan: JsonObject, services: ServicesOf) -> PreviewBody:
     """Say what a plan would need and could show, and which campaigns it meets, without saving anything."""
     return preview(services, plan)
+
+
+@router.get("/standing-controls", dependencies=_readers)
+def show_standing_controls(services: ServicesOf, language: Language) -> StandingControlsBody:
+    """Say what each part of the decision is worth by the campaign that leaves parts out; `plan` is how to begin it."""
+    saved = find_controls(services)
+    launched = saved if saved and saved.epochs else None
+    found, is_hidden = prices(services, launched, language) if launched else ([], False)
+    parts = [PriceBody(**asdict(one), reading=one.reading) for one in found]
+    return StandingControlsBody(
+        campaign=_body(saved) if saved else None, parts=parts, hidden=is_hidden, plan=dict(PLAN)
+    )
 
 
 @router.get("/{campaign_id}", dependencies=_readers)

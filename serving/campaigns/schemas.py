@@ -129,3 +129,28 @@ class PreviewBody(Body):
     reach: list[ReachBody]
     """By day, as far as it is worth looking ahead; empty where the event log does not say enough."""
     conflicts: list[ConflictBody]
+
+
+class PriceBody(Body):
+    """What one part of the decision earns a customer, with the interval for any look; null where not known yet."""
+
+    arm: str
+    arbitration: str
+    customers: int
+    worth: float | None
+    low: float | None
+    high: float | None
+    control_mean: float | None
+    reading: str
+
+
+class StandingControlsBody(Body):
+    """The campaign whose arms leave parts of the decision out; no `parts` before it began, `hidden` by a bad split.
+
+    `plan` is what to send to POST /v1/campaigns to begin.
+    """
+
+    campaign: CampaignBody | None
+    parts: list[PriceBody]
+    hidden: bool
+    plan: dict[str, Any]

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from recsys.domain.clock import system_clock
 from serving.access import Person
-from serving.consoles import agent_view, charts, formats
+from serving.consoles import agent_view, charts, formats, science_view
 from serving.consoles.wording import speaker
 from serving.dependencies import Role, language_of
 
@@ -80,7 +80,14 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(asset=asset, charts=charts, consoles_of=consoles_of, formats=formats, view_of=agent_view)
+    environment.globals.update(
+        asset=asset,
+        charts=charts,
+        consoles_of=consoles_of,
+        formats=formats,
+        science=science_view,
+        view_of=agent_view,
+    )
     return environment
 
 

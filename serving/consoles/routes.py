@@ -17,6 +17,9 @@ from serving.consoles import (
     levers_routes,
     result_routes,
     rule_routes,
+    science_controls,
+    science_decisions,
+    science_monitoring,
     science_routes,
     sign_in_routes,
     wizard_routes,
@@ -33,6 +36,9 @@ router.include_router(catalogue_routes.router)
 router.include_router(result_routes.router)
 router.include_router(rule_routes.router)
 router.include_router(science_routes.router)
+router.include_router(science_monitoring.router)
+router.include_router(science_decisions.router)
+router.include_router(science_controls.router)
 router.include_router(sign_in_routes.router)
 
 

@@ -73,6 +73,24 @@ class DecisionBody(Body):
     feature_age_seconds: float | None
 
 
+class DecisionSummaryBody(Body):
+    """One decision in a list: when, for whom, the titles it suggested in order, and which models made it."""
+
+    decision_id: str
+    customer_id: str
+    made_at: datetime
+    offers: list[str]
+    model_version: str
+    propensity_version: str
+    degraded: bool
+
+
+class DecisionListBody(Body):
+    """Decisions, newest first."""
+
+    decisions: list[DecisionSummaryBody]
+
+
 class RecordBody(DecisionBody):
     """A decision with what it was made of: everything known, and what the propensity was judged by."""
 

@@ -1,46 +1,60 @@
-"""/v1/models: list, promote and roll back model versions."""
+"""/v1/models: list, show, promote and roll back model versions, and how decisions do over time."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
-from pydantic import Field
+from fastapi import APIRouter, Depends, Path, Response
 
-from serving.contacts.schemas import Request
-from serving.dependencies import Role, ServicesOf, allow
-from serving.wiring import registry_of
+from serving.dependencies import Actor, Role, ServicesOf, allow
+from serving.models.monitoring import monitor
+from serving.models.schemas import MonitoringBody
+from serving.models.service import ModelService
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
-
-class Promotion(Request):
-    """Who approves the promotion."""
-
-    approver: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+_readers = [Depends(allow(Role.SCIENTIST, Role.APPROVER, Role.AUDITOR))]
+PlotName = Annotated[str, Path(pattern="^[a-z_]{1,40}$")]
 
 
-@router.get("", dependencies=[Depends(allow(Role.SCIENTIST, Role.APPROVER, Role.AUDITOR))])
-def list_models(services: ServicesOf) -> dict[str, Any]:
-    """List every version with its metrics, the champion, and the version this worker serves."""
-    bundle = services.champion.bundle
-    registry = registry_of(services.settings)
-    return {
-        "champion": registry.champion(),
-        "in_service": bundle.version if bundle else None,
-        "versions": [version.described() for version in registry.versions()],
-    }
+async def models(services: ServicesOf) -> ModelService:
+    """Return what can be done with models."""
+    return ModelService(services)
+
+
+Models = Annotated[ModelService, Depends(models)]
+
+
+@router.get("", dependencies=_readers)
+def list_models(service: Models) -> dict[str, Any]:
+    """List every version with its metrics, the champion, and the version this worker serves; `propensity` likewise."""
+    relevance, propensity = service.registered()
+    return {**relevance.described(), "propensity": propensity.described()}
+
+
+@router.get("/monitoring", dependencies=_readers)
+def show_monitoring(services: ServicesOf) -> MonitoringBody:
+    """Say how decisions of the last 90 days did: calibration, acceptance, coverage and drift, from a fixed sample."""
+    return monitor(services)
+
+
+@router.get("/{version}", dependencies=_readers)
+def show_model(version: str, service: Models) -> dict[str, Any]:
+    """Show a version with its model card."""
+    return service.kept(version).described()
+
+
+@router.get("/{version}/plots/{name}", dependencies=_readers, response_class=Response)
+def show_plot(version: str, name: PlotName, service: Models) -> Response:
+    """Return one of the pictures that training kept, as SVG."""
+    return Response(service.plot(version, name), media_type="image/svg+xml")
 
 
 @router.post("/{version}/promote", dependencies=[Depends(allow(Role.APPROVER))])
-def promote(version: str, services: ServicesOf, request: Promotion | None = None) -> dict[str, Any]:
-    """Make a version the champion; every worker serves it within seconds."""
-    registry = registry_of(services.settings, version)
-    registry.promote(version, (request.approver if request else None) or "api")
-    return {"champion": registry.champion()}
+def promote(version: str, service: Models, actor: Actor) -> dict[str, Any]:
+    """Make a version the champion, approved by whoever asks; every worker serves it within seconds."""
+    return {"champion": service.promote(version, actor)}
 
 
 @router.post("/rollback", dependencies=[Depends(allow(Role.APPROVER))])
-def roll_back(services: ServicesOf, propensity: bool = False) -> dict[str, Any]:
+def roll_back(service: Models, propensity: bool = False) -> dict[str, Any]:
     """Return to the champion before this one; `propensity` says which model's."""
-    registry = registry_of(services.settings, "q-" if propensity else "")
-    registry.rollback()
-    return {"champion": registry.champion()}
+    return {"champion": service.roll_back(propensity)}

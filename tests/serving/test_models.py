@@ -33,7 +33,7 @@ def versions(empty_api: TestClient, tmp_path: Path) -> list[str]:
 
 def test_versions_are_promoted_and_rolled_back(empty_api: TestClient, versions: list[str]) -> None:
     for version in versions[:2]:
-        promoted = empty_api.post(f"/v1/models/{version}/promote", json={"approver": "Ada"})
+        promoted = empty_api.post(f"/v1/models/{version}/promote", headers={"nbo-actor": "Ada"})
         assert (promoted.status_code, promoted.json()) == (200, {"champion": version})
     assert empty_api.post("/v1/models/rollback").json() == {"champion": versions[0]}
     listed = empty_api.get("/v1/models").json()
@@ -44,8 +44,8 @@ def test_versions_are_promoted_and_rolled_back(empty_api: TestClient, versions: 
 def test_a_refused_gate_and_the_trainer_s_own_approval_are_conflicts_with_the_figure(
     empty_api: TestClient, versions: list[str]
 ) -> None:
-    refused = empty_api.post(f"/v1/models/{versions[2]}/promote", json={"approver": "Ada"})
-    own = empty_api.post(f"/v1/models/{versions[0]}/promote", json={"approver": "Linus"})
+    refused = empty_api.post(f"/v1/models/{versions[2]}/promote", headers={"nbo-actor": "Ada"})
+    own = empty_api.post(f"/v1/models/{versions[0]}/promote", headers={"nbo-actor": "Linus"})
     assert (refused.status_code, own.status_code) == (409, 409)
     assert "even across segments: HR@5 of young is 0.40" in refused.json()["detail"]
     assert "approved by somebody else" in own.json()["detail"]

@@ -5,14 +5,28 @@ from collections.abc import Callable
 from serving.consoles.wording.agent import AGENT
 from serving.consoles.wording.campaigns import CAMPAIGNS
 from serving.consoles.wording.catalogue import CATALOGUE
+from serving.consoles.wording.decisions import DECISIONS
 from serving.consoles.wording.frame import FRAME
+from serving.consoles.wording.monitoring import MONITORING
 from serving.consoles.wording.results import RESULTS
 from serving.consoles.wording.rules import RULES
 from serving.consoles.wording.science import SCIENCE
 from serving.consoles.wording.sign_in import SIGN_IN
 from serving.consoles.wording.wizard import WIZARD
 
-PAGES = (FRAME, AGENT, CAMPAIGNS, WIZARD, RULES, RESULTS, CATALOGUE, SCIENCE, SIGN_IN)
+PAGES = (
+    FRAME,
+    AGENT,
+    CAMPAIGNS,
+    WIZARD,
+    RULES,
+    RESULTS,
+    CATALOGUE,
+    SCIENCE,
+    MONITORING,
+    DECISIONS,
+    SIGN_IN,
+)
 WORDING: dict[str, tuple[str, str]] = {key: texts for page in PAGES for key, texts in page.items()}
 """A text used by several pages stands in the frame's; a key stands once (tested)."""
 

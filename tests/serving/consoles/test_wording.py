@@ -26,6 +26,16 @@ from serving.decisions.record import LANGUAGES
 
 FOLDER = Path(consoles.__file__).parent
 SOURCES = [*FOLDER.glob("templates/*.html"), *FOLDER.glob("*.py")]
+COMPOSED = (
+    *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "role_", "rule_type_"),
+    *("do_", "ask_", "log_", "wanted_", "stage_", "status_", "verdict_", "moved_", "state_", "audit_"),
+    *("step_", "next_", "metric_", "change_", "word_", "field_", "product_state_", "product_risk_"),
+    *("preview_language_", "worth_", "policy_"),
+    *("card_", "plot_", "notice_", "score_", "share_", "part_", "without_", "reading_"),
+    *("by_week", "by_day", "by_hour", "one_week", "one_day", "one_hour", "relevance_models_", "propensity_models_"),
+)
+"""What keys begin with that pages put together from a value."""
+
 USED = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
 
 
@@ -84,14 +94,8 @@ def test_what_pages_show_by_name_has_exactly_these_texts(prefix: str, values: It
 
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
-    prefixes = (
-        *("keys_", "reason_", "fit_", "flag_", "csat_", "mood_", "degraded_", "role_", "rule_type_"),
-        *("do_", "ask_", "log_", "wanted_", "stage_", "status_", "verdict_", "moved_", "state_", "audit_"),
-        *("step_", "next_", "metric_", "change_", "word_", "field_", "product_state_", "product_risk_"),
-        *("preview_language_", "worth_", "policy_"),
-    )
     suffixes = ("_consent", "_effect", "_campaign", "_one")
-    is_composed = key.startswith(prefixes) or key.endswith(suffixes) or key in {*Channel, *Direction, *Answer}
+    is_composed = key.startswith(COMPOSED) or key.endswith(suffixes) or key in {*Channel, *Direction, *Answer}
     assert is_composed or re.search(rf"[\"']{key}[\"']", USED), f"{key} is not used"
 
 
