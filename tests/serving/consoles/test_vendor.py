@@ -52,7 +52,7 @@ def test_a_machine_without_npm_is_told_what_to_install(monkeypatch: pytest.Monke
 def test_every_vendored_file_that_a_page_names_is_copied() -> None:
     pages = "".join(path.read_text() for path in (vendor.HERE / "templates").glob("*.html"))
     styles = (vendor.HERE / "static" / "console.css").read_text()
-    named = set(re.findall(r"asset\('vendor/([\w./-]+)'\)", pages)) | set(
+    named = set(re.findall(r"(?:asset\('|/static/)vendor/([\w./-]+)", pages)) | set(
         re.findall(r"url\(vendor/([\w./-]+)\)", styles)
     )
     assert named
