@@ -10,8 +10,7 @@ NboError
 │                   CampaignNotLaunched SplitCheckFailed AccountExists
 ├── NotSignedIn
 ├── Refused         NotPermitted EmbedTokenRefused
-└── Unavailable     StoreUnavailable FeaturesUnavailable RegistryUnavailable BundleRefused NoChampion
-                    WhatIfRunning
+└── Unavailable     StoreUnavailable FeaturesUnavailable RegistryUnavailable BundleRefused NoChampion WhatIfRunning
 """
 
 from collections.abc import Sequence
@@ -95,7 +94,6 @@ class CampaignNotFound(NotFound):
 
 class AccountNotFound(NotFound):
     def __init__(self, name: str) -> None:
-        self.name = name
         super().__init__(f"There is no account {name}; see `nbo accounts list`.")
 
 
@@ -134,7 +132,7 @@ class PolicyInvalid(InvalidInput):
 
 
 class ImportInvalid(InvalidInput):
-    """An import directory or file that cannot be read at all."""
+    """An import that cannot be read at all."""
 
 
 class ChangeInvalid(InvalidInput):
@@ -186,8 +184,7 @@ class ContactClosed(Conflict):
 
 
 class ContactTaken(Conflict):
-    def __init__(self, contact_id: str) -> None:
-        self.contact_id = contact_id
+    def __init__(self) -> None:
         super().__init__("Another agent has picked up this contact.")
 
 
@@ -238,7 +235,6 @@ class CampaignsOverlap(Conflict):
 
 class AccountExists(Conflict):
     def __init__(self, name: str) -> None:
-        self.name = name
         super().__init__(f"There is an account {name} already; `nbo accounts remove {name}` first.")
 
 

@@ -54,7 +54,7 @@ def worth_chart(found: list[Price], say: Say) -> Chart:
         "x": [say(f"part_{one.arbitration}") for one in found],
         "x_kind": "category",
         "x_name": say("part"),
-        "y_name": say("worth_axis"),
+        "y_name": say("price_axis"),
         "unit": "number",
         "zero": True,
         "series": [
@@ -65,7 +65,7 @@ def worth_chart(found: list[Price], say: Say) -> Chart:
                 "high": [one.high for one in found],
             }
         ],
-        "description": say("worth_description"),
+        "description": say("price_description"),
     }
 
 

@@ -111,7 +111,7 @@ class ContactService:
         with self._services.database.transaction(contact.customer_id) as log:
             contact = _still_open(log, contact_id)
             if only_if_waiting and contact.agent_id not in (None, request.agent_id):
-                raise ContactTaken(contact_id)
+                raise ContactTaken
             contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)

@@ -147,7 +147,6 @@ CAMPAIGNS = {
     "so_far": ("So far", "当前方案"),
     "plan_title": ("The plan", "方案"),
     "all_channels": ("all", "全部"),
-    "list_comma": (", ", "、"),
     "does_offers": ("Brings or changes: {offers}.", "新增或更改：{offers}。"),
     "does_levers": ("Shows more or less often: {levers}.", "调整展示频率：{levers}。"),
     "does_remove": ("Takes away: {offers}.", "下架：{offers}。"),

@@ -13,6 +13,7 @@ FRAME = {
     "other_language": ("中文", "English"),
     "back_to_start": ("Back to the start", "返回首页"),
     "close": ("Close", "关闭"),
+    "list_comma": (", ", "、"),
     "cancel": ("Cancel", "取消"),
     "comma": (", ", "、"),
     "full_stop": (". ", "。"),

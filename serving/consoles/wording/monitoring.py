@@ -52,7 +52,7 @@ MONITORING = {
     "acceptance_lead": ("Of the offers that were answered, with 95 % intervals.", "已回应推荐的接受率，附95%区间。"),
     "acceptance_caption": ("Acceptance over time", "接受率走势"),
     "acceptance_description": ("Share of answered offers accepted, by period.", "各时段已回应推荐的接受率。"),
-    "coverage": ("Coverage", "覆盖"),
+    "catalogue_coverage": ("Coverage", "覆盖"),
     "coverage_lead": (
         "Decisions without an offer, with less than usual, or that tried one. Gini of exposure {gini} (0 is even).",
         "无推荐、降级及试推的占比。曝光基尼系数 {gini}（0为均匀）。",

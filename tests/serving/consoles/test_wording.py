@@ -31,7 +31,7 @@ COMPOSED = (
     *("do_", "ask_", "log_", "wanted_", "stage_", "status_", "verdict_", "moved_", "state_", "audit_"),
     *("step_", "next_", "metric_", "change_", "word_", "field_", "product_state_", "product_risk_"),
     *("preview_language_", "worth_", "policy_"),
-    *("card_", "plot_", "notice_", "score_", "share_", "part_", "without_", "reading_"),
+    *("card_", "gate_is_", "plot_", "notice_", "score_", "share_", "part_", "without_", "reading_"),
     *("by_week", "by_day", "by_hour", "one_week", "one_day", "one_hour", "relevance_models_", "propensity_models_"),
 )
 """What keys begin with that pages put together from a value."""
