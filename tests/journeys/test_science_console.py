@@ -9,24 +9,39 @@ import httpx2
 import pytest
 from playwright.sync_api import Page, expect
 
+from recsys.models.bundle_files import load_bundle
 from serving.consoles.wording import Say, speaker
+from serving.settings import Settings
 from tests.journeys.agent_page import NARROW, axe_violations, browser, complaints, open_page
 from tests.journeys.service import RunningService, nbo, nbo_json, serving
+from training.gates import Gate, Verdict
+from training.registry import Findings, Registry
 
 __all__ = ["browser", "complaints", "open_page"]
 
 Opener = Callable[..., Page]
+GREEN = Gate("better than popularity", Verdict.PASSED, "NDCG@5 differs by +0.1, must lie above 0")
+RED = Gate("better than popularity", Verdict.REFUSED, "NDCG@5 differs by -0.1, must lie above 0")
 LOCALES = {"en": "en-GB", "zh": "zh-CN"}
 
 
 @pytest.fixture(scope="module")
 def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the demo bank with two more versions: one that may be promoted, and one that gates refuse."""
+    """A copy of the demo bank with two more versions: one that may be promoted, and one that a gate refuses."""
     copy = tmp_path_factory.mktemp("science") / "home"
     shutil.copytree(demo_home, copy, ignore=shutil.ignore_patterns("redis", "serve.log"))
-    nbo(copy, "train", "--model", "als", "--trainer", "Linus")
-    nbo(copy, "train", "--model", "item_item", "--seed", "8", "--trainer", "Linus")
+    for model, gate in (("item_item", GREEN), ("als", RED)):
+        trained = nbo_json(copy, "train", "--model", model, "--seed", "8", "--trainer", "Linus")
+        judge(copy, trained["version"], gate)
     return copy
+
+
+def judge(home: Path, version: str, gate: Gate) -> None:
+    """Say of a version that this gate was all that was judged, whatever champion the bank's day gave it to beat."""
+    registry = Registry(Settings(home=home).tracking_uri)
+    info = registry.version(version)
+    findings = Findings(info.metrics, (gate,), info.intervals, info.trainer, "model_card.md")
+    registry.register(load_bundle(registry.fetch(version, home / "judged")), info.card_run, findings)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +57,11 @@ def registered(home: Path) -> dict[str, str]:
     """The champion, the version that may follow it and the refused one, by what they are."""
     versions = nbo_json(home, "models", "list")["versions"]
     champion = next(one["version"] for one in versions if "champion" in one["aliases"])
-    refused = next(one["version"] for one in versions if one["refusals"])
-    other = next(one["version"] for one in versions if one["version"] not in (champion, refused))
-    return {"champion": champion, "other": other, "refused": refused}
+    refused, other = (
+        next(one for one in versions if one["trainer"] == "Linus" and bool(one["refusals"]) is is_refused)
+        for is_refused in (True, False)
+    )
+    return {"champion": champion, "other": other["version"], "refused": refused["version"]}
 
 
 def decide(service: RunningService) -> Any:
