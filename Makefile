@@ -56,6 +56,10 @@ bench: install-dev
 docs: install-dev
 	$(BIN)/python -m tests.architecture.render
 
+.PHONY: pictures
+pictures: install-dev browser  ## the screenshots of the documentation, from a bank built for them
+	NBO_PICTURES=docs/images $(BIN)/python -m pytest -q -m slow tests/journeys/test_pictures.py
+
 pins:  ## after a change of pyproject.toml; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train pyproject.toml -o requirements.txt >/dev/null
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt >/dev/null

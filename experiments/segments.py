@@ -25,8 +25,9 @@ SegmentTotals = Mapping[SegmentCell, Mapping[str, float]]
 class Segment:
     """The effects of every arm on the primary metric among customers with a value, None where it is unknown.
 
-    `is_other` is of the values with few units together. The `adjusted_p_value` of an effect is that of its always-valid
-    interval, after Benjamini and Hochberg over all effects of all segments.
+    `is_other` is of the values with few units together, which have no effects where they are few even so. The
+    `adjusted_p_value` of an effect is that of its always-valid interval, after Benjamini and Hochberg over all effects
+    of all segments.
     """
 
     value: str | None
@@ -43,19 +44,18 @@ def segment_effects(totals: SegmentTotals, plan: Plan) -> list[Segment]:
             sizes[cell.value] = sizes.get(cell.value, 0) + round(found.get(EVERYONE, 0.0))
     by_size = sorted(sizes, key=lambda value: (-sizes[value], value or ""))
     alone = [value for value in by_size if sizes[value] >= LEAST_UNITS][:MOST_VALUES]
-    groups = [[value] for value in alone]
+    groups = [([value], False) for value in alone]
     if others := [value for value in by_size if value not in alone]:
-        groups.append(others)
-    segments = [
-        Segment(
-            value=group[0] if group[0] in alone else None,
-            is_other=group[0] not in alone,
-            units=sum(sizes[value] for value in group),
-            effects=_effects(totals, set(group), plan),
-        )
-        for group in groups
-    ]
-    return _adjusted(segments)
+        groups.append((others, True))
+    return _adjusted([_segment(totals, values, is_other, sizes, plan) for values, is_other in groups])
+
+
+def _segment(
+    totals: SegmentTotals, values: list[str | None], is_other: bool, sizes: Mapping[str | None, int], plan: Plan
+) -> Segment:
+    units = sum(sizes[value] for value in values)
+    effects = _effects(totals, set(values), plan) if units >= LEAST_UNITS else ()
+    return Segment(None if is_other else values[0], is_other, units, effects)
 
 
 def _effects(totals: SegmentTotals, values: set[str | None], plan: Plan) -> tuple[MetricResult, ...]:

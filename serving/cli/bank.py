@@ -1,6 +1,7 @@
 """From an import directory to a promoted model: what `nbo demo` and the benchmark do before they serve."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,23 @@ def build_bank(
         "features": fill_features(settings, redis_url, progress),
         "training": run_training(settings, asked, progress, events=settings.events),
     }
+
+
+def learn(settings: "Settings", family: str, seed: int, progress: Progress) -> dict[str, str | None]:
+    """Train from all that has happened: a challenger of the champion's `family`, and the chances where answers suffice.
+
+    Returns the new versions; the chances are promoted when they are better than the declared ones, the challenger is
+    left to an approver.
+    """
+    from recsys.domain.errors import ImportInvalid
+    from serving.cli.propensity_commands import PropensityRequest, run_propensity_training
+    from serving.cli.train_commands import TrainingRequest, run_training
+
+    challenger = run_training(settings, TrainingRequest((family,), seed, trainer="sam"), progress, settings.events)
+    propensity = None
+    with suppress(ImportInvalid):  # the bank is too small to have had enough answers
+        propensity = run_propensity_training(settings, PropensityRequest(seed, True, "sam"), progress)["version"]
+    return {"relevance": challenger["version"], "propensity": propensity}
 
 
 def fill_features(settings: "Settings", redis_url: str, progress: Progress) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     from recsys.domain.clock import system_clock
     from recsys.simulator.import_directory import write_import_directory
     from recsys.simulator.world import World
-    from serving.cli.bank import build_bank, fill_features
+    from serving.cli.bank import build_bank, fill_features, learn
     from serving.cli.lived_weeks import first_day, live_through
     from serving.embedded_redis import redis_of
 
@@ -87,7 +87,8 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
         built = build_bank(settings, settings.home / "import", redis_url, wanted["seed"], progress)
         lived = live_through(settings, redis_url, world, known.get("days_lived", 0), keep, progress)
         features = fill_features(settings, redis_url, progress)
-    summary = {"bank": {**wanted, **rows}, **built, "features": features, "lived": lived}
+        learned = learn(settings, built["training"]["best"], wanted["seed"], progress)
+    summary = {"bank": {**wanted, **rows}, **built, "features": features, "lived": lived, "learned": learned}
     summary["seconds"] = round(time.monotonic() - began, 1)
     _keep(file, kept | {"summary": summary})
     return summary
@@ -147,6 +148,9 @@ def _lines(summary: dict[str, Any], addresses: dict[str, str]) -> str:
     promoted = "promoted" if training["promoted"] else "is champion"
     lines.append(f"model       {training['champion']} ({training['best']}) {promoted}")
     lines.append(f"campaigns   {lived['campaigns']}, over three weeks and {lived['contacts']:,} contacts of their own")
+    learned = summary["learned"]
+    chances = learned["propensity"] or "none yet: too few answers"
+    lines.append(f"learned     relevance {learned['relevance']}, a challenger; chances of a yes {chances}")
     lines.append(f"took        {summary['seconds']} s")
     lines += [f"{page:<11} {address}" for page, address in addresses.items()]
     if addresses:

@@ -3,7 +3,6 @@
 import csv
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -142,8 +141,3 @@ def axe_violations(page: Page) -> list[str]:
         if one["impact"] in ("serious", "critical")
         for node in one["nodes"]
     ]
-
-
-def screenshot_folder() -> Path:
-    """Where the documentation keeps its pictures."""
-    return Path(__file__).parents[2] / "docs" / "images"

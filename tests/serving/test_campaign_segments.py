@@ -67,12 +67,14 @@ def segments_of(api: TestClient, campaign_id: str, by: str) -> dict[str, Any]:
 
 def test_every_segment_has_the_effect_that_its_units_come_to(api: TestClient, segmented: str) -> None:
     shown = segments_of(api, segmented, "city")
-    groups = [("Shanghai",), ("Xi'an",), (None,), ("Lhasa", "Sanya")]
+    groups = [("Shanghai",), ("Xi'an",), (None,)]
     assert [(one["value"], one["is_other"], one["units"]) for one in shown["segments"]] == [
         ("Shanghai", False, 120), ("Xi'an", False, 80), (None, False, 60), (None, True, 11),
     ]  # fmt: skip
     split, looks, p_values = Split({}, {"control": 1.0, "new": 1.0}), Looks(200), []
-    for group, one in zip(groups, shown["segments"], strict=True):
+    *many, few = shown["segments"]
+    assert few["effects"] == [], "eleven customers tell nothing"
+    for group, one in zip(groups, many, strict=True):
         chosen = [unit for unit, city in zip(units_of(segmented), CITIES, strict=True) if city in group]
         totals = {
             arm: ArmTotals.of([float(unit.campaign_acceptances > 0) for unit in chosen if unit.arm == arm])
@@ -85,7 +87,7 @@ def test_every_segment_has_the_effect_that_its_units_come_to(api: TestClient, se
         assert effect["absolute"]["always_valid"]["low"] == pytest.approx(direct.absolute.always_valid.low)
         assert effect["n"] == {arm: totals[arm].n for arm in ("control", "new")}
         p_values.append(direct.absolute.always_valid.p_value)
-    adjusted = [one["effects"][0]["adjusted_p_value"] for one in shown["segments"]]
+    adjusted = [one["effects"][0]["adjusted_p_value"] for one in many]
     assert adjusted == pytest.approx(benjamini_hochberg(p_values).tolist())
     assert min(p_values) < min(adjusted)
 

@@ -23,7 +23,10 @@ FRAME = {
     # problems and times
     "problem": ("This did not work", "操作未成功"),
     "not_found": ("This is not here", "找不到此内容"),
-    "not_found_more": ("The contact may be closed or with another agent.", "该联系可能已结束或由其他坐席处理。"),
+    "not_found_more": (
+        "It may have ended, been removed, or be with somebody else.",
+        "可能已结束、已移除，或由他人处理。",
+    ),
     "unavailable": ("The service cannot answer now", "服务暂时不可用"),
     "unavailable_more": ("Nothing was changed. Try again in a moment.", "未做任何更改，请稍后再试。"),
     "refused_origin": ("The request came from another site.", "请求来自其他网站。"),

@@ -215,6 +215,7 @@ RESULTS: dict[str, tuple[str, str]] = {
         "用于寻找线索，而非据此决策：客群众多时，总有一些差异出于偶然。p 值已按所列数量校正。",
     ),
     "segments_p": ("p, adjusted", "校正后 p 值"),
+    "segment_too_few": ("too few to tell anything", "人数过少，无法判断"),
     "segment_other": ("All others", "其他"),
     "show": ("Show", "显示"),
     # agents

@@ -25,6 +25,6 @@ SIGN_IN: dict[str, tuple[str, str]] = {
     "role_approver": ("Approver", "审批人"),
     "role_approver_may": ("launches campaigns, promotes models", "批准活动，上线模型"),
     "role_auditor": ("Auditor", "审计员"),
-    "role_auditor_may": ("reads everything, changes nothing", "可查看全部，不可更改"),
+    "role_auditor_may": ("reads campaigns, models and decisions, changes nothing", "可查看活动、模型与决策，不可更改"),
     "role_service": ("Program", "程序"),
 }
