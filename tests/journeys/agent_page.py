@@ -94,7 +94,13 @@ def open_page(
 
     def opened(path: str, **options: Any) -> Page:
         context = browser.new_context(
-            **{"viewport": WIDE, "locale": "en-GB", "base_url": running_service.url, **options}
+            **{
+                "viewport": WIDE,
+                "locale": "en-GB",
+                "base_url": running_service.url,
+                "reduced_motion": "reduce",  # colours half-way between two states have no contrast to measure
+                **options,
+            }
         )
         contexts.append(context)
         page = context.new_page()

@@ -25,7 +25,9 @@ def test_the_demo_prints_customers_features_metrics_against_popularity_and_the_v
 def test_a_finished_demo_is_found_rather_than_built_again(demo_home: Path) -> None:
     first, second = (nbo_json(demo_home, "demo", "--no-serve", *BANK) for _ in range(2))
     assert first == second
-    assert nbo_json(demo_home, "models", "list")["versions"][0]["aliases"] == ["champion"]
+    versions = nbo_json(demo_home, "models", "list")["versions"]
+    assert [one["aliases"] for one in versions] == [[], ["champion"]], "a challenger has learned from the last weeks"
+    assert first["learned"] == {"relevance": versions[0]["version"], "propensity": None}
 
 
 def test_the_demo_refuses_a_home_with_another_bank(demo_home: Path, tmp_path: Path) -> None:
