@@ -92,7 +92,8 @@ def test_a_broken_rule_is_shown_under_the_cursor_and_its_audience_once_it_is_men
     marked = page.locator("[data-mirror] mark").bounding_box()
     caret = rule.evaluate(
         """text => { const box = text.getBoundingClientRect(), style = getComputedStyle(text);
-        const letter = document.createElement("canvas").getContext("2d"); letter.font = `${style.fontSize} ${style.fontFamily}`;
+        const letter = document.createElement("canvas").getContext("2d");
+        letter.font = `${style.fontSize} ${style.fontFamily}`;
         return { left: box.left + parseFloat(style.borderLeftWidth) + parseFloat(style.paddingLeft),
                  top: box.top + parseFloat(style.borderTopWidth) + parseFloat(style.paddingTop),
                  line: parseFloat(style.lineHeight), letter: letter.measureText("x").width }; }"""
