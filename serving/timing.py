@@ -1,8 +1,6 @@
 """Times the stages of a decision, for operators (/metrics) and for the benchmark."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 
 from prometheus_client import Histogram
@@ -15,14 +13,19 @@ STAGE_SECONDS = Histogram(
 )
 
 
-@contextmanager
-def stage(name: str) -> Iterator[None]:
+class stage:
     """Time what happens inside as the stage `name`."""
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        _stage(name).observe(time.perf_counter() - began)
+
+    __slots__ = ("_began", "_name")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        _stage(self._name).observe(time.perf_counter() - self._began)
 
 
 @cache

@@ -1,6 +1,7 @@
 """The bundle: one trained model version in use, offers by id and scores on one scale."""
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
@@ -80,10 +81,12 @@ class Bundle:
     offer_space: FeatureSpace = field(default_factory=FeatureSpace)
     _columns: dict[str, int] = field(init=False, repr=False)
     _latest: "_Asked" = field(init=False, repr=False)
+    _no_history: csr_matrix = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_columns", {offer: column for column, offer in enumerate(self.offer_ids)})
         object.__setattr__(self, "_latest", self._look_up(()))
+        object.__setattr__(self, "_no_history", csr_matrix((1, len(self.offer_ids)), dtype=np.float32))
 
     @property
     def model_name(self) -> str:
@@ -189,9 +192,11 @@ class Bundle:
 
     def _row(self, history: Mapping[str, float]) -> csr_matrix:
         known = sorted((self._columns[o], weight) for o, weight in history.items() if weight > 0 and o in self._columns)
-        columns = np.array([column for column, _ in known], dtype=np.int32)
-        weights = np.array([weight for _, weight in known], dtype=np.float32)
-        return csr_matrix((weights, columns, np.array([0, len(known)], dtype=np.int32)), shape=(1, len(self.offer_ids)))
+        row = copy(self._no_history)  # a new one is checked for longer than it is used
+        row.indices = np.array([column for column, _ in known], dtype=np.int32)
+        row.data = np.array([weight for _, weight in known], dtype=np.float32)
+        row.indptr = np.array([0, len(known)], dtype=np.int32)
+        return row
 
     def _ask(self, offer_ids: Sequence[str]) -> "_Asked":
         """Return what is known of these offers; a catalogue asks with the same tuple again and again."""

@@ -7,24 +7,24 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request, Response
 
 from serving.contacts.service import ContactService
-from serving.dependencies import LiveHubOf, ServicesOf
 
 Turn = Callable[[Callable[[], Response]], Awaitable[Response]]
 
 
-async def contact_service(services: ServicesOf, hub: LiveHubOf) -> ContactService:
+async def contact_service(request: Request) -> ContactService:
     """Return the contact service."""
-    return ContactService(services, hub)
+    state = request.app.state
+    return ContactService(state.services, state.live_hub)
 
 
-async def turn(request: Request, services: ServicesOf) -> Turn:
-    """Return what runs a decision in a thread: no more of them than writers can make progress, and one to prepare.
+async def turn(request: Request) -> Turn:
+    """Return what runs a decision in a thread: no more of them than writers can make progress.
 
     Further threads would only take the interpreter from the one that holds the lock, which everybody waits for.
     """
     state = request.app.state
     if not hasattr(state, "decision_threads"):
-        state.decision_threads = CapacityLimiter(services.database.writers_at_once + 1)
+        state.decision_threads = CapacityLimiter(state.services.database.writers_at_once)
 
     async def in_turn(work: Callable[[], Response]) -> Response:
         return await to_thread.run_sync(work, limiter=state.decision_threads)
