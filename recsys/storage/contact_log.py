@@ -42,12 +42,13 @@ _LIVE = _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id == bi
     contacts.c.opened_at, contacts.c.contact_id
 )
 is_settled = and_(contacts.c.closed_at.is_not(None), func.coalesce(contacts.c.csat, 0) >= SATISFIED_CSAT)
-_OPEN_COMPLAINT = Prepared(
+OPEN_COMPLAINT = (
     select(contacts.c.opened_at)
-    .where(contacts.c.customer_id == bindparam("customer_id"), contacts.c.reason == COMPLAINT, not_(is_settled))
+    .where(contacts.c.reason == COMPLAINT, not_(is_settled))
     .order_by(contacts.c.opened_at.desc())
     .limit(1)
 )
+"""When the latest complaint began that is not settled; of whom, the statement around it says."""
 _EVENTS = (
     select(*(contact_events.c[name] for name in _EVENT_FIELDS))
     .where(contact_events.c.contact_id == bindparam("contact_id"))
@@ -95,11 +96,6 @@ class ContactLog(BoundLog):
     def live_contacts(self, agent_id: str) -> tuple[Contact, ...]:
         """Return the open contacts of an agent, oldest first."""
         return self._contacts(_LIVE, agent_id=agent_id)
-
-    def open_complaint_since(self, customer_id: str) -> datetime | None:
-        """Return when the latest complaint that was not closed with `SATISFIED_CSAT` began, if there is one."""
-        moments = _OPEN_COMPLAINT.rows(self._connection, {"customer_id": customer_id})
-        return moments[0][0] if moments else None
 
     def contact_events(self, contact_id: str) -> tuple[ContactEvent, ...]:
         """Return what was learned during the contact, in order."""

@@ -11,6 +11,7 @@ from recsys.domain.errors import CustomerNotFound
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.storage.bound_log import BoundLog
+from recsys.storage.contact_log import OPEN_COMPLAINT
 from recsys.storage.prepared import Prepared
 from recsys.storage.schema import attribute_types, consents, contacts, customers, interactions, outcomes
 
@@ -31,6 +32,7 @@ _CUSTOMER = Prepared(
     select(
         *(customers.c[name] for name in _CUSTOMER_FIELDS),
         customers.c.attributes,
+        OPEN_COMPLAINT.where(contacts.c.customer_id == customers.c.customer_id).correlate(customers).scalar_subquery(),
         consents.c.purpose,
         consents.c.granted,
     )
@@ -95,24 +97,32 @@ class CustomerLog(BoundLog):
 
     def customer(self, customer_id: str) -> Customer:
         """Return the customer with the consents in force; raises `CustomerNotFound`."""
+        return self.customer_and_complaint(customer_id)[0]
+
+    def customer_and_complaint(self, customer_id: str) -> tuple[Customer, datetime | None]:
+        """Return the customer and since when a complaint of theirs is open, if there is one, in one statement.
+
+        A complaint is open until its contact is closed with `SATISFIED_CSAT`. Raises `CustomerNotFound`.
+        """
         rows = _CUSTOMER.rows(self._connection, {"customer_id": customer_id})
         if not rows:
             raise CustomerNotFound(customer_id)
-        _, kind, name, language, segment, risk_level, vulnerable, arrears, do_not_contact, attributes, *_ = rows[0]
+        _, kind, name, language, segment, risk, vulnerable, arrears, do_not_contact, attributes, complaint, *_ = rows[0]
         in_force = {purpose: granted for *_, purpose, granted in rows if purpose in Consents.__slots__}
-        return Customer(
+        customer = Customer(
             customer_id,
             CustomerKind(kind),
             name,
             language,
             segment,
-            risk_level,
+            risk,
             vulnerable,
             arrears,
             do_not_contact,
             orjson.loads(attributes),
             Consents(**in_force),
         )
+        return customer, complaint
 
     def customers_starting_with(self, text: str, limit: int) -> list[str]:
         """Return the first ids that start with this text, in order."""

@@ -1,5 +1,6 @@
 """Opens the event log and hands out transactions: one writer and a lock a customer, whichever database it is."""
 
+import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -173,7 +174,11 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+    """Begin on the driver's own cursor, which every decision waits for."""
+    try:
+        connection.connection.cursor().execute(connection.get_execution_options().get("begin", "BEGIN IMMEDIATE"))
+    except sqlite3.Error as error:
+        raise _unavailable(error) from error
 
 
 def _postgresql_engine(address: URL) -> Engine:

@@ -63,12 +63,13 @@ class Person:
 
 def look_up(log: EventLog, customer_id: str) -> Person:
     """Return what is known of the customer; raises `CustomerNotFound`."""
+    customer, complaint = log.customer_and_complaint(customer_id)
     return Person(
-        customer=log.customer(customer_id),
+        customer=customer,
         history=log.history(customer_id),
         answers=log.answers(customer_id, OLDEST),
         contacts=log.contacts_of(customer_id, RECENT_CONTACTS),
-        open_complaint_since=log.open_complaint_since(customer_id),
+        open_complaint_since=complaint,
     )
 
 

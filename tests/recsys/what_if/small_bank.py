@@ -148,6 +148,7 @@ def situation_of(
 ) -> Situation:
     """Return what the service would know of the customer in the neutral contact."""
     now: datetime = occasion.at
+    customer, complaint = log.customer_and_complaint(customer_id)
     history = tuple(event for event in log.history(customer_id) if event.occurred_at <= now)
     answers = log.answers(customer_id, datetime(1970, 1, 1, tzinfo=UTC))
     answers = tuple(past for past in answers if past.answered_at <= now)
@@ -155,7 +156,7 @@ def situation_of(
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
     contact = Contact("neutral", customer_id, now, occasion.channel)
     return Situation(
-        "d", now, log.customer(customer_id), contact, (), history, answers, log.open_complaint_since(customer_id),
+        "d", now, customer, contact, (), history, answers, complaint,
         acceptances=log.acceptances(capped, now.date()) if capped else {},
         features={"declined_count_90d": features["declined_count_90d"]},
     )  # fmt: skip
