@@ -60,14 +60,7 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     from serving.embedded_redis import redis_of
 
     settings.home.mkdir(parents=True, exist_ok=True)
-    file = settings.home / "demo.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
-    there = {name: known.get(name) for name in wanted}
-    if known and there != wanted:
-        said = ", ".join(f"{name} {value}" for name, value in there.items())
-        raise SettingsInvalid(f"{settings.home} holds another bank ({said}); set NBO_HOME to a new folder.")
-    if not known and settings.database_url is None and (settings.home / "nbo.db").exists():
-        raise SettingsInvalid(f"{settings.home} holds a bank of your own; set NBO_HOME to a new folder for the demo.")
+    file, known = settings.home / "demo.json", _known_bank(settings, wanted)
     if "summary" in known:
         summary: dict[str, Any] = known["summary"]
         return summary
@@ -92,6 +85,19 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     summary["seconds"] = round(time.monotonic() - began, 1)
     _keep(file, kept | {"summary": summary})
     return summary
+
+
+def _known_bank(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
+    """Return what is known of the demo's bank that lives here, nothing where none does; refuse another bank."""
+    file = settings.home / "demo.json"
+    known: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    there = {name: known.get(name) for name in wanted}
+    if known and there != wanted:
+        said = ", ".join(f"{name} {value}" for name, value in there.items())
+        raise SettingsInvalid(f"{settings.home} holds another bank ({said}); set NBO_HOME to a new folder.")
+    if not known and settings.database_url is None and (settings.home / "nbo.db").exists():
+        raise SettingsInvalid(f"{settings.home} holds a bank of your own; set NBO_HOME to a new folder for the demo.")
+    return known
 
 
 def _keep(file: Path, document: dict[str, Any]) -> None:

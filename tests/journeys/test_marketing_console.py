@@ -78,14 +78,23 @@ def test_a_split_runs_within_two_minutes_of_an_empty_form(
     assert campaign(running_service, campaign_id, "/results")["units"]["assigned"] >= 1
 
 
-def test_a_broken_rule_is_shown_under_the_cursor_and_its_audience_once_it_is_mended(open_page: Opener) -> None:
-    page = open_page("/marketing")
-    a_draft(page)
+@pytest.mark.parametrize(
+    ("language", "everybody", "place", "reason", "of_all", "sample"),
+    [
+        ("en", "Everybody.", "Line 2, column 3:", "the nearest is segment", "of all 600", "Segment Affluent"),
+        ("zh", "全部客户。", "第 2 行第 3 列：", "最接近的是 segment", "占全部 600 位", "客群 富裕"),
+    ],
+)
+def test_a_broken_rule_is_shown_under_the_cursor_and_its_audience_once_it_is_mended(
+    open_page: Opener, language: str, everybody: str, place: str, reason: str, of_all: str, sample: str
+) -> None:  # fmt: skip
+    page = open_page(f"/marketing?lang={language}")
+    a_draft(page, language)
     rule, check = page.locator("#audience"), page.locator("#audience-check")
-    expect(check).to_contain_text("Everybody.")
+    expect(check).to_contain_text(everybody)
     rule.fill("age >= 25 AND\n  segmnt = 'affluent'")
-    expect(check).to_contain_text("Line 2, column 3:")
-    expect(check).to_contain_text("the nearest is segment")
+    expect(check).to_contain_text(place)
+    expect(check).to_contain_text(reason)
     expect(check.locator(".rule-line mark")).to_have_text("segmnt")
     expect(rule).to_have_attribute("aria-invalid", "true")
     assert rule.get_attribute("aria-describedby") == "audience-check"
@@ -102,10 +111,9 @@ def test_a_broken_rule_is_shown_under_the_cursor_and_its_audience_once_it_is_men
     assert marked["x"] == pytest.approx(caret["left"] + 2 * caret["letter"], abs=2)  # after two letters
     assert caret["top"] + caret["line"] <= marked["y"] + marked["height"] / 2 <= caret["top"] + 2 * caret["line"]
     rule.fill("age >= 25 AND\n  segment = 'affluent'")
-    expect(check).to_contain_text("customers")
-    expect(check).to_contain_text("of all 600")
+    expect(check).to_contain_text(of_all)
     expect(check.locator(".rule-samples li")).to_have_count(3)
-    expect(check.locator(".rule-samples li").first).to_contain_text("Segment Affluent")
+    expect(check.locator(".rule-samples li").first).to_contain_text(sample)
     expect(rule).to_have_attribute("aria-invalid", "false")
 
 
