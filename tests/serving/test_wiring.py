@@ -1,5 +1,6 @@
 """The feature store in service: opened beside the first requests, and tried again where that fails."""
 
+import gc
 import time
 from pathlib import Path
 
@@ -34,3 +35,18 @@ def test_a_feature_store_that_cannot_be_opened_at_first_is_opened_later(
     assert tries == [0, 1]
     assert service.gateway is not None
     service.close()
+
+
+def test_garbage_is_collected_again_once_all_is_loaded(tmp_path: Path, redis_url: str) -> None:
+    services = wiring.build_services(Settings(home=tmp_path / "home", redis_url=redis_url))
+    services.start()
+    try:
+        while_loading = gc.isenabled()
+        deadline = time.monotonic() + 90
+        while not gc.isenabled() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert (while_loading, gc.isenabled()) == (False, True)
+        assert gc.get_freeze_count() > 0
+    finally:
+        services.close()
+    assert gc.get_freeze_count() == 0
