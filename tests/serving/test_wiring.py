@@ -1,6 +1,7 @@
 """The feature store in service: opened beside the first requests, and tried again where that fails."""
 
 import gc
+import threading
 import time
 from pathlib import Path
 
@@ -37,11 +38,16 @@ def test_a_feature_store_that_cannot_be_opened_at_first_is_opened_later(
     service.close()
 
 
-def test_garbage_is_collected_again_once_all_is_loaded(tmp_path: Path, redis_url: str) -> None:
+def test_garbage_is_collected_again_once_all_is_loaded(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     services = wiring.build_services(Settings(home=tmp_path / "home", redis_url=redis_url))
+    is_loaded = threading.Event()
+    monkeypatch.setattr(services.features, "wait", is_loaded.wait)
     services.start()
     try:
         while_loading = gc.isenabled()
+        is_loaded.set()
         deadline = time.monotonic() + 90
         while not gc.isenabled() and time.monotonic() < deadline:
             time.sleep(0.02)
