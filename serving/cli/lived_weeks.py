@@ -1,11 +1,11 @@
 """The demo's last weeks: contacts that the service itself decides for, in campaigns, before visitors see any of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import yaml
@@ -32,9 +32,6 @@ from serving.contacts.service import ContactService
 from serving.live_hub import LiveHub
 from serving.settings import Settings
 from serving.wiring import build_services
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 DAYS = 21
 CUSTOMERS_A_CONTACT = 50
@@ -131,7 +128,7 @@ def first_day(now: datetime) -> datetime:
 
 
 @contextmanager
-def _weeks(settings: Settings, world: World) -> "Iterator[tuple[_Weeks, Callable[[str], CampaignService]]]":
+def _weeks(settings: Settings, world: World) -> Iterator[tuple[_Weeks, Callable[[str], CampaignService]]]:
     clock = _MovingClock(system_clock())
     services = replace(build_services(settings), clock=clock)
     services.start()
