@@ -13,8 +13,16 @@ from recsys.domain.facts import customer_facts
 from recsys.domain.policy import Policy
 from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.interactions.weights import history_weights
-from recsys.ranking.arbitration import arrange, best_first, is_worthwhile, net_value, priority
-from recsys.ranking.eligibility import Permission, has_open_complaint, is_profiled, is_upset
+from recsys.ranking.arbitration import (
+    arrange,
+    best_first,
+    is_called_for,
+    is_upset,
+    is_worthwhile,
+    net_value,
+    priority,
+)
+from recsys.ranking.eligibility import Permission
 from recsys.ranking.exploration import drawn
 from recsys.ranking.intents import Matches, match_intents
 from recsys.ranking.propensity import (
@@ -83,7 +91,7 @@ class Case:
     @property
     def is_upset(self) -> bool:
         """Whether service must come before sales."""
-        return is_upset(self.known.situation, self.policy)
+        return is_upset(self.permission.has_complaint, self.known.situation.contact.sentiment, self.policy)
 
     @property
     def arbitration(self) -> str:
@@ -118,28 +126,16 @@ class Appraisal:
         return is_worthwhile(self.propensity, self.priority, case.policy)
 
 
-def take_in(situation: Situation, permission: Permission, catalogue: Catalogue, policy: Policy) -> Known:
+def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) -> Known:
     """Return what may shape the ranking: history as evidence (this contact's intents included) and facts."""
     matches = match_intents(situation.intents, catalogue.table)
-    if not is_profiled(situation, policy):
+    if not permission.is_profiled:
         return Known(replace(situation, features={}), matches, None, NOTHING_KNOWN)
     weights = history_weights(situation.history, situation.made_at)
     for column in np.flatnonzero(matches.found & permission.allowed).tolist():
         offer_id = catalogue.table.offer_ids[column]
         weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
     return Known(situation, matches, weights, About(customer_facts(situation.customer), catalogue.facts))
-
-
-def is_called_for(case: Case) -> NDArray[np.bool_]:
-    """Return (m,) which offers have a place in this contact: a service action needs a cause, a sale does not.
-
-    A policy that arbitrates for `nothing` has no place for any sale.
-    """
-    table = case.catalogue.table
-    called_for = table.is_sale | case.known.matches.found
-    if has_open_complaint(case.known.situation, case.policy) and "complaint" in table.of_intent:
-        called_for[table.of_intent["complaint"]] = True
-    return called_for & ~table.is_sale if case.arbitration == "nothing" else called_for
 
 
 def appraise(case: Case) -> Appraisal:
@@ -155,7 +151,8 @@ def appraise(case: Case) -> Appraisal:
     declared = declared_contributions(base, relevance, known.matches.confidence, sentiment, declines, policy)
     chance, value = probability(total_log_odds(declared, table.is_sale)), net_value(table, policy)
     worth = priority(chance, value, case.is_upset, table, policy)
-    is_open = case.permission.allowed & is_called_for(case)
+    called_for = is_called_for(known.matches.found, case.permission.row.has_complaint, case.arbitration, table)
+    is_open = case.permission.allowed & called_for[0]
     shortlist = pick(case, is_open, worth, evidence[:, 1])
     signals = OfferSignals(base, relevance, known.matches, table)
     if known.history is not None:

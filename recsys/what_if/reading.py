@@ -14,15 +14,8 @@ from numpy.typing import NDArray
 
 from recsys.domain.customer import Purpose
 from recsys.interactions.history_columns import KINDS, HistoryColumns
-from recsys.what_if.audience import (
-    ANSWERS,
-    NEVER_ASKED,
-    NO_COMPLAINT,
-    AnswerColumns,
-    Audience,
-    Occasion,
-    Protection,
-)
+from recsys.ranking.people import ANSWERS, NEVER_ASKED, NO_COMPLAINT, AnswerColumns, Occasion, Protection
+from recsys.what_if.audience import Audience
 from recsys.what_if.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -111,7 +104,7 @@ def read_audience(
         occasion,
         _texts(ids),
         facts,
-        Protection(risk_level, flags["vulnerable"], flags["arrears"], flags["do_not_contact"], consents, complaint_at),
+        Protection(flags, consents, risk_level, complaint_at, np.zeros(len(ids), dtype=bool)),
         tuple(offers),
         replace(history, width=len(offers)),
         answers,
@@ -192,7 +185,7 @@ def _read_answers(answered: Rows, here: str, row_of: Mapping[str, int], offers: 
         on_channel = [channel == here for channel in channels]
         parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), on_channel)
     columns = AnswerColumns(*parts.joined())
-    return columns.where(np.lexsort((columns.at, columns.rows)))
+    return columns.where(np.lexsort((columns.at, columns.offers, columns.rows)))
 
 
 def _placed(offer_ids: Sequence[str], offers: dict[str, int]) -> list[int]:

@@ -23,8 +23,9 @@ from recsys.domain.policy import Policy
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.models.bundle import Bundle, TrainingFacts
+from recsys.ranking.people import ANSWERS, NO_COMPLAINT, AnswerColumns, Occasion, Protection
 from recsys.rules import BUILT_IN, ValueType
-from recsys.what_if.audience import ANSWERS, NO_COMPLAINT, AnswerColumns, Audience, Occasion, Protection
+from recsys.what_if.audience import Audience
 from recsys.what_if.comparison import compare
 from recsys.what_if.relevance import Models
 from recsys.what_if.rulebook import TODAY, Rulebook
@@ -165,13 +166,13 @@ def a_base(plan: Plan, rng: Generator) -> Audience:
         "city": pa.array(np.array(["上海", "北京", "广州"])[rng.integers(3, size=count)]),
     })  # fmt: skip
     consents = {purpose: rng.choice([1, 1, 1, 0, -1], count).astype(np.int8) for purpose in Purpose}
-    vulnerable, arrears, silent = (facts[name].to_numpy() for name in ("vulnerable", "arrears", "do_not_contact"))
+    flags = {name: facts[name].to_numpy() for name in ("vulnerable", "arrears", "do_not_contact")}
     complaints = np.where(rng.random(count) < 0.005, occasion.microseconds - 3 * _DAY, NO_COMPLAINT)
     return Audience(
         occasion,
         pa.array([f"c{number:07d}" for number in range(count)]),
         facts,
-        Protection((1 + numbers % 5).astype(np.int8), vulnerable, arrears, silent, consents, complaints),
+        Protection(flags, consents, (1 + numbers % 5).astype(np.int8), complaints, np.zeros(count, dtype=bool)),
         tuple(f"o{number:04d}" for number in range(plan.offers)),
         _histories(plan, occasion.microseconds, rng),
         _answers(plan, occasion.microseconds, rng),

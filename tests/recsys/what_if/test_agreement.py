@@ -13,9 +13,10 @@ from recsys.engine import decide
 from recsys.models.bundle import Bundle, TrainingFacts
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
-from recsys.ranking.eligibility import CODES
+from recsys.ranking.codes import CODES
+from recsys.ranking.people import Occasion
 from recsys.storage.database import Database, open_database
-from recsys.what_if.audience import Audience, Occasion
+from recsys.what_if.audience import Audience
 from recsys.what_if.decisions import Decisions, decide_many
 from recsys.what_if.reading import Sample, read_audience
 from recsys.what_if.relevance import Models, RelevancePlan

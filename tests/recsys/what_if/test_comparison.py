@@ -7,8 +7,9 @@ import pytest
 from recsys.domain.customer import Purpose
 from recsys.domain.policy import Policy
 from recsys.interactions.history_columns import HistoryColumns
-from recsys.ranking.eligibility import NUMBER
-from recsys.what_if.audience import AnswerColumns, Audience, Protection
+from recsys.ranking.codes import NUMBER
+from recsys.ranking.people import AnswerColumns, Protection
+from recsys.what_if.audience import Audience
 from recsys.what_if.comparison import compare
 from recsys.what_if.rulebook import TODAY, Rulebook
 from recsys.what_if.run import Tally
@@ -22,7 +23,11 @@ AUDIENCE = Audience(
     pa.array(["c1", "c2", "c3", "c4"]),
     pa.table({"segment": pa.array(["mass", "mass", "private", None])}),
     Protection(
-        np.ones(4, np.int8), FLAGS, FLAGS, FLAGS, {one: np.ones(4, np.int8) for one in Purpose}, np.zeros(4, np.int64)
+        dict.fromkeys(("vulnerable", "arrears", "do_not_contact"), FLAGS),
+        {one: np.ones(4, np.int8) for one in Purpose},
+        np.ones(4, np.int8),
+        np.zeros(4, np.int64),
+        FLAGS,
     ),
     (),
     HistoryColumns(NOBODY, NOBODY, NOBODY.astype(np.int64), NOBODY.astype(np.int8), NOBODY.astype(float), 0),
