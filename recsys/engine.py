@@ -66,7 +66,7 @@ def choose(case: Case, appraisal: Appraisal) -> Slate:
     Nothing is tried out on a customer who is upset.
     """
     table, policy = case.catalogue.table, case.policy
-    worthwhile = appraisal.shortlist[appraisal.is_worthwhile(case)[appraisal.shortlist]]
+    worthwhile = appraisal.shortlist[appraisal.is_worthwhile[appraisal.shortlist]]
     ordered = in_order(case, worthwhile, appraisal.priority).tolist()
     best = arrange(ordered, table, policy.list_length, case.permission.sales_left)
     if case.arbitration == "random":
@@ -79,8 +79,8 @@ def choose(case: Case, appraisal: Appraisal) -> Slate:
 def name_held_back(case: Case, appraisal: Appraisal, slate: Slate) -> dict[str, tuple[str, ...]]:
     """Return code → the offers that it keeps off the list."""
     table, shown = case.catalogue.table, np.array(slate.columns, dtype=np.intp)
-    pairs, worthwhile = Pairs(np.zeros_like(shown), shown), appraisal.is_worthwhile(case)
-    codes = held_back(case.permission.row, appraisal.is_open[None], worthwhile[None], pairs, table)[0]
+    pairs, worthwhile = Pairs(np.zeros(len(shown), dtype=np.intp), shown), appraisal.is_worthwhile[None]
+    codes = held_back(case.permission.row, appraisal.is_open[None], worthwhile, pairs, table)[0]
     if slate.made_room is not None:
         codes[slate.made_room] = NUMBER["made_room"]
     order = np.argsort(codes, kind="stable")

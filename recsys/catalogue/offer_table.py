@@ -57,6 +57,11 @@ class OfferTable:
         return np.array(self.offer_ids, dtype=object)
 
     @cached_property
+    def has_rule(self) -> Flags:
+        """(m,) which offers have an eligibility rule."""
+        return np.asarray(self.rule >= 0)
+
+    @cached_property
     def is_sale_or_gone(self) -> Flags:
         """(m + 1,) which offers count as sales; so does what has left the catalogue, the last entry."""
         return np.append(self.is_sale, True)

@@ -104,11 +104,13 @@ class Case:
 class Appraisal:
     """What each of the m offers is worth now, and the shortlist that was looked at closely.
 
-    `is_open` tells which have a place in this contact. `declared` is what adds to the log-odds by the
+    `is_open` tells which have a place in this contact, `is_worthwhile` which clear the thresholds of priority and
+    propensity, where scores count at all. `declared` is what adds to the log-odds by the
     policy's weights, `trained` the same by a trained model.
     """
 
     is_open: NDArray[np.bool_]
+    is_worthwhile: NDArray[np.bool_]
     relevance: NDArray[np.float32]
     signals: OfferSignals
     shared: Mapping[str, Signal]
@@ -119,12 +121,6 @@ class Appraisal:
     declared: Mapping[str, float | Floats]
     trained: TrainedParts | None
 
-    def is_worthwhile(self, case: Case) -> NDArray[np.bool_]:
-        """Return (m,) which offers clear the thresholds of priority and propensity, where scores count at all."""
-        if case.arbitration in WITHOUT_RANKING:
-            return np.ones(len(self.priority), dtype=bool)
-        return is_worthwhile(self.propensity, self.priority, case.policy)
-
 
 def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) -> Known:
     """Return what may shape the ranking: history as evidence (this contact's intents included) and facts."""
@@ -132,9 +128,10 @@ def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) 
     if not permission.is_profiled:
         return Known(replace(situation, features={}), matches, None, NOTHING_KNOWN)
     weights = history_weights(situation.history, situation.made_at)
-    for column in np.flatnonzero(matches.found & permission.allowed).tolist():
-        offer_id = catalogue.table.offer_ids[column]
-        weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
+    if situation.intents:
+        for column in np.flatnonzero(matches.found & permission.allowed).tolist():
+            offer_id = catalogue.table.offer_ids[column]
+            weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
     return Known(situation, matches, weights, About(customer_facts(situation.customer), catalogue.facts))
 
 
@@ -162,7 +159,9 @@ def appraise(case: Case) -> Appraisal:
         trained = TrainedParts.of(case.models.propensity, signals, shared, shortlist)
         chance[shortlist] = probability(case.models.propensity.log_odds(trained.signals))
         worth = priority(chance, value, case.is_upset, table, policy)
-    return Appraisal(is_open, relevance, signals, shared, chance, value, worth, shortlist, declared, trained)
+    is_ranked = case.arbitration not in WITHOUT_RANKING
+    clears = is_worthwhile(chance, worth, policy) if is_ranked else np.ones(len(table), dtype=bool)
+    return Appraisal(is_open, clears, relevance, signals, shared, chance, value, worth, shortlist, declared, trained)
 
 
 def pick(case: Case, is_open: NDArray[np.bool_], worth: Floats, answers: Floats) -> Columns:

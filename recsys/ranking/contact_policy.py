@@ -9,13 +9,15 @@ from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
 from recsys.ranking.codes import NUMBER, Codes, stop_pairs, stop_where
-from recsys.ranking.people import ANSWERS, MICROSECONDS_PER_DAY, NO_PAIRS, AnswerColumns, Bools, Pairs, People, Places
+from recsys.ranking.people import ANSWERS, MICROSECONDS_PER_DAY, NO_PAIRS, Bools, Pairs, People, Places
 
 CONTACT_POLICY_CODES = frozenset(
     {"cooling_off", "asked_for_later", "just_done", "offer_cap", "family_cap", "contact_cap", "offered_elsewhere"}
 )
 """They forbid offering, not accepting what was offered."""
 
+Pairings = NDArray[np.int64]
+"""Pairs of customer and thing, each as one number."""
 _ACCEPTED, _DECLINED, _LATER, _NOT_PITCHED = (
     ANSWERS.index(one) for one in (Answer.ACCEPTED, Answer.DECLINED, Answer.LATER, Answer.NOT_PITCHED)
 )
@@ -35,16 +37,18 @@ def stop_by_contact_policy(codes: Codes, people: People, table: OfferTable, poli
     answers, elsewhere, customers = people.answers, people.elsewhere, len(people)
     left, heard = np.full(customers, min(policy.sales_cap, policy.channel_cap)), NO_PAIRS
     if len(answers.rows):
+        pairs = answers.rows * np.int64(len(table) + 1) + answers.offers
         age, is_sale = people.occasion.microseconds - answers.at, table.is_sale_or_gone[answers.offers]
-        _stop_resting(codes, answers, (age, is_sale), table, policy)
+        resting, rests_as = _resting(answers.answers, pairs, age, is_sale, policy)
+        _stop(codes, resting, rests_as)
         is_heard = is_sale & (answers.answers != _NOT_PITCHED)
-        sales, age = Pairs(answers.rows[is_heard], answers.offers[is_heard]), age[is_heard]
-        _stop_often_heard(codes, _only(sales, _is_within(age, policy.offer_cap_days)), policy.offer_cap)
-        heard = _only(sales, _is_within(age, policy.family_cap_days))
-        overall = _count(sales.rows, _is_within(age, policy.sales_cap_days), customers)
-        here = _is_within(age, policy.channel_cap_days) & answers.on_channel[is_heard]
-        on_channel = _count(sales.rows, here, customers)
-        left = np.minimum(policy.sales_cap - overall, policy.channel_cap - on_channel)
+        windows = {policy.offer_cap_days, policy.family_cap_days, policy.sales_cap_days, policy.channel_cap_days}
+        lately = {days: is_heard & (age < days * MICROSECONDS_PER_DAY) for days in windows}
+        _stop(codes, _at_least(policy.offer_cap, pairs[lately[policy.offer_cap_days]]), NUMBER["offer_cap"])
+        overall = _count(answers.rows, lately[policy.sales_cap_days], customers)
+        here = _count(answers.rows, lately[policy.channel_cap_days] & answers.on_channel, customers)
+        left = np.minimum(policy.sales_cap - overall, policy.channel_cap - here)
+        heard = _only(Pairs(answers.rows, answers.offers), lately[policy.family_cap_days])
     if len(elsewhere.rows):
         elsewhere = _only(elsewhere, table.is_sale_or_gone[elsewhere.offers])
         heard = Pairs(np.append(heard.rows, elsewhere.rows), np.append(heard.offers, elsewhere.offers))
@@ -52,7 +56,7 @@ def stop_by_contact_policy(codes: Codes, people: People, table: OfferTable, poli
     if len(heard.rows):
         _stop_full_families(codes, heard, table, policy.family_cap)
     if len(elsewhere.rows):
-        _stop_known(codes, elsewhere, "offered_elsewhere")
+        _stop(codes, elsewhere.rows * np.int64(len(table) + 1) + elsewhere.offers, NUMBER["offered_elsewhere"])
     if 0 in (policy.offer_cap, policy.family_cap):
         left = np.zeros_like(left)
     used_up = np.asarray(left <= 0).nonzero()[0]
@@ -67,8 +71,8 @@ def cool_off_days(declines: int, policy: Policy) -> int:
     return min(doubled, max(policy.declined_cool_off_most_days, policy.declined_cool_off_days))
 
 
-def _is_within(age: NDArray[np.int64], days: int) -> Bools:
-    return np.asarray(age < days * MICROSECONDS_PER_DAY)
+def _only(pairs: Pairs, chosen: Bools) -> Pairs:
+    return Pairs(pairs.rows[chosen], pairs.offers[chosen])
 
 
 def _count(rows: Places, chosen: Bools, customers: int) -> NDArray[np.int64]:
@@ -78,46 +82,22 @@ def _count(rows: Places, chosen: Bools, customers: int) -> NDArray[np.int64]:
     return np.bincount(rows[chosen], minlength=customers)
 
 
-def _only(pairs: Pairs, chosen: Bools) -> Pairs:
-    return Pairs(pairs.rows[chosen], pairs.offers[chosen])
+def _at_least(times: int, grouped: Pairings) -> Pairings:
+    """Return what occurs so often, and at least once, in numbers of which equal ones stand together.
 
-
-def _at_least(times: int, rows: Places, things: Places, width: int) -> Places:
-    """Return rows · width + things, where things are below `width`, of the pairs that occur so often (at least once).
-
-    A pair may come more than once.
+    It may come more than once.
     """
-    pairs = rows * np.int64(width) + things
-    pairs.sort()
-    last = pairs[max(times, 1) - 1 :]
-    return np.asarray(last[last == pairs[: len(last)]])
+    last = grouped[max(times, 1) - 1 :]
+    found: Pairings = last[last == grouped[: len(last)]] if len(last) else last
+    return found
 
 
-def _stop_often_heard(codes: Codes, heard: Pairs, cap: int) -> None:
-    """Stop each offer of which a customer has `heard` as often as the policy allows."""
-    width = codes.shape[1] + 1
-    often = _at_least(cap, heard.rows, heard.offers, width)
-    if len(often):
-        _stop_known(codes, Pairs(often // width, often % width), "offer_cap")
-
-
-def _stop_full_families(codes: Codes, heard: Pairs, table: OfferTable, cap: int) -> None:
-    """Stop the sales of each family of which a customer has `heard` as often as the policy allows."""
-    if len(heard.rows) < cap:
-        return
-    width = int(table.family_or_gone[-1]) + 1
-    often = _at_least(cap, heard.rows, table.family_or_gone[heard.offers], width)
-    if len(often):
-        is_full = np.zeros((len(codes), width), dtype=bool)
-        is_full.flat[often] = True
-        full = np.asarray(is_full.any(axis=1)).nonzero()[0]
-        _stop_rows(codes, full, is_full[full][:, table.family] & table.is_sale, "family_cap")
-
-
-def _stop_known(codes: Codes, pairs: Pairs, code: str) -> None:
-    """Write the code at those pairs whose offer is still in the catalogue."""
-    known = _only(pairs, pairs.offers < codes.shape[1])
-    stop_pairs(codes, known.rows, known.offers, NUMBER[code])
+def _stop(codes: Codes, pairs: Pairings, what: NDArray[np.int8] | int) -> None:
+    """Write `what` at the pairs, each row · (m + 1) + offer, whose offer is still in the catalogue."""
+    if len(pairs):
+        rows, offers = np.divmod(pairs, codes.shape[1] + 1)
+        known = offers < codes.shape[1]
+        stop_pairs(codes, rows[known], offers[known], what if isinstance(what, int) else what[known])
 
 
 def _stop_rows(codes: Codes, rows: Places, where: Bools, code: str) -> None:
@@ -127,40 +107,52 @@ def _stop_rows(codes: Codes, rows: Places, where: Bools, code: str) -> None:
     codes[rows] = part
 
 
-def _stop_resting(
-    codes: Codes, answers: AnswerColumns, of_each: tuple[NDArray[np.int64], Bools], table: OfferTable, policy: Policy
-) -> None:
-    """Stop what rests after an answer; `of_each` is the age of every answer and whether it was to a sale.
+def _stop_full_families(codes: Codes, heard: Pairs, table: OfferTable, cap: int) -> None:
+    """Stop the sales of each family of which a customer has `heard` as often as the policy allows."""
+    if len(heard.rows) < cap:
+        return
+    width = int(table.family_or_gone[-1]) + 1
+    families = heard.rows * np.int64(width) + table.family_or_gone[heard.offers]
+    families.sort()
+    often = _at_least(cap, families)
+    if len(often):
+        is_full = np.zeros((len(codes), width), dtype=bool)
+        is_full.flat[often] = True
+        full = np.asarray(is_full.any(axis=1)).nonzero()[0]
+        _stop_rows(codes, full, is_full[full][:, table.family] & table.is_sale, "family_cap")
+
+
+def _resting(
+    given: NDArray[np.int8], pairs: Pairings, age: NDArray[np.int64], is_sale: Bools, policy: Policy
+) -> tuple[Pairings, NDArray[np.int8]]:
+    """Return the pairs that still rest after an answer, and the code of each.
 
     An acceptance ends the row of declines and every rest before it; of what came since, the latest answer that
     still counts gives the code.
     """
-    (age, is_sale), given = of_each, answers.answers
-    pairs = answers.rows * np.int64(len(table) + 1) + answers.offers
     is_accepted, is_declined = given == _ACCEPTED, given == _DECLINED
     begins = is_accepted.copy()
     begins[0] = True
     begins[1:] |= pairs[1:] != pairs[:-1]
     so_far = is_declined.cumsum()
     in_a_row = so_far - np.maximum.accumulate((so_far - is_declined) * begins)
-    rests = age < _rests(policy)[given, np.minimum(in_a_row, _MOST_DECLINES)]
-    rests &= ~(is_accepted & is_sale)
+    rests = age < _rests(policy)[is_sale.view(np.int8), given, np.minimum(in_a_row, _MOST_DECLINES)]
     counts = np.asarray(rests | is_accepted).nonzero()[0]
-    pairs = pairs[counts]
-    is_latest = rests[counts] & (answers.offers[counts] < len(table))
-    is_latest[:-1] &= pairs[1:] != pairs[:-1]
-    latest = counts[is_latest]
-    if len(latest):
-        stop_pairs(codes, answers.rows[latest], answers.offers[latest], _RESTS_AS[given[latest]])
+    pairs, rests = pairs[counts], rests[counts]
+    rests[:-1] &= pairs[1:] != pairs[:-1]
+    return pairs[rests], _RESTS_AS[given[counts[rests]]]
 
 
 @lru_cache(maxsize=64)
 def _rests(policy: Policy) -> NDArray[np.int64]:
-    """Return (answers, declines in a row) how many microseconds an offer rests; nothing is younger than the least."""
-    rests = np.full((len(ANSWERS), _MOST_DECLINES + 1), -_LONGEST)
-    rests[_ACCEPTED] = _lasting(policy.service_done_days)
-    rests[_LATER] = _lasting(policy.later_cool_off_days)
-    rests[_DECLINED, 1:] = [_lasting(cool_off_days(number, policy)) for number in range(1, _MOST_DECLINES + 1)]
+    """Return (is it a sale, answers, declines in a row) how many microseconds an offer rests.
+
+    Nothing is younger than the least number, which stands where nothing rests.
+    """
+    rests = np.full((2, len(ANSWERS), _MOST_DECLINES + 1), -_LONGEST)
+    rests[0, _ACCEPTED] = _lasting(policy.service_done_days)
+    rests[:, _LATER] = _lasting(policy.later_cool_off_days)
+    rests[:, _DECLINED, 1:] = [_lasting(cool_off_days(number, policy)) for number in range(1, _MOST_DECLINES + 1)]
     return rests
 
 

@@ -138,10 +138,10 @@ def _apply_rules(
     Writes into `lacking`, by column, the facts that an offer's rule lacks.
     """
     codes = np.zeros(len(table), dtype=np.int8)
-    open_ = np.flatnonzero((so_far == ALLOWED) & (table.rule >= 0))
+    open_ = np.asarray((so_far == ALLOWED) & table.has_rule).nonzero()[0]
     numbers = table.rule[open_]
     verdicts = np.zeros(len(table.rules), dtype=np.int8)
-    for number in np.flatnonzero(np.bincount(numbers)).tolist():
+    for number in np.bincount(numbers).nonzero()[0].tolist():
         rule = table.rules[number]
         verdict = rule.evaluate(facts)
         if verdict is not True:
