@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.offer import Offer, OfferKind
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.rules import Rule
 
 Flags = NDArray[np.bool_]
@@ -80,7 +81,7 @@ class OfferTable:
     def answers_complaint(self) -> Flags:
         """(m,) which offers answer a complaint."""
         flags = np.zeros(len(self), dtype=bool)
-        flags[self.of_intent.get("complaint", [])] = True
+        flags[self.of_intent.get(COMPLAINT, [])] = True
         return flags
 
     @cached_property

@@ -154,7 +154,7 @@ def appraise(case: Case) -> Appraisal:
     signals = OfferSignals(base, relevance, known.matches, table)
     if known.history is not None:
         signals.add_past_answers(known.situation, table)
-    shared, trained = shared_signals(known.situation, known.history is not None), None
+    shared, trained = shared_signals(known.situation, known.history is not None, policy.words.channels), None
     if case.models.propensity is not None and len(shortlist):
         trained = TrainedParts.of(case.models.propensity, signals, shared, shortlist)
         chance[shortlist] = probability(case.models.propensity.log_odds(trained.signals))

@@ -3,13 +3,22 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.domain.protection import FLAGS
+
 Codes = NDArray[np.int8]
 """(n, m) for n customers and m offers: places in `CODES`."""
 
 ALLOWED = 0
+SUPPRESSIONS = (
+    *(name for name, flag in FLAGS.items() if flag.outranks_consent),
+    "no_marketing_consent",
+    "complaint_open",
+    *(name for name, flag in FLAGS.items() if not flag.outranks_consent),
+)
+"""What forbids every sale to a customer, in order."""
 CODES = (
-    "allowed", "not_on_sale", "wrong_channel", "do_not_contact", "no_marketing_consent", "complaint_open",
-    "vulnerable", "arrears", "no_partner_consent", "risk_too_high", "risk_unknown", "already_holds",
+    "allowed", "not_on_sale", "wrong_channel", *SUPPRESSIONS,
+    "no_partner_consent", "risk_too_high", "risk_unknown", "already_holds",
     "not_eligible", "eligibility_unknown", "sold_out", "sold_out_today", "cooling_off", "asked_for_later",
     "just_done", "offer_cap", "family_cap", "offered_elsewhere", "contact_cap",
     "not_called_for", "below_threshold", "ranked_lower", "made_room", "withheld",

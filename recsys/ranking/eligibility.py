@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue
 from recsys.catalogue.offer_table import OfferTable
-from recsys.domain.customer import AttributeValue, Purpose
+from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Situation
 from recsys.domain.interaction import held_offers
 from recsys.domain.policy import Policy
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
+from recsys.domain.vocabulary import UNKNOWN_CHANNEL
 from recsys.ranking.codes import ALLOWED, CODES, NUMBER, Codes
 from recsys.ranking.people import (
     ANSWERS,
+    AS_THE_POLICY_SAYS,
     NEVER_ASKED,
     NO_COMPLAINT,
     NO_PAIRS,
@@ -28,7 +31,6 @@ from recsys.ranking.people import (
 )
 from recsys.ranking.permission import Permissions, is_profiled, permit_all
 
-_FLAGS = ("vulnerable", "arrears", "do_not_contact")
 _FLAG = {is_set: np.array([is_set]) for is_set in (False, True)}
 _CONSENT = {given: np.array([NEVER_ASKED if given is None else given], dtype=np.int8) for given in (None, False, True)}
 _NUMBER_OF = {answer: number for number, answer in enumerate(ANSWERS)}
@@ -88,21 +90,21 @@ def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> Permis
 
 def people_of(situation: Situation, held: frozenset[str], table: OfferTable) -> People:
     """Return the one row that the situation is, with the offers that are `held`."""
-    customer, contact, since = situation.customer, situation.contact, situation.open_complaint_since
-    is_complaint = contact.reason == "complaint" or any(intent.name == "complaint" for intent in situation.intents)
-    consents = customer.consents
+    customer, contact, consents = situation.customer, situation.contact, situation.customer.consents
+    since, days = situation.open_complaint_since, situation.complaint_days
     return People(
         Occasion(situation.made_at, str(contact.channel), contact.direction),
         Protection(
-            {name: _FLAG[getattr(customer, name)] for name in _FLAGS},
+            np.array([customer.risk_level or 0], dtype=np.int8),
+            {name: _FLAG[name in customer.flags] for name in FLAGS},
             {
                 Purpose.MARKETING: _CONSENT[consents.marketing],
                 Purpose.PROFILING: _CONSENT[consents.profiling],
                 Purpose.PARTNER: _CONSENT[consents.partner],
             },
-            np.array([customer.risk_level or 0], dtype=np.int8),
             np.array([NO_COMPLAINT if since is None else microseconds(since)]),
-            _FLAG[is_complaint],
+            np.array([AS_THE_POLICY_SAYS if days is None else days]),
+            _FLAG[situation.is_complaint],
         ),
         _pairs(held, table),
         _answers(situation, table),
@@ -120,13 +122,14 @@ def _pairs(offer_ids: frozenset[str], table: OfferTable) -> Pairs:
 def _answers(situation: Situation, table: OfferTable) -> AnswerColumns:
     if not situation.answers:
         return _NO_ANSWERS
-    answers, here = sorted(situation.answers, key=attrgetter("offer_id")), str(situation.contact.channel)
+    answers = sorted(situation.answers, key=attrgetter("offer_id"))
+    here = (str(situation.contact.channel), UNKNOWN_CHANNEL)
     return AnswerColumns(
         np.zeros(len(answers), dtype=np.intp),
         table.columns_of([past.offer_id for past in answers]),
         np.array([microseconds(past.answered_at) for past in answers]),
         np.array([_NUMBER_OF[past.answer] for past in answers], dtype=np.int8),
-        np.array([past.channel == here for past in answers]),
+        np.array([past.channel in here for past in answers]),
     )
 
 
@@ -165,9 +168,7 @@ def rule_facts(situation: Situation, catalogue: Catalogue, held: frozenset[str])
         "language": customer.language,
         "segment": customer.segment,
         "risk_level": customer.risk_level,
-        "vulnerable": customer.vulnerable,
-        "arrears": customer.arrears,
-        "do_not_contact": customer.do_not_contact,
+        **{flag: flag in customer.flags for flag in DELIVERED_FLAGS},
         "channel": str(contact.channel),
         "direction": str(contact.direction),
         "sentiment": contact.sentiment,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.contact import Direction
-from recsys.domain.customer import Purpose
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Purpose
 
 Bools = NDArray[np.bool_]
 Microseconds = NDArray[np.int64]
@@ -19,6 +19,7 @@ Places = NDArray[np.integer[Any]]
 NEVER_ASKED = -1
 """A consent that was never asked for."""
 NO_COMPLAINT = np.iinfo(np.int64).min
+AS_THE_POLICY_SAYS = -1
 MICROSECONDS_PER_DAY = 86_400_000_000
 ANSWERS = tuple(Answer)
 """What a number in `AnswerColumns.answers` stands for."""
@@ -79,16 +80,17 @@ class AnswerColumns:
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """(n,) what forbids sales: flags by name, consents (1, 0 or NEVER_ASKED), risk level (0: unknown), complaints.
+    """(n,) what forbids sales: risk level (0: unknown), all FLAGS by name, consents (1, 0 or NEVER_ASKED), complaints.
 
-    `complaint_at` is when the latest open complaint began, NO_COMPLAINT where there is none; `is_complaint` is
-    whether the occasion itself is one.
+    `complaint_at` is when the open complaint began, NO_COMPLAINT where there is none, and `complaint_days` how long
+    it counts (AS_THE_POLICY_SAYS where it has no days of its own); `is_complaint` is whether the occasion is one.
     """
 
+    risk_level: NDArray[np.int8]
     flags: Mapping[str, Bools]
     consents: Mapping[Purpose, NDArray[np.int8]]
-    risk_level: NDArray[np.int8]
     complaint_at: Microseconds
+    complaint_days: NDArray[np.int64]
     is_complaint: Bools
 
     def __len__(self) -> int:
@@ -97,10 +99,11 @@ class Protection:
     def of_customers(self, start: int, stop: int) -> "Protection":
         """Return what protects the customers from `start` to before `stop`."""
         return Protection(
-            {name: has_it[start:stop] for name, has_it in self.flags.items()},
-            {purpose: given[start:stop] for purpose, given in self.consents.items()},
             self.risk_level[start:stop],
+            {name: holds[start:stop] for name, holds in self.flags.items()},
+            {purpose: given[start:stop] for purpose, given in self.consents.items()},
             self.complaint_at[start:stop],
+            self.complaint_days[start:stop],
             self.is_complaint[start:stop],
         )
 

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 from recsys.catalogue import Catalogue
 from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.contact import Direction
-from recsys.domain.customer import Purpose
 from recsys.domain.policy import Policy
-from recsys.ranking.codes import ALLOWED, NUMBER, Codes, stop, stop_pairs, stop_where
+from recsys.domain.protection import Purpose
+from recsys.ranking.codes import ALLOWED, NUMBER, SUPPRESSIONS, Codes, stop, stop_pairs, stop_where
 from recsys.ranking.contact_policy import stop_by_contact_policy
-from recsys.ranking.people import MICROSECONDS_PER_DAY, NO_COMPLAINT, Bools, Occasion, People, Protection
+from recsys.ranking.people import MICROSECONDS_PER_DAY, Bools, Occasion, People, Protection
 
+_FOR_EVER = 100_000_000
+"""Days: nothing is older, and the microseconds of it are a number that an array holds."""
 _GRANTED = {unasked: np.array([False, True, unasked]) for unasked in (False, True)}
 """Whether a consent of 0, 1 or NEVER_ASKED, which is the last place, holds."""
 Judge = Callable[[Codes], Codes]
@@ -61,21 +63,16 @@ def protect(people: People, has_complaint: Bools, table: OfferTable, policy: Pol
     protection, occasion = people.protection, people.occasion
     inbound = occasion.direction == Direction.INBOUND
     unasked = policy.unasked_marketing_inbound if inbound else policy.unasked_marketing_outbound
-    suppressions = {
-        "do_not_contact": protection.flags["do_not_contact"],
-        "no_marketing_consent": ~granted(protection.consents[Purpose.MARKETING], unasked),
-        "complaint_open": has_complaint,
-        "vulnerable": protection.flags["vulnerable"],
-        "arrears": protection.flags["arrears"],
-    }
+    no_consent = ~granted(protection.consents[Purpose.MARKETING], unasked)
+    suppressions = {**protection.flags, "no_marketing_consent": no_consent, "complaint_open": has_complaint}
     has_partner = granted(protection.consents[Purpose.PARTNER], policy.unasked_partner)
-    columns = (protection.risk_level, has_partner, *suppressions.values())
+    columns = (protection.risk_level, has_partner, *(suppressions[code] for code in SUPPRESSIONS))
     kinds: dict[tuple[int, ...], int] = {}
     kind_of = [kinds.setdefault(kind, len(kinds)) for kind in zip(*(one.tolist() for one in columns), strict=True)]
     codes = np.empty((len(kinds), len(table)), dtype=np.int8)
     codes[:] = general_codes(table, occasion)
     for of_kind, (risk_level, may_partner, *suppressed) in zip(codes, kinds, strict=True):
-        code = next((code for code, holds in zip(suppressions, suppressed, strict=True) if holds), None)
+        code = next((code for code, holds in zip(SUPPRESSIONS, suppressed, strict=True) if holds), None)
         if code is not None:
             stop_where(of_kind, table.is_sale, code)
             continue
@@ -110,7 +107,8 @@ def volume_codes(acceptances: Mapping[str, tuple[int, int]], catalogue: Catalogu
 
 def has_open_complaint(protection: Protection, policy: Policy, occasion: Occasion) -> Bools:
     """Return (n,) whether a complaint, this contact included, is still open."""
-    since = max(occasion.microseconds - policy.complaint_open_days * MICROSECONDS_PER_DAY, NO_COMPLAINT)
+    days = np.where(protection.complaint_days < 0, policy.complaint_open_days, protection.complaint_days)
+    since = occasion.microseconds - np.minimum(days, _FOR_EVER) * MICROSECONDS_PER_DAY
     return np.asarray(protection.is_complaint | (protection.complaint_at > since))
 
 

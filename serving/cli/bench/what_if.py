@@ -16,14 +16,14 @@ from scipy.sparse import csr_matrix
 
 from recsys.catalogue import Catalogue, build_catalogue, parse_offers
 from recsys.domain.clock import system_clock
-from recsys.domain.customer import Purpose
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.models.bundle import Bundle, TrainingFacts
-from recsys.ranking.people import ANSWERS, NO_COMPLAINT, AnswerColumns, Occasion, Protection
+from recsys.ranking.people import ANSWERS, AS_THE_POLICY_SAYS, NO_COMPLAINT, AnswerColumns, Occasion, Protection
 from recsys.rules import BUILT_IN, ValueType
 from recsys.what_if.audience import Audience
 from recsys.what_if.comparison import compare
@@ -158,21 +158,21 @@ def a_base(plan: Plan, rng: Generator) -> Audience:
         "language": pa.array(np.full(count, "zh")),
         "segment": pa.array(SEGMENTS[rng.integers(len(SEGMENTS), size=count)]),
         "risk_level": pa.array((1 + numbers % 5).astype(np.float64)),
-        "vulnerable": pa.array(rng.random(count) < 0.01),
-        "arrears": pa.array(rng.random(count) < 0.02),
-        "do_not_contact": pa.array(rng.random(count) < 0.01),
+        **{name: pa.array(rng.random(count) < 0.01) for name in DELIVERED_FLAGS},
         "age": pa.array(rng.integers(18, 90, count).astype(np.float64)),
         "monthly_income_cny": pa.array(3000.0 + rng.integers(9000, size=count)),
         "city": pa.array(np.array(["上海", "北京", "广州"])[rng.integers(3, size=count)]),
     })  # fmt: skip
     consents = {purpose: rng.choice([1, 1, 1, 0, -1], count).astype(np.int8) for purpose in Purpose}
-    flags = {name: facts[name].to_numpy() for name in ("vulnerable", "arrears", "do_not_contact")}
+    nobody = np.zeros(count, dtype=bool)
+    flags = {name: facts[name].to_numpy() if name in DELIVERED_FLAGS else nobody for name in FLAGS}
+    risk_level, own_days = (1 + numbers % 5).astype(np.int8), np.full(count, AS_THE_POLICY_SAYS)
     complaints = np.where(rng.random(count) < 0.005, occasion.microseconds - 3 * _DAY, NO_COMPLAINT)
     return Audience(
         occasion,
         pa.array([f"c{number:07d}" for number in range(count)]),
         facts,
-        Protection(flags, consents, (1 + numbers % 5).astype(np.int8), complaints, np.zeros(count, dtype=bool)),
+        Protection(risk_level, flags, consents, complaints, own_days, nobody),
         tuple(f"o{number:04d}" for number in range(plan.offers)),
         _histories(plan, occasion.microseconds, rng),
         _answers(plan, occasion.microseconds, rng),

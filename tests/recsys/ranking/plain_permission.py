@@ -53,8 +53,9 @@ class Plain:
         customer = self.situation.customer
         if offer.kind == OfferKind.SERVICE:
             return None
-        if customer.do_not_contact:
-            return "do_not_contact"
+        for flag in ("do_not_contact", "protection_unreadable"):
+            if flag in customer.flags:
+                return flag
         unasked = self.policy.unasked_marketing_outbound
         if self.situation.contact.direction == Direction.INBOUND:
             unasked = self.policy.unasked_marketing_inbound
@@ -62,16 +63,19 @@ class Plain:
             return "no_marketing_consent"
         if self.has_complaint():
             return "complaint_open"
-        if customer.vulnerable:
-            return "vulnerable"
-        return "arrears" if customer.arrears else None
+        for flag in ("vulnerable", "arrears"):
+            if flag in customer.flags:
+                return flag
+        return None
 
     def has_complaint(self) -> bool:
         """Whether this contact is a complaint, or an earlier one counts still: whole days are counted."""
-        if self.situation.contact.reason == "complaint" or "complaint" in [one.name for one in self.situation.intents]:
+        if self.situation.is_complaint:
             return True
-        since = self.situation.open_complaint_since
-        return since is not None and (self.situation.made_at - since).days < self.policy.complaint_open_days
+        days, since = self.policy.complaint_open_days, self.situation.open_complaint_since
+        if self.situation.complaint_days is not None:
+            days = self.situation.complaint_days
+        return since is not None and (self.situation.made_at - since).days < days
 
     def unsuitable(self, offer: Offer) -> str | None:
         """A partner's offer needs its consent, a risky one somebody who may have it, and nobody needs it twice."""
@@ -171,7 +175,8 @@ class Plain:
         policy = self.policy
         if policy.offer_cap == 0 or policy.family_cap == 0:
             return 0
-        here = [past for past in self.heard(policy.channel_cap_days) if past.channel == self.situation.contact.channel]
+        channel = self.situation.contact.channel
+        here = [past for past in self.heard(policy.channel_cap_days) if past.channel in (channel, "?")]
         overall = policy.sales_cap - len(self.heard(policy.sales_cap_days)) - len(self.elsewhere())
         return max(min(overall, policy.channel_cap - len(here) - len(self.elsewhere())), 0)
 

@@ -15,6 +15,7 @@ from recsys.domain.interaction import Interaction, InteractionKind, held_offers
 from recsys.domain.offer import Offer, OfferKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.domain.policy import Policy
+from recsys.domain.protection import FLAGS
 from recsys.ranking.codes import CODES, NUMBER, Codes
 from recsys.ranking.eligibility import people_of, permit
 from recsys.ranking.people import AnswerColumns, Pairs, People, Protection
@@ -97,7 +98,7 @@ class World:
                 first, 2 * first, 4 * first]  # fmt: skip
         found = [
             PastAnswer(self.pick(liked), self.pick([*Answer, Answer.DECLINED]), self.a_moment(days),
-                       self.pick((*CHANNELS, None)))
+                       self.pick((*CHANNELS, None, "?")))
             for _ in range(self.rng.integers(0, 9) if self.chance(0.8) else 0)
         ]  # fmt: skip
         return tuple(sorted(found, key=lambda past: past.answered_at))
@@ -114,7 +115,7 @@ class World:
     def a_situation(self) -> Situation:
         asked = [*[True] * 12, False, None, None]
         customer = a_customer(
-            **{flag: self.chance(0.03) for flag in ("vulnerable", "arrears", "do_not_contact")},
+            flags=frozenset(flag for flag in FLAGS if self.chance(0.03)),
             risk_level=self.pick([None, 1, 2, 3, 3]),
             attributes={} if self.chance(0.3) else {"age": float(self.pick([17, 18, 39, 40]))},
             consents=Consents(self.pick(asked), self.pick(asked), self.pick(asked)),
@@ -126,7 +127,8 @@ class World:
             intents=self.pick([()] * 30 + [(Intent("loan"),), (Intent("loan"), Intent("complaint"))]),
             history=self.history(),
             answers=self.answers(),
-            open_complaint_since=self.a_moment([self.policy.complaint_open_days]) if self.chance(0.15) else None,
+            open_complaint_since=self.a_moment([self.policy.complaint_open_days, 3]) if self.chance(0.15) else None,
+            complaint_days=self.pick([None, None, 0, 3]),
             offered_elsewhere=frozenset(self.pick(NAMED) for _ in range(self.pick([0, 0, 0, 1, 3]))),
             acceptances=self.acceptances,
         )
@@ -165,9 +167,10 @@ def together(parts: Sequence[People]) -> People:
     return People(
         parts[0].occasion,
         Protection(
+            np.concatenate([one.risk_level for one in protections]),
             {flag: np.concatenate([one.flags[flag] for one in protections]) for flag in protections[0].flags},
             {one: np.concatenate([each.consents[one] for each in protections]) for one in protections[0].consents},
-            *(np.concatenate(all_of("protection", one)) for one in ("risk_level", "complaint_at", "is_complaint")),
+            *(np.concatenate(all_of("protection", one)) for one in ("complaint_at", "complaint_days", "is_complaint")),
         ),
         Pairs(rows_of("held"), np.concatenate(all_of("held", "offers"))),
         AnswerColumns(rows_of("answers"), **answers),
@@ -221,10 +224,13 @@ def test_who_was_never_asked_for_profiling_is_as_the_policy_says(given: bool | N
 
 @pytest.mark.parametrize("days", [0, 1, 14, 1_000_000_000])
 @pytest.mark.parametrize("instants", [-1, 0, 1])
-def test_a_complaint_is_open_for_whole_days_to_the_microsecond(days: int, instants: int) -> None:
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_complaint_is_open_for_whole_days_to_the_microsecond(days: int, instants: int, is_own: bool) -> None:
     since = NOW - min(days, 20_000) * DAY + instants * INSTANT
-    situation = a_situation(open_complaint_since=since)
+    situation = a_situation(open_complaint_since=since, complaint_days=days if is_own else None)
     people = people_of(situation, frozenset(), a_catalogue(an_offer()).table)
     silent = people_of(a_situation(), frozenset(), a_catalogue(an_offer()).table)
-    found = has_open_complaint(together([people, silent]).protection, Policy(complaint_open_days=days), people.occasion)
+    found = has_open_complaint(
+        together([people, silent]).protection, Policy(complaint_open_days=1 if is_own else days), people.occasion
+    )
     assert found.tolist() == [(NOW - since).days < days, False]
