@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
 from typing import Any
 
@@ -11,19 +12,40 @@ import orjson
 from recsys.domain.contact import Channel, Direction
 from recsys.domain.customer import AttributeValue, CustomerKind
 from recsys.domain.interaction import InteractionKind
+from recsys.storage.cell_formats import DEFAULT_NULLS, YEAR_FIRST, Moment, moment_reader, null_words, number_reader
+from recsys.storage.column_survey import ColumnReading, Role, is_code
+from recsys.storage.protective_cells import CONSENT_COLUMNS, CUSTOMER_FLAGS, PROTECTIVE_COLUMNS, truth
 from recsys.storage.table_files import Row
 
 CUSTOMER_TEXTS = ("name", "language", "segment")
-CUSTOMER_FLAGS = ("vulnerable", "arrears", "do_not_contact")
-CONSENT_COLUMNS = {"consent_marketing": "marketing", "consent_profiling": "profiling", "consent_partner": "partner"}
-CUSTOMER_COLUMNS = frozenset(("customer_id", "kind", "risk_level", *CUSTOMER_TEXTS, *CUSTOMER_FLAGS, *CONSENT_COLUMNS))
+CUSTOMER_COLUMNS = frozenset(
+    ("customer_id", "kind", "risk_level", *CUSTOMER_TEXTS, *PROTECTIVE_COLUMNS, "consents_as_of", "known_at")
+)
+KNOWN_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "customers": tuple(sorted(CUSTOMER_COLUMNS)),
+    "interactions": ("customer_id", "offer_id", "occurred_at", "event", "channel", "weight"),
+    "contacts": (
+        "contact_id", "customer_id", "opened_at", "channel", "direction", "reason", "sentiment", "agent_id", "csat",
+    ),
+}  # fmt: skip
+ROLES: Mapping[str, Role] = {
+    "customer_id": Role.IDENTIFIER, "offer_id": Role.IDENTIFIER, "contact_id": Role.IDENTIFIER,
+    "agent_id": Role.IDENTIFIER,
+    "occurred_at": Role.MOMENT, "opened_at": Role.MOMENT, "consents_as_of": Role.MOMENT, "known_at": Role.MOMENT,
+    "valid_from": Role.MOMENT, "valid_to": Role.MOMENT,
+    "weight": Role.NUMBER, "sentiment": Role.NUMBER, "csat": Role.NUMBER, "risk_level": Role.NUMBER,
+    "margin": Role.NUMBER, "handling_seconds": Role.NUMBER, "starting_propensity": Role.NUMBER, "lever": Role.NUMBER,
+    "total_cap": Role.NUMBER, "daily_cap": Role.NUMBER,
+}  # fmt: skip
+"""The built-in columns that a file may write in several ways."""
+
 MAX_ID_LENGTH = 200
 MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
 _KINDS = {kind.value for kind in InteractionKind}
 _DIRECTIONS = {direction.value for direction in Direction}
 _CUSTOMER_KINDS = {kind.value for kind in CustomerKind}
+_NUMBER_COLUMN = ColumnReading("number")
 
 
 class BadRow(Exception):
@@ -34,130 +56,166 @@ class BadRow(Exception):
         super().__init__(f"{column}: {reason}")
 
 
-def parse_interaction(row: Row) -> dict[str, Any]:
-    """Return the columns of one interaction."""
-    kind = row.get("event", "").strip() or InteractionKind.ACCEPTED.value
-    if kind not in _KINDS:
-        raise BadRow("event", f"must be one of {', '.join(sorted(_KINDS))}")
-    weight = parse_number(row, "weight", 0.0)
-    return {
-        "customer_id": parse_id(row, "customer_id"),
-        "offer_id": parse_id(row, "offer_id"),
-        "occurred_at": parse_moment(row, "occurred_at"),
-        "kind": kind,
-        "channel": parse_text(row, "channel"),
-        "weight": 1.0 if weight is None else weight,
-    }
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """Reads the rows of one table: how its columns are written, which words mean nothing, the zone of local times."""
 
+    columns: Mapping[str, ColumnReading] = field(default_factory=dict)
+    nulls: frozenset[str] = null_words(DEFAULT_NULLS)
+    zone: tzinfo = UTC
 
-def parse_contact(row: Row) -> dict[str, Any]:
-    """Return the columns of one contact of the past, closed when it was opened, with its `digest`."""
-    direction = row.get("direction", "").strip() or Direction.INBOUND.value
-    if direction not in _DIRECTIONS:
-        raise BadRow("direction", f"must be one of {', '.join(sorted(_DIRECTIONS))}")
-    values = {
-        "contact_id": parse_id(row, "contact_id"),
-        "customer_id": parse_id(row, "customer_id"),
-        "opened_at": parse_moment(row, "opened_at"),
-        "channel": parse_text(row, "channel") or Channel.PHONE.value,
-        "direction": direction,
-        "reason": parse_text(row, "reason"),
-        "sentiment": parse_number(row, "sentiment", -1.0, 1.0),
-        "agent_id": parse_text(row, "agent_id"),
-        "csat": parse_level(row, "csat"),
-    }
-    return values | {"closed_at": values["opened_at"], "digest": digest(values)}
+    def interaction(self, row: Row) -> dict[str, Any]:
+        """Return the columns of one interaction."""
+        kind = self.cell(row, "event") or InteractionKind.ACCEPTED.value
+        if kind not in _KINDS:
+            raise BadRow("event", f"must be one of {', '.join(sorted(_KINDS))}")
+        weight = self.number(row, "weight", 0.0)
+        return {
+            "customer_id": self.identifier(row, "customer_id"),
+            "offer_id": self.identifier(row, "offer_id"),
+            "occurred_at": self.moment(row, "occurred_at"),
+            "kind": kind,
+            "channel": self.text(row, "channel"),
+            "weight": 1.0 if weight is None else weight,
+        }
 
+    def contact(self, row: Row) -> dict[str, Any]:
+        """Return the columns of one contact of the past, closed when it was opened, with its `digest`."""
+        direction = self.cell(row, "direction") or Direction.INBOUND.value
+        if direction not in _DIRECTIONS:
+            raise BadRow("direction", f"must be one of {', '.join(sorted(_DIRECTIONS))}")
+        values = {
+            "contact_id": self.identifier(row, "contact_id"),
+            "customer_id": self.identifier(row, "customer_id"),
+            "opened_at": self.moment(row, "opened_at"),
+            "channel": self.text(row, "channel") or Channel.PHONE.value,
+            "direction": direction,
+            "reason": self.text(row, "reason"),
+            "sentiment": self.number(row, "sentiment", -1.0, 1.0),
+            "agent_id": self.identifier(row, "agent_id") if self.cell(row, "agent_id") else None,
+            "csat": self.level(row, "csat"),
+        }
+        return values | {"closed_at": values["opened_at"], "digest": digest(values)}
 
-def parse_customer(row: Row, types: Mapping[str, str]) -> dict[str, Any]:
-    """Return the columns of one customer, attributes by `types`, with the `digest` of what it says.
+    def customer(self, row: Row) -> dict[str, Any]:
+        """Return the columns of one customer, attributes among them, with the `digest` of what it says.
 
-    A column the file has not is not in the result, so that it stays what it was.
-    """
-    values: dict[str, Any] = {"customer_id": parse_id(row, "customer_id")}
-    if "kind" in row:
-        values["kind"] = row["kind"].strip() or CustomerKind.CUSTOMER.value
-        if values["kind"] not in _CUSTOMER_KINDS:
-            raise BadRow("kind", f"must be one of {', '.join(sorted(_CUSTOMER_KINDS))}")
-    values |= {name: parse_text(row, name) for name in CUSTOMER_TEXTS if name in row}
-    if "risk_level" in row:
-        values["risk_level"] = parse_level(row, "risk_level")
-    values |= {name: parse_boolean(row, name) or False for name in CUSTOMER_FLAGS if name in row}
-    values |= {name: parse_boolean(row, name) for name in CONSENT_COLUMNS if name in row}
-    values["attributes"] = {name: parse_attribute(row, name, type_) for name, type_ in types.items() if name in row}
-    return values | {"digest": digest(values)}
+        A column the file has not is not in the result, so that it stays what it was.
+        """
+        values: dict[str, Any] = {"customer_id": self.identifier(row, "customer_id")}
+        if "kind" in row:
+            values["kind"] = self.cell(row, "kind") or CustomerKind.CUSTOMER.value
+            if values["kind"] not in _CUSTOMER_KINDS:
+                raise BadRow("kind", f"must be one of {', '.join(sorted(_CUSTOMER_KINDS))}")
+        values |= {name: self.text(row, name) for name in CUSTOMER_TEXTS if name in row}
+        if "risk_level" in row:
+            values["risk_level"] = self.level(row, "risk_level")
+        values |= {name: self.truth(row, name) or False for name in CUSTOMER_FLAGS if name in row}
+        values |= {name: self.truth(row, name) for name in CONSENT_COLUMNS if name in row}
+        values["attributes"] = {
+            name: self.attribute(row, name, reading)
+            for name, reading in self.columns.items()
+            if name in row and name not in CUSTOMER_COLUMNS
+        }
+        return values | {"digest": digest(values)}
 
+    def cell(self, row: Row, column: str) -> str:
+        """Return a cell without the blanks around it, empty when it says "nothing" in some word."""
+        text = row.get(column, "").strip()
+        return "" if text in self.nulls else text
 
-def parse_id(row: Row, column: str) -> str:
-    """Return an id: not empty, no NUL, at most `MAX_ID_LENGTH` characters."""
-    text = row[column].strip()
-    if not text:
-        raise BadRow(column, "is empty")
-    if len(text) > MAX_ID_LENGTH or "\0" in text:
-        raise BadRow(column, f"is longer than {MAX_ID_LENGTH} characters or contains NUL")
-    return text
+    def identifier(self, row: Row, column: str) -> str:
+        """Return an id: not empty, no NUL, at most `MAX_ID_LENGTH` characters; 1.0 is 1 where ids are so written."""
+        text = self.cell(row, column)
+        if not text:
+            raise BadRow(column, "is empty")
+        if len(text) > MAX_ID_LENGTH or "\0" in text:
+            raise BadRow(column, f"is longer than {MAX_ID_LENGTH} characters or contains NUL")
+        if text.endswith(".0") and column in self.columns and self.columns[column].is_decimal_id:
+            return text[:-2]
+        return text
 
+    def text(self, row: Row, column: str) -> str | None:
+        """Return a text, or `None` for an empty cell."""
+        text = self.cell(row, column)
+        if len(text) > MAX_TEXT_LENGTH or "\0" in text:
+            raise BadRow(column, f"is longer than {MAX_TEXT_LENGTH} characters or contains NUL")
+        return text or None
 
-def parse_text(row: Row, column: str) -> str | None:
-    """Return a text, or `None` for an empty cell."""
-    text = row.get(column, "").strip()
-    if len(text) > MAX_TEXT_LENGTH or "\0" in text:
-        raise BadRow(column, f"is longer than {MAX_TEXT_LENGTH} characters or contains NUL")
-    return text or None
+    def moment(self, row: Row, column: str) -> str:
+        """Return a moment as both databases store it: UTC, microseconds; without a zone it is one of the bank's."""
+        moment = self.moment_of(row, column)
+        try:
+            at = moment.begins(self.zone)
+        except OverflowError:
+            raise BadRow(column, "is not a time that can be kept") from None
+        if at.year not in _YEARS:
+            raise BadRow(column, f"lies outside the years {_YEARS.start} to {_YEARS.stop - 1}")
+        return at.replace(tzinfo=None).isoformat(" ", "microseconds")
 
+    def moment_of(self, row: Row, column: str) -> Moment:
+        """Return what a cell of a moment says."""
+        reading = self.columns.get(column)
+        format_ = reading.dates if reading and reading.dates else YEAR_FIRST
+        text = self.cell(row, column)
+        try:
+            return moment_reader(format_)(text)
+        except (ValueError, OverflowError):
+            what = "is empty" if not text else f"is not a time in the column's format, {format_}"
+            raise BadRow(column, what) from None
 
-def parse_moment(row: Row, column: str) -> str:
-    """Return an ISO 8601 moment, without a zone taken as UTC, as both databases store it: UTC, microseconds."""
-    try:
-        moment = datetime.fromisoformat(row[column].strip())
-        if moment.tzinfo is not None:
-            moment = moment.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
-        raise BadRow(column, "is not an ISO 8601 time such as 2026-01-31T09:30:00") from None
-    if moment.year not in _YEARS:
-        raise BadRow(column, f"lies outside the years {_YEARS.start} to {_YEARS.stop - 1}")
-    return moment.isoformat(" ", "microseconds")
+    def number(self, row: Row, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
+        """Return a finite number from `low` to `high`, or `None` for an empty cell."""
+        text = self.cell(row, column)
+        if not text:
+            return None
+        format_ = self.columns.get(column, _NUMBER_COLUMN).number
+        try:
+            number = math.nan if "_" in text else number_reader(format_)(text)
+        except ValueError:
+            raise BadRow(column, f"is not a number ({format_})") from None
+        if not math.isfinite(number):
+            raise BadRow(column, "is not a finite number")
+        if not low <= number <= high:
+            raise BadRow(column, f"must be at least {low:g}" if high == math.inf else f"must be {low:g} to {high:g}")
+        return number
 
+    def level(self, row: Row, column: str) -> int | None:
+        """Return a whole number from 1 to 5, or `None` for an empty cell."""
+        number = self.number(row, column, 1, 5)
+        if number is not None and number != int(number):
+            raise BadRow(column, "must be a whole number")
+        return None if number is None else int(number)
 
-def parse_number(row: Row, column: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-    """Return a finite number from `low` to `high`, or `None` for an empty cell."""
-    text = row.get(column, "").strip()
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        raise BadRow(column, "is not a number") from None
-    if not math.isfinite(number):
-        raise BadRow(column, "is not a finite number")
-    if not low <= number <= high:
-        raise BadRow(column, f"must be at least {low:g}" if high == math.inf else f"must be {low:g} to {high:g}")
-    return number
+    def truth(self, row: Row, column: str) -> bool | None:
+        """Return true or false, or `None` for an empty cell."""
+        try:
+            return truth(self.cell(row, column))
+        except ValueError as error:
+            raise BadRow(column, str(error)) from None
 
+    def attribute(self, row: Row, column: str, reading: ColumnReading) -> AttributeValue:
+        """Return a customer's attribute as its column is read; a date is the text of its moment in UTC."""
+        if reading.type == "number":
+            if is_code(self.cell(row, column)):
+                raise BadRow(column, "is a code of digits where the column holds numbers")
+            return self.number(row, column)
+        if reading.type == "boolean":
+            return self.truth(row, column)
+        if reading.type == "date":
+            return self._day_or_moment(row, column) if self.cell(row, column) else None
+        return self.text(row, column)
 
-def parse_level(row: Row, column: str) -> int | None:
-    """Return a whole number from 1 to 5, or `None` for an empty cell."""
-    number = parse_number(row, column, 1, 5)
-    if number is not None and number != int(number):
-        raise BadRow(column, "must be a whole number")
-    return None if number is None else int(number)
-
-
-def parse_boolean(row: Row, column: str) -> bool | None:
-    """Return true or false, or `None` for an empty cell."""
-    text = row.get(column, "").strip().lower()
-    if text and text not in _BOOLEANS:
-        raise BadRow(column, "must be true or false")
-    return _BOOLEANS[text] if text else None
-
-
-def parse_attribute(row: Row, column: str, type_: str) -> AttributeValue:
-    """Return a customer's attribute of the given type (`number`, `boolean`, `text`)."""
-    if type_ == "number":
-        return parse_number(row, column)
-    return parse_boolean(row, column) if type_ == "boolean" else parse_text(row, column)
+    def _day_or_moment(self, row: Row, column: str) -> str:
+        moment = self.moment_of(row, column)
+        return moment.at.date().isoformat() if moment.is_day else self.moment(row, column)
 
 
 def digest(values: Mapping[str, Any]) -> str:
     """Return what identifies a row by its content, however its file spelled it."""
     return blake2b(orjson.dumps(values, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
+
+
+def as_stored(at: datetime) -> str:
+    """Return a moment as rows hold it, so that both can be compared as texts."""
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
