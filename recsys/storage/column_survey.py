@@ -73,16 +73,15 @@ class ColumnSurvey:
 
     role: Role
     shapes: dict[str, _Shape] = field(default_factory=dict)
-    texts: Counter[str] = field(default_factory=Counter)
+    texts: int = 0
     first_text: int = 0
     day_first: tuple[int, str] | None = None
     month_first: tuple[int, str] | None = None
+    decimal_ids: int = 0
+    other_ids: int = 0
 
     def add(self, line: int, cell: str) -> None:
         """Count a cell that is not empty."""
-        if self.role is Role.IDENTIFIER:
-            self.texts["decimal" if cell.endswith(".0") and cell[:-2].isdigit() else "text"] += 1
-            return
         shape = cell.translate(_DIGITS)
         if cell[0] == "0":  # leading zeros make a code of a number, other digits do not matter
             shape = "0" + shape
@@ -90,15 +89,22 @@ class ColumnSurvey:
         if known is not None:
             known.count += 1
         elif not self._begin(shape, line, cell):
-            self.texts["text"] += 1
+            self.texts += 1
             self.first_text = self.first_text or line
-        if self.role is Role.MOMENT and not (self.day_first and self.month_first):
+        if self.role is Role.MOMENT and not cell[:4].isdigit():
             self._see_day_and_month(line, cell)
+
+    def add_identifier(self, _line: int, cell: str) -> None:
+        """Count an id that is not empty: all that matters is whether every one is a number with `.0` behind it."""
+        if cell[-2:] == ".0" and cell[:-2].isdigit():
+            self.decimal_ids += 1
+        else:
+            self.other_ids += 1
 
     @property
     def cells(self) -> int:
         """How many cells were not empty."""
-        return self.texts.total() + sum(shape.count for shape in self.shapes.values())
+        return self.decimal_ids + self.other_ids + self.texts + sum(shape.count for shape in self.shapes.values())
 
     def _begin(self, shape: str, line: int, cell: str) -> bool:
         if len(shape) > _LONGEST_SHAPE or len(self.shapes) >= _MOST_SHAPES:
@@ -116,7 +122,7 @@ class ColumnSurvey:
         return is_kept
 
     def _see_day_and_month(self, line: int, cell: str) -> None:
-        if cell[:4].isdigit() or (match := _DAY_AND_MONTH.match(cell)) is None:
+        if (match := _DAY_AND_MONTH.match(cell)) is None:
             return
         first, second = int(match[1]), int(match[2])
         if first > 12 >= second and self.day_first is None:
@@ -126,14 +132,18 @@ class ColumnSurvey:
 
 
 def survey(
-    rows: Iterable[tuple[int, Mapping[str, str]]], roles: Mapping[str, Role], nulls: frozenset[str]
+    rows: Iterable[tuple[int, Sequence[str]]], names: Sequence[str], roles: Mapping[str, Role], nulls: frozenset[str]
 ) -> dict[str, ColumnSurvey]:
-    """Return what the cells of each column look like; reads the rows once."""
+    """Return what the cells of each column look like; reads the rows, cells in the order of `names`, once."""
     surveys = {name: ColumnSurvey(role) for name, role in roles.items()}
-    adding = [(name, one.add) for name, one in surveys.items()]
-    for line, row in rows:
-        for name, add in adding:
-            if (cell := row[name].strip()) and cell not in nulls:
+    adding = [
+        (names.index(name), one.add_identifier if one.role is Role.IDENTIFIER else one.add)
+        for name, one in surveys.items()
+        if name in names
+    ]
+    for line, cells in rows:
+        for place, add in adding:
+            if (cell := cells[place].strip()) and cell not in nulls:
                 add(line, cell)
     return surveys
 
@@ -172,7 +182,7 @@ class _Deciding:
         if one.role is Role.MOMENT:
             return self._moment(name, one)
         if one.role is Role.IDENTIFIER:
-            return ColumnReading("id", is_decimal_id=set(one.texts) == {"decimal"})
+            return ColumnReading("id", is_decimal_id=not one.other_ids)
         if one.role is Role.ATTRIBUTE:
             if declared == "date":
                 return self._moment(name, one)
@@ -272,7 +282,7 @@ def _other_type(one: ColumnSurvey, format_: NumberFormat) -> ColumnReading | Non
         shape for shape in one.shapes.values() if not is_code(shape.cell) and reads_number(shape.cell, format_) is None
     ]
     codes = [shape for shape in one.shapes.values() if is_code(shape.cell)]
-    if one.texts.total() + sum(shape.count for shape in (*odd, *codes)) <= allowed:
+    if one.texts + sum(shape.count for shape in (*odd, *codes)) <= allowed:
         return None
     lines = [shape.line for shape in (*odd, *codes)] + ([one.first_text] if one.first_text else [])
     return ColumnReading("text", decided_by=(min(lines), "a cell that is no number"))

@@ -121,7 +121,7 @@ class RowReader:
 
     def cell(self, row: Row, column: str) -> str:
         """Return a cell without the blanks around it, empty when it says "nothing" in some word."""
-        text = row.get(column, "").strip()
+        text = row[column].strip() if column in row else ""
         return "" if text in self.nulls else text
 
     def identifier(self, row: Row, column: str) -> str:
@@ -144,14 +144,26 @@ class RowReader:
 
     def moment(self, row: Row, column: str) -> str:
         """Return a moment as both databases store it: UTC, microseconds; without a zone it is one of the bank's."""
-        moment = self.moment_of(row, column)
         try:
-            at = moment.begins(self.zone)
+            at = self._at_once(row, column) or self.moment_of(row, column).begins(self.zone)
         except OverflowError:
             raise BadRow(column, "is not a time that can be kept") from None
         if at.year not in _YEARS:
             raise BadRow(column, f"lies outside the years {_YEARS.start} to {_YEARS.stop - 1}")
-        return at.replace(tzinfo=None).isoformat(" ", "microseconds")
+        return at.isoformat(" ", "microseconds")[:26]
+
+    def _at_once(self, row: Row, column: str) -> datetime | None:
+        """Return the moment of a cell as most files write it; the rest is not in a hurry."""
+        reading = self.columns.get(column)
+        if reading is None or reading.dates != YEAR_FIRST:
+            return None
+        try:
+            at = datetime.fromisoformat(row[column].strip())
+        except ValueError:
+            return None
+        if at.tzinfo is None:
+            return at if self.zone is UTC else at.replace(tzinfo=self.zone).astimezone(UTC)
+        return at.astimezone(UTC)
 
     def moment_of(self, row: Row, column: str) -> Moment:
         """Return what a cell of a moment says."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recsys.domain.errors import ImportInvalid
 from recsys.storage.cell_formats import DEFAULT_NULLS, PLAIN, null_words
-from recsys.storage.column_survey import ColumnReading, Role, decide, ignore, survey
+from recsys.storage.column_survey import ColumnReading, ColumnSurvey, Role, decide, ignore, survey
 from recsys.storage.import_mapping import EVERY_COLUMN, TableMapping, known_zone
 from recsys.storage.import_report import ColumnReport, ImportReport
 from recsys.storage.import_rows import KNOWN_COLUMNS, ROLES, RowReader
@@ -145,7 +145,12 @@ def _surveyed(table: str, source: TableFile | QueryTable, zone: tzinfo) -> ReadT
     }
     readings: dict[str, ColumnReading] = {}
     if roles:
-        readings = decide(source.name, survey(source.rows(ignore), roles, nulls), mapping)
+        surveys = survey(source.shaped_rows(ignore), source.names, roles, nulls)
+        for name, value in mapping.constants.items():
+            if name in surveys:
+                surveys[name] = ColumnSurvey(roles[name])
+                surveys[name].add(0, value)
+        readings = decide(source.name, surveys, mapping)
     return ReadTable(source, RowReader(readings, nulls, zone_of(mapping, zone)))
 
 

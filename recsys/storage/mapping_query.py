@@ -6,6 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from recsys.domain.errors import ImportInvalid
 from recsys.storage.import_mapping import TableMapping
 from recsys.storage.parquet_files import batch_rows
@@ -65,10 +67,14 @@ class QueryTable:
 
     def rows(self, reject: Reject, _misshapen: object = None) -> Iterator[tuple[int, Row]]:
         """Yield number and cells of every row of the result."""
-        identifiers = {self.theirs(name) for name in IDENTIFIERS}
-        result = self._files.connection.execute(f"SELECT * FROM result_{self.table}")
-        for line, cells in batch_rows(result.to_arrow_reader(_BATCH), identifiers, reject):
+        for line, cells in self.shaped_rows(reject):
             yield line, {**dict(zip(self.names, cells, strict=True)), **self.mapping.constants}
+
+    def shaped_rows(self, reject: Reject) -> Iterator[tuple[int, list[str]]]:
+        """Yield number and cells, one for each of `names`."""
+        identifiers = {self.theirs(name) for name in IDENTIFIERS}
+        result = self._files.connection.cursor().sql(f"SELECT * FROM result_{self.table}")
+        return batch_rows(result.to_arrow_reader(_BATCH), identifiers, reject)
 
 
 def load_queried_files(directory: Path, mappings: Mapping[str, TableMapping], reject: Any) -> QueriedFiles:
@@ -79,6 +85,7 @@ def load_queried_files(directory: Path, mappings: Mapping[str, TableMapping], re
     import duckdb
 
     connection = duckdb.connect(":memory:", config={"threads": "1"})
+    connection.execute("SET enable_progress_bar = false")
     files = QueriedFiles(directory, connection)
     try:
         stems = _stems(directory)
@@ -103,7 +110,7 @@ def open_query(files: QueriedFiles, table: str, mapping: TableMapping, required:
         files.connection.execute(f"CREATE TABLE result_{table} AS (\n{query}\n)")
     except duckdb.Error as error:
         raise ImportInvalid(f"The mapping's query of {table} fails: {_in_one_line(error)}") from error
-    described = files.connection.execute(f"SELECT * FROM result_{table} LIMIT 0").description
+    described = files.connection.cursor().execute(f"SELECT * FROM result_{table} LIMIT 0").description
     header = [column[0] for column in described]
     names = our_names(f"the query of {table}", header, mapping)
     columns = tuple(dict.fromkeys([*names, *mapping.constants]))
@@ -115,15 +122,27 @@ def open_query(files: QueriedFiles, table: str, mapping: TableMapping, required:
 
 
 def _named_stems(connection: Any, table: str, query: str) -> list[str]:
-    import duckdb
-
-    try:
-        statements = connection.extract_statements(query)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            raise ImportInvalid(f"The mapping's query of {table} must be one SELECT.")
-        return sorted(connection.get_table_names(query))
-    except duckdb.Error as error:
-        raise ImportInvalid(f"The mapping's query of {table} cannot be read: {_in_one_line(error)}") from error
+    """Return the tables that a query names and does not make itself, without looking whether they are there."""
+    ((tree,),) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    parsed = orjson.loads(tree)
+    if parsed["error"]:
+        reason = " ".join(str(parsed["error_message"]).split())
+        raise ImportInvalid(f"The mapping's query of {table} must be one SELECT: {reason}")
+    if len(parsed["statements"]) != 1:
+        raise ImportInvalid(f"The mapping's query of {table} must be one SELECT, not {len(parsed['statements'])}.")
+    named: set[str] = set()
+    made: set[str] = set()
+    open_nodes: list[Any] = [parsed["statements"]]
+    while open_nodes:
+        node = open_nodes.pop()
+        if isinstance(node, list):
+            open_nodes += node
+        elif isinstance(node, dict):
+            open_nodes += node.values()
+            if node.get("type") == "BASE_TABLE":
+                named.add(node["table_name"])
+            made |= {entry["key"] for entry in (node.get("cte_map") or {}).get("map", ())}
+    return sorted(named - made)
 
 
 def _stems(directory: Path) -> dict[str, list[Path]]:
