@@ -92,6 +92,7 @@ def open_tables(
         tables: dict[str, ReadTable] = {}
         for name, required in REQUIRED.items():
             mapping = mappings.get(name, TableMapping())
+            _check_our_names(name, mapping)
             if queried is not None and mapping.query is not None:
                 tables[name] = _surveyed(name, open_query(queried, name, mapping, required), zone)
             elif (path := _find(directory, name, mapping)) is not None:
@@ -163,19 +164,20 @@ def _role(table: str, name: str) -> Role | None:
 
 def _check_names(table: str, source: TableFile | QueryTable) -> None:
     """Refuse a mapping that says something of a column there is not: it would have no effect, silently."""
-    mapping = source.mapping
-    known = KNOWN_COLUMNS.get(table)
     for part in ("dates", "decimal", "thousands", "types"):
-        for column in getattr(mapping, part):
+        for column in getattr(source.mapping, part):
             if column != EVERY_COLUMN and column not in source.columns:
                 raise ImportInvalid(f"The mapping's {part} of {table} name {column}; {_near(column, source.columns)}.")
-    if table != "customers" and known is not None:
-        for part in ("columns", "constants"):
-            for column in getattr(mapping, part):
-                if column not in known:
-                    raise ImportInvalid(f"The mapping's {part} of {table} name {column}; {_near(column, known)}.")
+
+
+def _check_our_names(table: str, mapping: TableMapping) -> None:
+    known = KNOWN_COLUMNS[table]
+    for part in ("columns", "constants"):
+        for column in getattr(mapping, part):
+            if table != "customers" and column not in known:  # customers may have any attribute
+                raise ImportInvalid(f"The mapping's {part} of {table} name {column}; {_near(column, known)}.")
     for column in mapping.types:
-        if known is not None and column in known:
+        if column in known:
             raise ImportInvalid(f"The mapping's types of {table} name {column}, which is no attribute.")
 
 

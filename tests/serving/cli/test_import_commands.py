@@ -78,3 +78,71 @@ def test_an_import_that_cannot_be_done_says_why_in_one_line(
     assert (failed.code, failed.output) == (1, "")
     assert reason in failed.errors.strip().splitlines()[-1]
     assert json.loads(nbo("init").output)["rows"]["interactions"] == 0
+
+
+def write_a_bank(directory: Path) -> None:
+    """Write files in a spelling of their own."""
+    (directory / "interactions.csv").write_bytes("客户号;产品;时间\nc1;卡;31.01.2024\nc2;卡;01.02.2024\n".encode("gbk"))
+    rows = "".join(f"c{number};{number},5;{number:04d};\n" for number in range(1, 40))
+    (directory / "customers.csv").write_text("customer_id;score;code;note\n" + rows)
+    columns = "{customer_id: 客户号, offer_id: 产品, occurred_at: 时间}"
+    (directory / "given.yaml").write_text(f"interactions: {{columns: {columns}}}")
+
+
+def reading(report: dict[str, Any]) -> Any:
+    """What a report says of how files were read."""
+    return {
+        name: (file["encoding"], file["delimiter"], file["read"], file["rejected"], [
+            {part: value for part, value in column.items() if part != "decided_by"} for column in file["columns"]
+        ])
+        for name, file in report["files"].items()
+    }  # fmt: skip
+
+
+def test_a_plan_saves_nothing_and_writes_the_mapping_that_reads_so_again(
+    nbo: Callable[..., Done], tmp_path: Path
+) -> None:
+    bank = tmp_path / "bank"
+    bank.mkdir()
+    write_a_bank(bank)
+    arguments = ("import", str(bank), "--mapping", str(bank / "given.yaml"), "--plan")
+    plans = [json.loads(nbo(*arguments).output) for _ in range(2)]
+    assert not (tmp_path / "home" / "nbo.db").exists()
+    assert [Path(plan["mapping_path"]).name for plan in plans] == ["mapping.yaml", "mapping-2.yaml"]
+    assert not (bank / "rejected.csv").exists()
+    columns = {one["name"]: one for one in plans[0]["files"]["customers.csv"]["columns"]}
+    assert (columns["score"]["type"], columns["score"]["decimal"], columns["code"]["type"]) == ("number", ",", "text")
+    occurred = plans[0]["files"]["interactions.csv"]["columns"][2]
+    assert (occurred["dates"], occurred["decided_by"]) == ("day-month-year", "line 2: 31.01.2024")
+    done = json.loads(nbo("import", str(bank), "--mapping", plans[0]["mapping_path"]).output)
+    assert reading(done) == reading(plans[0])
+    assert done["files"]["interactions.csv"]["added"] == 2
+
+
+def test_a_plan_is_readable_and_tells_what_would_be_rejected(
+    nbo: Callable[..., Done], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "interactions.csv").write_text(INTERACTIONS + "c2,,2026-01-01\n")
+    monkeypatch.setattr(sys, "argv", ["nbo", "import", str(tmp_path), "--plan"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    output = capsys.readouterr().out
+    assert ended.value.code == 1
+    assert "interactions.csv (utf-8, comma): 2 rows, 1 would be rejected" in output
+    assert "1 rejected, first on line 3: interactions.csv, offer_id is empty" in output
+
+
+@pytest.mark.parametrize(("share", "code"), [("0.4", 1), ("0.5", 0)])
+def test_losing_more_rows_than_allowed_is_a_failure_although_the_rest_is_saved(
+    nbo: Callable[..., Done], tmp_path: Path, share: str, code: int
+) -> None:
+    (tmp_path / "interactions.csv").write_text(INTERACTIONS + "c2,,2026-01-01\n")
+    assert (nbo("import", str(tmp_path), "--max-rejected", share).code or 0) == code
+    assert json.loads(nbo("init").output)["rows"]["interactions"] == 1
+
+
+def test_an_unknown_time_zone_is_wrong_usage(nbo: Callable[..., Done], tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text(INTERACTIONS)
+    failed = nbo("import", str(tmp_path), "--time-zone", "Asia/Shanghay")
+    assert failed.code == 2
+    assert "Asia/Shanghay" in failed.errors
