@@ -1,10 +1,11 @@
 """Imports a directory of customers, offers, interactions and contacts; when a file is unusable, nothing of it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +14,19 @@ from sqlalchemy import Connection, Table
 
 from recsys.domain.clock import Clock
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid
-from recsys.storage import merging, staging
+from recsys.domain.identifier import alike
+from recsys.domain.vocabulary import SHIPPED
+from recsys.storage import customer_versions, merging, merging_protections, staging
+from recsys.storage.attribute_types import retype
 from recsys.storage.catalogue_log import SavedCatalogue
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.import_mapping import TableMapping
+from recsys.storage.import_protections import Protecting
 from recsys.storage.import_report import FileReport
 from recsys.storage.import_report import ImportReport as ImportReport
 from recsys.storage.import_rows import CUSTOMER_COLUMNS, BadRow, RowReader, as_stored
-from recsys.storage.import_tables import ImportTables, ReadTable, open_tables, zone_of
+from recsys.storage.import_tables import BankWays, ImportTables, ReadTable, open_tables, zone_of
 from recsys.storage.rejected_rows import RejectedRows
 from recsys.storage.table_files import Row
 
@@ -32,7 +37,7 @@ _STAGED = {
     "interactions": staging.staged_interactions,
     "contacts": staging.staged_contacts,
 }
-_KEYS = {"customers": "customer_id", "contacts": "contact_id"}
+_KEYS = {"customers": "customer_id, known_at", "contacts": "contact_id"}
 _MOMENTS = {"interactions": "occurred_at", "contacts": "opened_at"}
 _PARSERS: Mapping[str, Callable[[RowReader, Row], dict[str, Any]]] = {
     "customers": RowReader.customer,
@@ -80,7 +85,8 @@ Progress = Callable[[str, int, int | None], None]
 class ImportOptions:
     """How a directory is imported; `fallback` takes rejected.csv when the directory cannot be written.
 
-    `zone` is the one of local times. With `plan` everything is read and checked and nothing saved.
+    `zone` is the one of local times. `known_at` and `consents_as_of` are since when facts (else now) and consents (else
+    unknown) are so, where neither file nor mapping says it. With `plan` everything is read and checked, nothing saved.
     """
 
     build_catalogue: CatalogueBuilder
@@ -90,6 +96,8 @@ class ImportOptions:
     fallback: Path | None = None
     progress: Progress | None = None
     zone: tzinfo = UTC
+    known_at: datetime | None = None
+    consents_as_of: datetime | None = None
     most_rejected: float = MOST_REJECTED
     plan: bool = False
 
@@ -112,13 +120,16 @@ class _Import:
         self._types: dict[str, str] = {}
         self._known_types: dict[str, str] = {}
         self._offer_rows: list[tuple[int, Row]] | None = None
+        self._protecting = Protecting(SHIPPED)
 
     def run(self) -> ImportReport:
         options = self._options
         try:
             with ExitStack() as stack:
+                ways = self._ways()
+                self._protecting = Protecting(ways.words)
                 opened = stack.enter_context(
-                    open_tables(self._directory, options.mapping, options.zone, self._report, self._rejected.add)
+                    open_tables(self._directory, options.mapping, ways, self._report, self._rejected.add)
                 )
                 connection = stack.enter_context(self._database.private_connection())
                 with self._database.staging_on(connection) as log:
@@ -134,6 +145,17 @@ class _Import:
             raise
         return self._report
 
+    def _ways(self) -> BankWays:
+        with self._database.read() as log:
+            version = log.versions_in_force()[1]
+            policy = log.policy_of(version) if version else None
+        return BankWays(
+            self._options.zone,
+            policy.words if policy else SHIPPED,
+            self._options.known_at or self._started,
+            self._options.consents_as_of,
+        )
+
     def _finish(self, opened: ImportTables) -> None:
         report = self._report
         for name, table in opened.tables.items():
@@ -145,6 +167,8 @@ class _Import:
         if opened.offers is not None:
             report.tables["offers"] = opened.offers.name
         report.rejected_kinds = self._rejected.kinds()
+        report.unknown_words = self._protecting.unknown_words(self._unknown(opened))
+        self._protecting.tell(report)
         report.find_losses(self._options.most_rejected)
         if self._options.plan:
             self._rejected.discard()
@@ -162,6 +186,8 @@ class _Import:
                 self._offer_rows = list(self._rows(name, table))
             else:
                 self._stage(connection, name, table)
+        staging.stage(connection, staging.staged_holds, self._protecting.rows(), lambda _: None)
+        customer_versions.set_outdated_aside(connection)
 
     def _stage(self, connection: Connection, name: str, table: ReadTable) -> None:
         staged: Table = _STAGED[name]
@@ -169,7 +195,13 @@ class _Import:
             connection, staged, self._rows(name, table), lambda done: self._tell(f"reading {table.name}", done)
         )
         if name in _KEYS:
-            staging.drop_repeats(connection, staged, _KEYS[name], lambda *bad: self._rejected.add(table.name, *bad))
+            staging.drop_repeats(
+                connection,
+                staged,
+                _KEYS[name],
+                lambda *bad: self._rejected.add(table.name, *bad),
+                lambda row: self._protecting.hold_conflicting(name, row),
+            )
 
     def _rows(self, name: str, table: ReadTable) -> Iterator[Any]:
         report = self._report.files[table.name] = FileReport()
@@ -180,7 +212,8 @@ class _Import:
             report.read += 1
             self._rejected.add(table.name, line, column, reason)
 
-        for line, row in table.source.rows(reject):
+        protecting = self._protecting
+        for line, row in table.source.rows(reject, lambda torn: protecting.hold(name, reader, torn, is_whole=False)):
             if parse is None:
                 report.read += 1
                 yield line, row
@@ -188,6 +221,7 @@ class _Import:
             try:
                 values = parse(reader, row)
             except BadRow as bad:
+                protecting.hold(name, reader, row, bad.column)
                 reject(line, bad.column, bad.reason)
                 continue
             report.read += 1
@@ -210,14 +244,22 @@ class _Import:
             columns = [name for name in customers.source.columns if name in CUSTOMER_COLUMNS]
             attributes = [name for name in customers.source.columns if name and name not in CUSTOMER_COLUMNS]
             merged["customers"] = merging.merge_customers(connection, columns, attributes, at)
-            report.consents_written = merging.merge_consents(connection, at)
+            report.consents_written = merging_protections.merge_statements(connection, at)
             self._set_types(connection, log)
+            report.customers_created += merging.create_customers(connection, staging.staged_older.name, at)
+            customer_versions.keep_current_versions(connection)
+            older = customer_versions.keep_older_versions(connection, columns, attributes)
+            merged["customers"] = merging.Merged(merged["customers"].added, merged["customers"].changed + older)
         for name in ("interactions", "contacts"):
             if name in opened.tables:
                 self._tell("saving", len(merged) + 1, steps)
                 report.customers_created += merging.create_customers(connection, _STAGED[name].name, at)
                 merge = merging.merge_interactions if name == "interactions" else merging.merge_contacts
                 merged[name] = merge(connection, replace)
+        report.customers_created += merging.create_customers(connection, staging.staged_holds.name, at)
+        report.held = merging_protections.merge_holds(connection, at, merging.CREATED)
+        self._tell_of_ids(connection, catalogue)
+        merging.count_unknown_words(connection, self._unknown(opened), at)
         if replace and customers is not None:
             merging.remove_unnamed_customers(connection)
         for name, result in merged.items():
@@ -227,7 +269,7 @@ class _Import:
     def _set_types(self, connection: Connection, log: EventLog) -> None:
         """Save the types of the attributes; what is stored of one whose type is another now becomes of that type."""
         for name, type_ in self._types.items():
-            if self._known_types.get(name, type_) != type_ and (lost := merging.retype(connection, name, type_)):
+            if self._known_types.get(name, type_) != type_ and (lost := retype(connection, name, type_)):
                 self._report.notices.append(
                     f"Attribute {name} is {type_} now; {lost:,} customers that are not in this file lost a value that "
                     f"is none."
@@ -291,6 +333,23 @@ class _Import:
         report = self._report.files[file]
         report.added, report.changed, report.rejected = result.added, result.changed, self._rejected.counts[file]
         report.already_there = report.read - report.rejected - report.added - report.changed
+
+    def _unknown(self, opened: ImportTables) -> Mapping[tuple[str, str], int]:
+        return sum((table.reader.unknown for table in opened.tables.values()), Counter())
+
+    def _tell_of_ids(self, connection: Connection, catalogue: NextCatalogue) -> None:
+        """Report ids that a person may take for the same one: of customers, and of offers."""
+        pairs = merging_protections.ids_alike(connection)
+        offers: dict[str, list[str]] = {}
+        for offer in catalogue.offers:
+            offers.setdefault(alike(offer["offer_id"]), []).append(offer["offer_id"])
+        groups = [(len(ids), min(ids), max(ids)) for ids in offers.values() if len(ids) > 1]
+        for what, found in (("customers", pairs), ("offers", groups)):
+            if found:
+                examples = "; ".join(f"{one!r} and {other!r}" for _, one, other in found[:3])
+                self._report.notices.append(
+                    f"{sum(count for count, _, _ in found):,} ids of {what} are like another one: {examples}."
+                )
 
     def _tell(self, what: str, done: int, total: int | None = None) -> None:
         if self._options.progress is not None:

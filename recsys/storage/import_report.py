@@ -50,11 +50,22 @@ class RejectedKind:
     first_line: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownWord:
+    """A channel or reason that the vocabulary does not know: how often it stands there, and the name it is nearest."""
+
+    part: str
+    word: str
+    times: int
+    nearest: str | None
+
+
 @dataclass(slots=True)
 class ImportReport:
     """What an import did, by file; `tables` name the file of each table.
 
-    Customers and offers created are those that only other files name. `problems` are why somebody must look at it
+    Customers and offers created are those that only other files name; `held` customers are not sold to because a row
+    that names them could not be read. `problems` are why somebody must look at it
     although what was good is saved; `notices` what may surprise.
     """
 
@@ -64,6 +75,8 @@ class ImportReport:
     customers_created: int = 0
     offers_created: int = 0
     consents_written: int = 0
+    held: int = 0
+    unknown_words: list[UnknownWord] = field(default_factory=list)
     catalogue_version: str | None = None
     seconds: float = 0.0
     rejected_path: Path | None = None

@@ -1,6 +1,7 @@
 """Turns the text of one imported row into values, or says which column is wrong and why."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -9,17 +10,21 @@ from typing import Any
 
 import orjson
 
-from recsys.domain.contact import Channel, Direction
+from recsys.domain.channel import PHONE
+from recsys.domain.contact import Direction
 from recsys.domain.customer import AttributeValue, CustomerKind
+from recsys.domain.identifier import MAX_ID_LENGTH, parse_identifier
 from recsys.domain.interaction import InteractionKind
+from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS
+from recsys.domain.vocabulary import SHIPPED, Vocabulary
 from recsys.storage.cell_formats import DEFAULT_NULLS, YEAR_FIRST, Moment, moment_reader, null_words, number_reader
 from recsys.storage.column_survey import ColumnReading, Role, is_code
-from recsys.storage.protective_cells import CONSENT_COLUMNS, CUSTOMER_FLAGS, PROTECTIVE_COLUMNS, truth
+from recsys.storage.protective_cells import SUBJECT_OF_COLUMN
 from recsys.storage.table_files import Row
 
 CUSTOMER_TEXTS = ("name", "language", "segment")
 CUSTOMER_COLUMNS = frozenset(
-    ("customer_id", "kind", "risk_level", *CUSTOMER_TEXTS, *PROTECTIVE_COLUMNS, "consents_as_of", "known_at")
+    ("customer_id", "kind", "risk_level", *CUSTOMER_TEXTS, *SUBJECT_OF_COLUMN, "consents_as_of", "known_at")
 )
 KNOWN_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "customers": tuple(sorted(CUSTOMER_COLUMNS)),
@@ -39,13 +44,12 @@ ROLES: Mapping[str, Role] = {
 }  # fmt: skip
 """The built-in columns that a file may write in several ways."""
 
-MAX_ID_LENGTH = 200
 MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
-_KINDS = {kind.value for kind in InteractionKind}
-_DIRECTIONS = {direction.value for direction in Direction}
-_CUSTOMER_KINDS = {kind.value for kind in CustomerKind}
 _NUMBER_COLUMN = ColumnReading("number")
+_KINDS = {kind.value: kind.value for kind in InteractionKind}
+_MOST_REASONS = 10_000
+"""Of free texts as reasons, so many are remembered."""
 
 
 class BadRow(Exception):
@@ -58,39 +62,46 @@ class BadRow(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Reads the rows of one table: how its columns are written, which words mean nothing, the zone of local times."""
+    """Reads the rows of one table: how its columns are written, which words mean nothing, the zone of local times.
+
+    `unknown` counts the channels and reasons that the vocabulary does not know; `consents_as_of` and `known_at` hold
+    for rows that do not say (as stored; None: not known).
+    """
 
     columns: Mapping[str, ColumnReading] = field(default_factory=dict)
     nulls: frozenset[str] = null_words(DEFAULT_NULLS)
     zone: tzinfo = UTC
+    words: Vocabulary = SHIPPED
+    consents_as_of: str | None = None
+    known_at: str | None = None
+    unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _channels: dict[str, str | None] = field(default_factory=dict)
+    _reasons: dict[str, tuple[str, bool, bool]] = field(default_factory=dict)
 
     def interaction(self, row: Row) -> dict[str, Any]:
         """Return the columns of one interaction."""
-        kind = self.cell(row, "event") or InteractionKind.ACCEPTED.value
-        if kind not in _KINDS:
-            raise BadRow("event", f"must be one of {', '.join(sorted(_KINDS))}")
+        kind = _KINDS.get(word := self.cell(row, "event")) or self._word(word, "event")
         weight = self.number(row, "weight", 0.0)
         return {
             "customer_id": self.identifier(row, "customer_id"),
             "offer_id": self.identifier(row, "offer_id"),
             "occurred_at": self.moment(row, "occurred_at"),
             "kind": kind,
-            "channel": self.text(row, "channel"),
+            "channel": self._channel(row),
             "weight": 1.0 if weight is None else weight,
         }
 
     def contact(self, row: Row) -> dict[str, Any]:
         """Return the columns of one contact of the past, closed when it was opened, with its `digest`."""
-        direction = self.cell(row, "direction") or Direction.INBOUND.value
-        if direction not in _DIRECTIONS:
-            raise BadRow("direction", f"must be one of {', '.join(sorted(_DIRECTIONS))}")
+        reason, is_complaint = self._reason(row)
         values = {
             "contact_id": self.identifier(row, "contact_id"),
             "customer_id": self.identifier(row, "customer_id"),
             "opened_at": self.moment(row, "opened_at"),
-            "channel": self.text(row, "channel") or Channel.PHONE.value,
-            "direction": direction,
-            "reason": self.text(row, "reason"),
+            "channel": self._channel(row) or PHONE,
+            "direction": self._word(self.cell(row, "direction"), "direction"),
+            "reason": reason,
+            "is_complaint": is_complaint,
             "sentiment": self.number(row, "sentiment", -1.0, 1.0),
             "agent_id": self.identifier(row, "agent_id") if self.cell(row, "agent_id") else None,
             "csat": self.level(row, "csat"),
@@ -104,20 +115,22 @@ class RowReader:
         """
         values: dict[str, Any] = {"customer_id": self.identifier(row, "customer_id")}
         if "kind" in row:
-            values["kind"] = self.cell(row, "kind") or CustomerKind.CUSTOMER.value
-            if values["kind"] not in _CUSTOMER_KINDS:
-                raise BadRow("kind", f"must be one of {', '.join(sorted(_CUSTOMER_KINDS))}")
+            values["kind"] = self._word(self.cell(row, "kind"), "kind")
         values |= {name: self.text(row, name) for name in CUSTOMER_TEXTS if name in row}
         if "risk_level" in row:
             values["risk_level"] = self.level(row, "risk_level")
-        values |= {name: self.truth(row, name) or False for name in CUSTOMER_FLAGS if name in row}
-        values |= {name: self.truth(row, name) for name in CONSENT_COLUMNS if name in row}
+        values |= {name: self._protective(row, name) or False for name in DELIVERED_FLAGS if name in row}
+        values |= {name: self._protective(row, name) for name in CONSENT_COLUMNS if name in row}
+        if any(name in row for name in CONSENT_COLUMNS):
+            is_said = bool(self.cell(row, "consents_as_of"))
+            values["consents_as_of"] = self.moment(row, "consents_as_of") if is_said else self.consents_as_of
         values["attributes"] = {
             name: self.attribute(row, name, reading)
             for name, reading in self.columns.items()
             if name in row and name not in CUSTOMER_COLUMNS
         }
-        return values | {"digest": digest(values)}
+        known_at = self.moment(row, "known_at") if self.cell(row, "known_at") else self.known_at
+        return values | {"digest": digest(values), "known_at": known_at}
 
     def cell(self, row: Row, column: str) -> str:
         """Return a cell without the blanks around it, empty when it says "nothing" in some word."""
@@ -125,15 +138,16 @@ class RowReader:
         return "" if text in self.nulls else text
 
     def identifier(self, row: Row, column: str) -> str:
-        """Return an id: not empty, no NUL, at most `MAX_ID_LENGTH` characters; 1.0 is 1 where ids are so written."""
+        """Return an id in its normal form; 1.0 is 1 in a column where all ids are so written."""
         text = self.cell(row, column)
-        if not text:
-            raise BadRow(column, "is empty")
-        if len(text) > MAX_ID_LENGTH or "\0" in text:
-            raise BadRow(column, f"is longer than {MAX_ID_LENGTH} characters or contains NUL")
+        if text.isalnum() and text.isascii() and len(text) <= MAX_ID_LENGTH:
+            return text
         if text.endswith(".0") and column in self.columns and self.columns[column].is_decimal_id:
-            return text[:-2]
-        return text
+            text = text[:-2]
+        try:
+            return parse_identifier(text)
+        except ValueError as error:
+            raise BadRow(column, str(error)) from None
 
     def text(self, row: Row, column: str) -> str | None:
         """Return a text, or `None` for an empty cell."""
@@ -202,9 +216,62 @@ class RowReader:
     def truth(self, row: Row, column: str) -> bool | None:
         """Return true or false, or `None` for an empty cell."""
         try:
-            return truth(self.cell(row, column))
+            return self.words.truth(self.cell(row, column))
         except ValueError as error:
             raise BadRow(column, str(error)) from None
+
+    def readable(self, row: Row, column: str) -> str | None:
+        """Return what a cell says, or `None` when it cannot be known: it is missing, or not a text one can keep."""
+        if column not in row:
+            return "" if column not in self.columns else None
+        return None if "\0" in row[column] or len(row[column]) > MAX_TEXT_LENGTH else self.cell(row, column)
+
+    def _protective(self, row: Row, column: str) -> bool | None:
+        """Return what a flag or a consent says; a word for "nothing" that also says no says no."""
+        text = row[column].strip()
+        try:
+            return (self.words.consent if column in CONSENT_COLUMNS else self.words.truth)(text)
+        except ValueError as error:
+            if text in self.nulls:
+                return None
+            raise BadRow(column, str(error)) from None
+
+    def _word(self, text: str, column: str) -> str:
+        """Return the name that a word of a closed list stands for."""
+        find, names, default = {
+            "event": (self.words.event, InteractionKind, InteractionKind.ACCEPTED),
+            "direction": (self.words.direction, Direction, Direction.INBOUND),
+            "kind": (self.words.customer_kind, CustomerKind, CustomerKind.CUSTOMER),
+        }[column]
+        if not text:
+            return default.value
+        if (name := find(text)) is None:
+            raise BadRow(column, f"must be one of {', '.join(sorted(one.value for one in names))}")
+        return str(name)
+
+    def _channel(self, row: Row) -> str | None:
+        """Return the channel by its name, or the word itself where nobody knows it."""
+        if (word := self.text(row, "channel")) is None:
+            return None
+        if word not in self._channels:
+            self._channels[word] = self.words.channel(word)
+        if (name := self._channels[word]) is None:
+            self.unknown["channel", word] += 1
+        return name or word
+
+    def _reason(self, row: Row) -> tuple[str | None, bool]:
+        """Return the reason by its name and whether it is a complaint, or the words themselves."""
+        if (word := self.text(row, "reason")) is None:
+            return None, False
+        if word not in self._reasons:
+            known = self.words.need(word), self.words.is_complaint(word), self.words.is_known_need(word)
+            if len(self._reasons) >= _MOST_REASONS:
+                self._reasons.clear()
+            self._reasons[word] = known
+        need, is_complaint, is_known = self._reasons[word]
+        if not is_known and (("reason", word) in self.unknown or len(self.unknown) < _MOST_REASONS):
+            self.unknown["reason", word] += 1
+        return need, is_complaint
 
     def attribute(self, row: Row, column: str, reading: ColumnReading) -> AttributeValue:
         """Return a customer's attribute as its column is read; a date is the text of its moment in UTC."""

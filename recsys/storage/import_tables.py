@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from difflib import get_close_matches
 from pathlib import Path
 
 from recsys.domain.errors import ImportInvalid
-from recsys.storage.cell_formats import DEFAULT_NULLS, PLAIN, null_words
+from recsys.domain.vocabulary import SHIPPED, Vocabulary, looks_protective
+from recsys.storage.cell_formats import DEFAULT_NULLS, PLAIN, YEAR_FIRST, moment_reader, null_words
 from recsys.storage.column_survey import ColumnReading, ColumnSurvey, Role, decide, ignore, survey
 from recsys.storage.import_mapping import EVERY_COLUMN, TableMapping, known_zone
 from recsys.storage.import_report import ColumnReport, ImportReport
-from recsys.storage.import_rows import KNOWN_COLUMNS, ROLES, RowReader
+from recsys.storage.import_rows import KNOWN_COLUMNS, ROLES, RowReader, as_stored
 from recsys.storage.mapping_query import QueryTable, load_queried_files, open_query
+from recsys.storage.protective_cells import SUBJECT_OF_COLUMN
 from recsys.storage.table_files import SUFFIXES, TableFile, find_table, open_table
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -22,6 +24,17 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "contacts": ("contact_id", "customer_id", "opened_at"),
 }
 OFFER_SUFFIXES = (*SUFFIXES, ".yaml", ".yml", ".yaml.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class BankWays:
+    """What holds for every table that does not say otherwise: the zone of local times, the words in force, since when
+    facts and consents are so."""
+
+    zone: tzinfo
+    words: Vocabulary
+    known_at: datetime
+    consents_as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +87,7 @@ class ImportTables:
 def open_tables(
     directory: Path,
     mappings: Mapping[str, TableMapping],
-    zone: tzinfo,
+    ways: BankWays,
     report: ImportReport,
     reject: Callable[..., None],
 ) -> Iterator[ImportTables]:
@@ -94,9 +107,9 @@ def open_tables(
             mapping = mappings.get(name, TableMapping())
             _check_our_names(name, mapping)
             if queried is not None and mapping.query is not None:
-                tables[name] = _surveyed(name, open_query(queried, name, mapping, required), zone)
+                tables[name] = _surveyed(name, open_query(queried, name, mapping, required, KNOWN_COLUMNS[name]), ways)
             elif (path := _find(directory, name, mapping)) is not None:
-                tables[name] = _surveyed(name, open_table(path, mapping, required), zone)
+                tables[name] = _surveyed(name, open_table(path, mapping, required, KNOWN_COLUMNS[name]), ways)
         if "interactions" not in tables:
             raise ImportInvalid(
                 "The import directory has no interactions.csv or interactions.parquet; only that is needed."
@@ -104,9 +117,9 @@ def open_tables(
         mapping = mappings.get("offers", TableMapping())
         offers = None
         if queried is not None and mapping.query is not None:
-            tables["offers"] = _surveyed("offers", open_query(queried, "offers", mapping, ("offer_id",)), zone)
+            tables["offers"] = _surveyed("offers", open_query(queried, "offers", mapping, ("offer_id",)), ways)
         elif (offers := _find(directory, "offers", mapping, OFFER_SUFFIXES)) and not _is_typed(offers):
-            tables["offers"] = _surveyed("offers", open_table(offers, mapping, ("offer_id",)), zone)
+            tables["offers"] = _surveyed("offers", open_table(offers, mapping, ("offer_id",)), ways)
         yield ImportTables(tables, offers)
     finally:
         if queried is not None:
@@ -135,9 +148,11 @@ def _find(directory: Path, name: str, mapping: TableMapping, suffixes: Sequence[
     return path
 
 
-def _surveyed(table: str, source: TableFile | QueryTable, zone: tzinfo) -> ReadTable:
+def _surveyed(table: str, source: TableFile | QueryTable, ways: BankWays) -> ReadTable:
     mapping = source.mapping
     _check_names(table, source)
+    if table != "offers":
+        _check_protections(table, source)
     nulls = null_words(DEFAULT_NULLS if mapping.nulls is None else mapping.nulls)
     roles = {
         name: role
@@ -152,7 +167,42 @@ def _surveyed(table: str, source: TableFile | QueryTable, zone: tzinfo) -> ReadT
                 surveys[name] = ColumnSurvey(roles[name])
                 surveys[name].add(0, value)
         readings = decide(source.name, surveys, mapping)
-    return ReadTable(source, RowReader(readings, nulls, zone_of(mapping, zone)))
+    zone = zone_of(mapping, ways.zone)
+    return ReadTable(
+        source,
+        RowReader(
+            readings,
+            nulls,
+            zone,
+            ways.words,
+            _declared_moment(table, "consents_as_of", mapping.consents_as_of, zone, ways.consents_as_of),
+            _declared_moment(table, "known_at", mapping.known_at, zone, ways.known_at),
+        ),
+    )
+
+
+def _declared_moment(table: str, part: str, text: str | None, zone: tzinfo, default: datetime | None) -> str | None:
+    if text is None:
+        return as_stored(default) if default else None
+    try:
+        return as_stored(moment_reader(YEAR_FIRST)(text).begins(zone))
+    except (ValueError, OverflowError):
+        raise ImportInvalid(f"The mapping's {part} of {table} must be a moment such as 2026-01-31.") from None
+
+
+def _check_protections(table: str, source: TableFile | QueryTable) -> None:
+    """Refuse a column that seems to protect somebody and would not: nobody would notice that it is not used."""
+    known = KNOWN_COLUMNS[table]
+    for name in source.columns:
+        theirs = source.theirs(name)
+        if name in known or name in source.mapping.types or name in source.mapping.constants:
+            continue
+        if looks_protective(theirs) or SHIPPED.column(theirs) in SUBJECT_OF_COLUMN:
+            raise ImportInvalid(
+                f"{source.name}: column {theirs} seems to protect customers, and is not known. Say in the mapping what "
+                f"it is, as in customers: {{columns: {{do_not_contact: {theirs}}}}} (customers have "
+                f"{', '.join(SUBJECT_OF_COLUMN)}), or that it protects nobody: {table}: {{types: {{{name}: text}}}}."
+            )
 
 
 def _role(table: str, name: str) -> Role | None:

@@ -1,6 +1,6 @@
 """Tables that a mapping makes by a query over the directory's files, which sees nothing but them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -54,6 +54,7 @@ class QueryTable:
     columns: tuple[str, ...]
     names: tuple[str, ...]
     _files: QueriedFiles
+    header: tuple[str, ...] = ()
     dialect: None = None
 
     @property
@@ -63,7 +64,7 @@ class QueryTable:
 
     def theirs(self, column: str) -> str:
         """Return what the query calls one of our columns."""
-        return self.mapping.columns.get(column, column)
+        return self.header[self.names.index(column)] if column in self.names else column
 
     def rows(self, reject: Reject, _misshapen: object = None) -> Iterator[tuple[int, Row]]:
         """Yield number and cells of every row of the result."""
@@ -101,7 +102,9 @@ def load_queried_files(directory: Path, mappings: Mapping[str, TableMapping], re
     return files
 
 
-def open_query(files: QueriedFiles, table: str, mapping: TableMapping, required: Sequence[str]) -> QueryTable:
+def open_query(
+    files: QueriedFiles, table: str, mapping: TableMapping, required: Sequence[str], known: Collection[str] = ()
+) -> QueryTable:
     """Run the mapping's query and return its result as a table; raises `ImportInvalid` with what is wrong in it."""
     import duckdb
 
@@ -112,13 +115,13 @@ def open_query(files: QueriedFiles, table: str, mapping: TableMapping, required:
         raise ImportInvalid(f"The mapping's query of {table} fails: {_in_one_line(error)}") from error
     described = files.connection.cursor().execute(f"SELECT * FROM result_{table} LIMIT 0").description
     header = [column[0] for column in described]
-    names = our_names(f"the query of {table}", header, mapping)
+    names = our_names(f"the query of {table}", header, mapping, known)
     columns = tuple(dict.fromkeys([*names, *mapping.constants]))
     if missing := [name for name in required if name not in columns]:
         raise ImportInvalid(
             f"The mapping's query of {table} gives no column {', '.join(missing)}; it gives {', '.join(header)}."
         )
-    return QueryTable(table, mapping, columns, names, files)
+    return QueryTable(table, mapping, columns, names, files, tuple(header))
 
 
 def _named_stems(connection: Any, table: str, query: str) -> list[str]:

@@ -1,15 +1,15 @@
 """Merges what an import has staged into the event log, inside one transaction, a second time without effect."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 from sqlalchemy import BindParameter, Connection, bindparam, select, text, update
 
+from recsys.domain.identifier import alike
+from recsys.storage.customer_versions import forget_versions
 from recsys.storage.moments import UtcDateTime
-from recsys.storage.protective_cells import CONSENT_COLUMNS
 from recsys.storage.schema import customers
 from recsys.storage.staging import BATCH, staged_customers
 
@@ -18,9 +18,8 @@ CREATED = "created"
 
 _AT = bindparam("at", type_=UtcDateTime)
 _NEW_CUSTOMER = (
-    "INSERT INTO customers "
-    "(customer_id, kind, vulnerable, arrears, do_not_contact, attributes, recorded_at, import_key) "
-    "SELECT DISTINCT customer_id, 'customer', false, false, false, '{}', :at, :key FROM"
+    "INSERT INTO customers (customer_id, kind, attributes, recorded_at, import_key) "
+    "SELECT DISTINCT customer_id, 'customer', '{}', :at, :key FROM"
 )
 _DELETE_IMPORTED_INTERACTIONS = text("DELETE FROM interactions WHERE outcome_id IS NULL")
 _INTERACTIONS = text("""
@@ -36,16 +35,17 @@ _INTERACTIONS = text("""
         AND i.outcome_id IS NULL)
 """)
 _NEW_CONTACTS = text("""
-    INSERT INTO contacts (contact_id, customer_id, opened_at, channel, direction, reason, sentiment, agent_id, csat,
-                          closed_at, import_key)
-    SELECT contact_id, customer_id, opened_at, channel, direction, reason, sentiment, agent_id, csat, closed_at, digest
+    INSERT INTO contacts (contact_id, customer_id, opened_at, channel, direction, reason, is_complaint, sentiment,
+                          agent_id, csat, closed_at, import_key)
+    SELECT contact_id, customer_id, opened_at, channel, direction, reason, is_complaint, sentiment, agent_id, csat,
+           closed_at, digest
     FROM staged_contacts WHERE true ORDER BY line
     ON CONFLICT (contact_id) DO NOTHING
 """)
 _CHANGED_CONTACTS = text("""
     UPDATE contacts SET customer_id = s.customer_id, opened_at = s.opened_at, channel = s.channel,
-        direction = s.direction, reason = s.reason, sentiment = s.sentiment, agent_id = s.agent_id, csat = s.csat,
-        closed_at = s.closed_at, import_key = s.digest
+        direction = s.direction, reason = s.reason, is_complaint = s.is_complaint,
+        sentiment = s.sentiment, agent_id = s.agent_id, csat = s.csat, closed_at = s.closed_at, import_key = s.digest
     FROM staged_contacts AS s WHERE s.contact_id = contacts.contact_id AND contacts.import_key <> s.digest
 """)
 _DELETE_OTHER_CONTACTS = text("""
@@ -57,13 +57,21 @@ _DELETE_OTHER_CONTACTS = text("""
 _GONE = """
     import_key IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM staged_customers AS s WHERE s.customer_id = customers.customer_id)
+    AND NOT EXISTS (SELECT 1 FROM staged_holds AS h WHERE h.customer_id = customers.customer_id)
 """
 _UNUSED = f"""
     {_GONE}
     AND NOT EXISTS (SELECT 1 FROM interactions AS i WHERE i.customer_id = customers.customer_id)
     AND NOT EXISTS (SELECT 1 FROM contacts AS c WHERE c.customer_id = customers.customer_id)
-    AND NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.customer_id = customers.customer_id AND source <> 'import')
+    AND NOT EXISTS (
+        SELECT 1 FROM protections AS p WHERE p.customer_id = customers.customer_id AND source <> 'import')
 """
+_WITHOUT_KEY = select(customers.c.customer_id).where(customers.c.alike == "").limit(BATCH)
+_SET_ALIKE = update(customers).where(customers.c.customer_id == bindparam("key")).values(alike=bindparam("like"))
+_UNKNOWN_WORDS = text("""
+    INSERT INTO unknown_words (part, word, times, seen_at) VALUES (:part, :word, :times, :at)
+    ON CONFLICT (part, word) DO UPDATE SET times = excluded.times, seen_at = excluded.seen_at
+""").bindparams(_AT)
 _NEW_OFFERS = text("SELECT DISTINCT offer_id FROM staged_interactions ORDER BY offer_id")
 
 
@@ -78,7 +86,10 @@ class Merged:
 def create_customers(connection: Connection, staged: str, at: datetime, key: str = CREATED) -> int:
     """Add a bare customer for every id in a staged table that is not there; return how many."""
     statement = text(f"{_NEW_CUSTOMER} {staged} WHERE true ON CONFLICT (customer_id) DO NOTHING").bindparams(_AT)
-    return connection.execute(statement, {"at": at, "key": key}).rowcount
+    created = connection.execute(statement, {"at": at, "key": key}).rowcount
+    while ids := connection.execute(_WITHOUT_KEY).scalars().all():
+        connection.execute(_SET_ALIKE, [{"key": one, "like": alike(one) or one} for one in ids])
+    return created
 
 
 def merge_customers(connection: Connection, columns: Sequence[str], attributes: Sequence[str], at: datetime) -> Merged:
@@ -116,68 +127,6 @@ def merge_customers(connection: Connection, columns: Sequence[str], attributes: 
     return Merged(added, max(written - added, 0))
 
 
-def retype(connection: Connection, attribute: str, type_: str) -> int:
-    """Make what is stored of an attribute a value of its new type; return how many customers lose one that is none."""
-    stored = (
-        select(customers.c.customer_id, customers.c.attributes)
-        .where(customers.c.attributes.contains(orjson.dumps(attribute).decode(), autoescape=True))
-        .where(customers.c.customer_id > bindparam("after"))
-        .order_by(customers.c.customer_id)
-        .limit(BATCH)
-    )
-    change = update(customers).where(customers.c.customer_id == bindparam("key")).values(attributes=bindparam("new"))
-    after, lost = "", 0
-    while rows := connection.execute(stored, {"after": after}).all():
-        after = rows[-1][0]
-        changed = []
-        for customer_id, text_ in rows:
-            values = orjson.loads(text_)
-            if (old := values.pop(attribute, None)) is None or (new := _as_type(old, type_)) is old:
-                continue
-            if new is None:
-                lost += 1
-            else:
-                values[attribute] = new
-            changed.append({"key": customer_id, "new": orjson.dumps(values).decode()})
-        if changed:
-            connection.execute(change, changed)
-    return lost
-
-
-def _as_type(value: object, type_: str) -> object:
-    """Return the value as one of the type, itself when it is one, None when it cannot be."""
-    if type_ == "text":
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        return value if isinstance(value, str) else orjson.dumps(value).decode()
-    if type_ == "boolean":
-        return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).lower())
-    if isinstance(value, bool) or not isinstance(value, str):
-        return None if isinstance(value, bool) else value
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def merge_consents(connection: Connection, at: datetime) -> int:
-    """Write to the ledger what the file says of a consent, unless the last import said the same."""
-    written = 0
-    for column, purpose in CONSENT_COLUMNS.items():
-        statement = text(f"""
-            INSERT INTO consents (customer_id, purpose, granted, recorded_at, source)
-            SELECT s.customer_id, '{purpose}', s.{column}, :at, 'import' FROM staged_customers AS s
-            WHERE s.{column} IS NOT NULL AND s.{column} <> coalesce((
-                SELECT c.granted FROM consents AS c
-                WHERE c.customer_id = s.customer_id AND c.purpose = '{purpose}' AND c.source = 'import'
-                ORDER BY c.consent_id DESC LIMIT 1), NOT s.{column})
-            ORDER BY s.line
-        """).bindparams(_AT)
-        written += connection.execute(statement, {"at": at}).rowcount
-    return written
-
-
 def merge_interactions(connection: Connection, replace: bool) -> Merged:
     """Add the interactions that are not there; of n identical rows in the file n are there in the end."""
     if replace:
@@ -195,11 +144,19 @@ def merge_contacts(connection: Connection, replace: bool) -> Merged:
 
 def remove_unnamed_customers(connection: Connection) -> None:
     """Remove imported customers that nothing names any more; those something live names lose their attributes."""
+    forget_versions(connection, _UNUSED)
     connection.execute(
-        text(f"DELETE FROM consents WHERE customer_id IN (SELECT customer_id FROM customers WHERE {_UNUSED})")
+        text(f"DELETE FROM protections WHERE customer_id IN (SELECT customer_id FROM customers WHERE {_UNUSED})")
     )
     connection.execute(text(f"DELETE FROM customers WHERE {_UNUSED}"))
     connection.execute(text(f"UPDATE customers SET attributes = '{{}}', import_key = '{CREATED}' WHERE {_GONE}"))
+
+
+def count_unknown_words(connection: Connection, words: Mapping[tuple[str, str], int], at: datetime) -> None:
+    """Keep how often a channel or reason stood in this import that the vocabulary does not know."""
+    rows = [{"part": part, "word": word, "times": times, "at": at} for (part, word), times in words.items()]
+    if rows:
+        connection.execute(_UNKNOWN_WORDS, rows)
 
 
 def staged_offers(connection: Connection) -> list[str]:
@@ -209,4 +166,4 @@ def staged_offers(connection: Connection) -> list[str]:
 
 def _merged(old: str, new: str, given: Sequence[str]) -> str:
     kept = {name: value for name, value in orjson.loads(old).items() if name not in given}
-    return orjson.dumps(kept | orjson.loads(new)).decode()
+    return orjson.dumps(kept | orjson.loads(new), option=orjson.OPT_SORT_KEYS).decode()

@@ -1,13 +1,14 @@
 """Reads a CSV or Parquet file row by row as text, in bounded memory, whatever is wrong with single rows."""
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from recsys.domain.errors import ImportInvalid
+from recsys.domain.vocabulary import SHIPPED
 from recsys.storage.import_mapping import TableMapping
 from recsys.storage.parquet_files import parquet_header, parquet_rows
 from recsys.storage.text_files import (
@@ -52,6 +53,7 @@ class TableFile:
     columns: tuple[str, ...]
     names: tuple[str, ...]
     dialect: Dialect | None = None
+    header: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,7 +62,7 @@ class TableFile:
 
     def theirs(self, column: str) -> str:
         """Return what the file calls one of our columns."""
-        return self.mapping.columns.get(column, column)
+        return self.header[self.names.index(column)] if column in self.names else column
 
     def rows(self, reject: Reject, misshapen: Misshapen | None = None) -> Iterator[tuple[int, Row]]:
         """Yield line and cells of every row that has the header's shape; the others go to `reject`.
@@ -96,8 +98,11 @@ class TableFile:
         return csv_rows(self.path, self.dialect, reject, lambda cells: misshapen(dict(zip(names, cells, strict=False))))
 
 
-def open_table(path: Path, mapping: TableMapping, required: Sequence[str]) -> TableFile:
-    """Return the file as a table; raises `ImportInvalid` when header or required columns are missing."""
+def open_table(path: Path, mapping: TableMapping, required: Sequence[str], known: Collection[str] = ()) -> TableFile:
+    """Return the file as a table; headers that the vocabulary spells as one of the `known` columns stand for it.
+
+    Raises `ImportInvalid` when header or required columns are missing.
+    """
     with _readable(path):
         dialect = None
         if ".parquet" in path.suffixes:
@@ -105,7 +110,7 @@ def open_table(path: Path, mapping: TableMapping, required: Sequence[str]) -> Ta
         else:
             dialect = detect_dialect(path, mapping.encoding, mapping.delimiter)
             header = csv_header(path, dialect)
-    names = our_names(path.name, header, mapping)
+    names = our_names(path.name, header, mapping, known)
     columns = tuple(dict.fromkeys([*(name for name in names if name), *mapping.constants]))
     if missing := [name for name in required if name not in columns]:
         by_what = f" by {DELIMITER_NAMES.get(dialect.delimiter, dialect.delimiter)}s" if dialect else ""
@@ -113,11 +118,11 @@ def open_table(path: Path, mapping: TableMapping, required: Sequence[str]) -> Ta
             f"{path.name} has no column {', '.join(missing)}. Its first line must name the columns; separated{by_what} "
             f"it names {len(names)}: {', '.join(header[:20])}. Rename them or use --mapping."
         )
-    return TableFile(path, mapping, columns, names, dialect)
+    return TableFile(path, mapping, columns, names, dialect, tuple(header))
 
 
-def our_names(file: str, header: Sequence[str], mapping: TableMapping) -> tuple[str, ...]:
-    """Return the columns of a header under our names.
+def our_names(file: str, header: Sequence[str], mapping: TableMapping, known: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the columns of a header under our names: those of the mapping, else of the vocabulary if `known`.
 
     Raises `ImportInvalid` when the mapping names a column the file has not, or two have one name.
     """
@@ -126,12 +131,17 @@ def our_names(file: str, header: Sequence[str], mapping: TableMapping) -> tuple[
             near = get_close_matches(source, header, n=3, cutoff=0.5) or list(header[:20])
             raise ImportInvalid(f"{file} has no column {source}, which the mapping names; it has {', '.join(near)}.")
     ours = {source: name for name, source in mapping.columns.items()}
-    names = tuple(ours.get(name, name) for name in header)
+    names = tuple(ours.get(name) or _canonical(name, mapping, known) for name in header)
     named = [name for name in names if name]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
         raise ImportInvalid(f"{file} has two columns of the same name, {twice}; rename one of them.")
     return names
+
+
+def _canonical(name: str, mapping: TableMapping, known: Collection[str]) -> str:
+    canonical = SHIPPED.column(name)
+    return canonical if canonical in known and name not in mapping.types else name
 
 
 @contextmanager

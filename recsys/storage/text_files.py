@@ -153,7 +153,7 @@ def _detect_encoding(path: Path) -> tuple[str, bool]:
     if _decodes(path, "utf-8"):
         return "utf-8", False
     good, bad, sample = _lines_beyond_ascii(path)
-    if good > bad:
+    if good >= bad:
         return "utf-8", True
     encoding = _guess_encoding(sample)
     return encoding, not _decodes(path, encoding)

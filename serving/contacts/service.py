@@ -49,6 +49,7 @@ from serving.decisions.record import make_record
 from serving.live_hub import LiveHub
 from serving.timing import stage
 from serving.wiring import Services
+from serving.words import channel_named, need_named
 
 FIRST = 1
 """The number of a contact's first decision."""
@@ -68,13 +69,15 @@ class ContactService:
         with self._services.database.transaction(request.customer_id) as log:
             with stage("gather"):
                 person = made_known(log, request.customer_id, now)
+            words = self._services.policy.current(log).words
             contact = Contact(
                 contact_id=new_id("c", now),
                 customer_id=request.customer_id,
                 opened_at=now,
-                channel=request.channel,
+                channel=channel_named(request.channel, words),
                 direction=request.direction,
-                reason=request.reason,
+                reason=need_named(request.reason, words),
+                is_complaint=words.is_complaint(request.reason),
                 sentiment=request.sentiment,
                 agent_id=request.agent_id,
                 continues=request.continues,
@@ -92,10 +95,16 @@ class ContactService:
         contact, features, now = self._before(contact_id)
         with self._services.database.transaction(contact.customer_id) as log:
             contact = _still_open(log, contact_id)
-            if event.sentiment is not None:
-                contact = replace(contact, sentiment=event.sentiment)
-                log.set_contact(contact)
-            _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
+            words = self._services.policy.current(log).words
+            heard = replace(
+                contact,
+                sentiment=contact.sentiment if event.sentiment is None else event.sentiment,
+                is_complaint=contact.is_complaint or words.is_complaint(event.intent),
+            )
+            if heard != contact:
+                log.set_contact(contact := heard)
+            learned = event.model_dump(exclude={"type"}) | {"intent": need_named(event.intent, words)}
+            _note(log, contact, ContactEventType(event.type), now, **learned)
             campaigning = Campaigning(self._services, log, contact.customer_id)
             decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
         self._hub.changed(contact_id)
@@ -112,7 +121,9 @@ class ContactService:
             contact = _still_open(log, contact_id)
             if only_if_waiting and contact.agent_id not in (None, request.agent_id):
                 raise ContactTaken
-            contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
+            words = self._services.policy.current(log).words
+            channel = channel_named(request.channel, words) if request.channel else contact.channel
+            contact = replace(contact, agent_id=request.agent_id, channel=channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
             campaigning = Campaigning(self._services, log, contact.customer_id)
@@ -285,6 +296,7 @@ def _continued(contact: Contact, earlier: Contact) -> Contact:
         contact,
         reason=contact.reason if contact.reason is not None else earlier.reason,
         sentiment=contact.sentiment if contact.sentiment is not None else earlier.sentiment,
+        is_complaint=contact.is_complaint or earlier.is_complaint,
     )
 
 

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 _WATCHED = {
     "customers": "INSERT|UPDATE",
-    "consents": "INSERT",
+    "protections": "INSERT",
     "contacts": "INSERT|UPDATE OF channel, agent_id, closed_at, csat",
     "contact_events": "INSERT",
     "interactions": "INSERT",
@@ -99,8 +99,8 @@ class Oracle:
         else:
             self._people[row["customer_id"]] = _Person(row)
 
-    def _consents(self, row: Row) -> None:
-        self._people[row["customer_id"]].consents[row["purpose"]] = bool(row["granted"])
+    def _protections(self, row: Row) -> None:
+        self._people[row["customer_id"]].consents[row["subject"]] = bool(row["value"])
 
     def _contacts(self, row: Row) -> None:
         self._owner[row["contact_id"]] = row["customer_id"]
@@ -205,8 +205,8 @@ class Oracle:
         unasked = self._policy[f"unasked_marketing_{contact['direction']}"]
         if not person.consents.get("marketing", unasked):
             yield "no consent to marketing"
-        for flag in ("vulnerable", "arrears", "do_not_contact"):
-            if person.row[flag]:
+        for flag in ("vulnerable", "arrears", "do_not_contact", "protection_unreadable"):
+            if person.consents.get(flag):
                 yield flag
         days = timedelta(days=self._policy["complaint_open_days"])
         complaints = [one for one in person.contacts.values() if one["reason"] == "complaint"]

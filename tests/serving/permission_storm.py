@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
 from recsys.domain.clock import Clock
@@ -16,6 +16,7 @@ from recsys.domain.customer import Customer
 from recsys.domain.errors import ContactClosed, ContactTaken, OfferNotAllowed, OfferNotFound
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy, parse_policy
+from recsys.domain.protection import FLAGS, Statement
 from recsys.rules import BUILT_IN, ValueType
 from recsys.storage import schema
 from recsys.storage.database import open_database
@@ -139,7 +140,7 @@ class Storm:
                 age = {} if number % 5 == 0 else {"age": float(rng.integers(20, 60))}
                 risk = int(rng.integers(1, 6)) if number % 3 else None
                 log.add_customer(Customer(f"c{number}", risk_level=risk, attributes=age), NOW)
-                log.add_consent(f"c{number}", "marketing", True, NOW, "test")
+                log.add_statement(f"c{number}", Statement("marketing", True, NOW, NOW, "test"))
         try:
             with ThreadPoolExecutor(THREADS) as pool:
                 agents = [pool.submit(self._work, number) for number in range(THREADS)]
@@ -219,16 +220,15 @@ class Storm:
     def _change(self, rng: np.random.Generator) -> None:
         """Something changes that nobody in the contact did."""
         customer_id = self._customer(rng)
-        customer = schema.customers
         with self._services.database.transaction(customer_id) as log:
             execute, now, chance = log._connection.execute, self._clock(), rng.random()
             event = {"customer_id": customer_id, "occurred_at": now, "weight": 1.0, "offer_id": self._any_offer(rng)}
             if chance < 0.4:
                 purpose = ("marketing", "partner", "profiling")[rng.integers(3)]
-                log.add_consent(customer_id, purpose, bool(rng.random() < 0.85), now, "test")
+                log.add_statement(customer_id, Statement(purpose, bool(rng.random() < 0.85), now, now, "test"))
             elif chance < 0.65:
-                flags = {name: bool(rng.random() < 0.04) for name in ("vulnerable", "arrears", "do_not_contact")}
-                execute(update(customer).where(customer.c.customer_id == customer_id).values(**flags))
+                for name in FLAGS:
+                    log.add_statement(customer_id, Statement(name, bool(rng.random() < 0.04), now, now, "test"))
             elif chance < 0.85:
                 kind, channel = ("cancelled", "declined", "holding")[rng.integers(3)], CHANNELS[rng.integers(3)]
                 execute(insert(schema.interactions).values(**event, kind=kind, channel=channel))

@@ -15,7 +15,7 @@ BAD_INTERACTIONS = {
     "c1,card,yesterday,,,": "occurred_at",
     "c1,card,,,,": "occurred_at",
     "c1,card,0001-01-01T00:00:00+14:00,,,": "occurred_at",
-    "c1,card,2026-01-01,bought,,": "event",
+    "c1,card,2026-01-01,levitated,,": "event",
     "c1,card,2026-01-01,,,inf": "weight",
     "c1,card,2026-01-01,,,1e400": "weight",
     "c1,card,2026-01-01,,,-1": "weight",
