@@ -25,7 +25,8 @@ _HOLDS = text(f"""
     GROUP BY s.customer_id, s.subject, s.value
 """).bindparams(_AT)
 _PROTECTIVE = text(f"""
-    {_ADD} SELECT DISTINCT s.customer_id, s.subject, s.value, NULL, :at, 'import', NULL FROM staged_holds AS s
+    INSERT INTO protections (customer_id, subject, value, recorded_at, source)
+    SELECT DISTINCT s.customer_id, s.subject, s.value, :at, 'import' FROM staged_holds AS s
     WHERE s.subject NOT LIKE '{UNREADABLE}%' AND s.value <> coalesce(
         {_LAST_OF_IMPORT.format(column="value", subject="s.subject")}, NOT s.value)
 """).bindparams(_AT)
