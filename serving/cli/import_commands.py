@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -48,6 +49,12 @@ def import_(
     time_zone: Annotated[
         str | None, typer.Option(help="Of times without a zone, such as Asia/Shanghai; else NBO_TIME_ZONE.")
     ] = None,
+    known_at: Annotated[
+        str | None, typer.Option(help="Since when facts of customers are known, where files do not say; else now.")
+    ] = None,
+    consents_as_of: Annotated[
+        str | None, typer.Option(help="Since when consents are as they are, where files do not say.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import customers, offers, interactions and contacts; see docs/import.md."""
@@ -55,7 +62,9 @@ def import_(
     zone = time_zone or settings.time_zone
     if not is_time_zone(zone):
         raise typer.BadParameter(f"there is no time zone {zone!r}; use a name such as Asia/Shanghai or UTC.")
-    wishes = ImportWishes(replace, mapping, zone, max_rejected, plan)
+    said = {"--known-at": known_at, "--consents-as-of": consents_as_of}
+    known, consented = (moment_of(option, text, zone) for option, text in said.items())
+    wishes = ImportWishes(replace, mapping, zone, max_rejected, plan, known, consented)
     with progress_bar() as progress:
         summary = import_files(settings, directory, progress, wishes)
     emit(summary, as_json, summary_lines(summary))
@@ -75,6 +84,8 @@ class ImportWishes:
     time_zone: str = "UTC"
     max_rejected: float = 0.01
     plan: bool = False
+    known_at: datetime | None = None
+    consents_as_of: datetime | None = None
 
 
 def import_files(
@@ -98,6 +109,8 @@ def import_files(
         progress=progress,
         zone=known_zone(asked.time_zone),
         most_rejected=asked.max_rejected,
+        known_at=asked.known_at,
+        consents_as_of=asked.consents_as_of,
         plan=asked.plan,
     )
     with ExitStack() as stack:
@@ -115,6 +128,19 @@ def import_files(
     if asked.plan:
         summary["mapping_path"] = str(_write_mapping(directory, settings, report, document, asked))
     return summary
+
+
+def moment_of(option: str, text: str | None, zone: str) -> datetime | None:
+    """Return the moment an option names; wrong usage when it is none."""
+    from recsys.storage.cell_formats import YEAR_FIRST, moment_reader
+    from recsys.storage.import_mapping import known_zone
+
+    if text is None:
+        return None
+    try:
+        return moment_reader(YEAR_FIRST)(text).begins(known_zone(zone))
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{option} must be a moment such as 2026-01-31 or 2026-01-31T09:00+08:00.") from None
 
 
 def is_time_zone(name: str) -> bool:

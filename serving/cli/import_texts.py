@@ -24,6 +24,11 @@ def summary_lines(summary: Mapping[str, Any]) -> str:
         for file, rows in summary["sources"].items()
     ]
     lines += _reasons(summary["rejected_kinds"])
+    lines += [
+        f"{one['part']} {one['word']!r}: {one['times']:,} times, not known"
+        + (f"; nearest is {one['nearest']}" if one["nearest"] else "")
+        for one in summary["unknown_words"]
+    ]
     lines += summary["notices"]
     if is_plan:
         lines.append(f"nothing was saved; a mapping that reads the files so: {summary['mapping_path']}")
