@@ -14,10 +14,6 @@ _EXACT = 2**53
 """From here on neighbouring whole numbers are the same float."""
 
 
-class _Unusable(Exception):
-    """A value that has lost what it said; never leaves this module: its row is rejected."""
-
-
 def parquet_header(path: Path) -> list[str]:
     """Return the names of the columns; raises `ImportInvalid` when it is no Parquet file."""
     return [name.strip() for name in _open(path).schema_arrow.names]
@@ -57,15 +53,19 @@ def _texts(column: Any, name: str, is_identifier: bool, bad: dict[int, tuple[str
     for place, value in enumerate(column.to_pylist()):
         try:
             texts.append(value if isinstance(value, str) else as_text(value, is_identifier))
-        except (_Unusable, UnicodeDecodeError) as error:
-            reason = str(error) if isinstance(error, _Unusable) else "holds bytes that are not UTF-8 text"
+        except ValueError as error:
+            is_bytes = isinstance(error, UnicodeDecodeError)
+            reason = "holds bytes that are not UTF-8 text" if is_bytes else str(error)
             bad.setdefault(place, (name, reason))
             texts.append("")
     return texts
 
 
 def as_text(value: Any, is_identifier: bool = False) -> str:
-    """Return a value as a CSV file would have it; a whole float loses its `.0`, so that 1.0 and 1 are one id."""
+    """Return a value as a CSV file would have it; a whole float loses its `.0`, so that 1.0 and 1 are one id.
+
+    Raises `ValueError` where an id has lost digits, or bytes are no text.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -88,7 +88,7 @@ def _float_text(value: float, is_identifier: bool) -> str:
     if value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
     if is_identifier:
-        raise _Unusable("digits were lost: the id was stored as a number with a decimal point; export it as text")
+        raise ValueError("digits were lost: the id was stored as a number with a decimal point; export it as text")
     return repr(value)
 
 

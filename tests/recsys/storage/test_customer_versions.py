@@ -23,7 +23,8 @@ def versions(importer: Importer, customer_id: str = "c1") -> list[tuple[datetime
         select(*columns).where(customer_versions.c.customer_id == customer_id).order_by(customer_versions.c.known_at)
     )
     with importer.database.read() as log:
-        return [(row[0], row[1], orjson.loads(row[2])) for batch in log.batches(query, 100) for row in batch]
+        rows: list[Any] = [row for batch in log.batches(query, 100) for row in batch]
+    return [(at, segment, orjson.loads(text)) for at, segment, text in rows]
 
 
 def snapshot(importer: Importer, segment: str, score: int, at: datetime | None) -> None:
