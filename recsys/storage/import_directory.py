@@ -259,7 +259,7 @@ class _Import:
         report.customers_created += merging.create_customers(connection, staging.staged_holds.name, at)
         report.held = merging_protections.merge_holds(connection, at, merging.CREATED)
         self._tell_of_ids(connection, catalogue)
-        merging.count_unknown_words(connection, self._unknown(opened), at)
+        log.note_unknown_words(self._unknown(opened), at)
         if replace and customers is not None:
             merging.remove_unnamed_customers(connection)
         for name, result in merged.items():
@@ -338,18 +338,17 @@ class _Import:
         return sum((table.reader.unknown for table in opened.tables.values()), Counter())
 
     def _tell_of_ids(self, connection: Connection, catalogue: NextCatalogue) -> None:
-        """Report ids that a person may take for the same one: of customers, and of offers."""
-        pairs = merging_protections.ids_alike(connection)
-        offers: dict[str, list[str]] = {}
-        for offer in catalogue.offers:
-            offers.setdefault(alike(offer["offer_id"]), []).append(offer["offer_id"])
-        groups = [(len(ids), min(ids), max(ids)) for ids in offers.values() if len(ids) > 1]
-        for what, found in (("customers", pairs), ("offers", groups)):
-            if found:
-                examples = "; ".join(f"{one!r} and {other!r}" for _, one, other in found[:3])
-                self._report.notices.append(
-                    f"{sum(count for count, _, _ in found):,} ids of {what} are like another one: {examples}."
-                )
+        """Report ids that a person may take for the same one, in this import and in the log."""
+        offers = [str(offer["offer_id"]) for offer in catalogue.offers]
+        for what, groups in (
+            ("customers", merging_protections.ids_alike(connection)),
+            ("offers", _groups_alike(offers)),
+            ("agents", _groups_alike(merging.staged_agents(connection))),
+        ):
+            if groups:
+                examples = "; ".join(f"{one!r} and {other!r}" for _, one, other in groups[:3])
+                count = sum(count for count, _, _ in groups)
+                self._report.notices.append(f"{count:,} ids of {what} are like another one: {examples}.")
 
     def _tell(self, what: str, done: int, total: int | None = None) -> None:
         if self._options.progress is not None:
@@ -358,3 +357,10 @@ class _Import:
 
 def _given(attributes: Mapping[str, Any]) -> str:
     return orjson.dumps({name: value for name, value in attributes.items() if value is not None}).decode()
+
+
+def _groups_alike(ids: Sequence[str]) -> Sequence[tuple[int, str, str]]:
+    groups: dict[str, list[str]] = {}
+    for one in ids:
+        groups.setdefault(alike(one), []).append(one)
+    return [(len(group), min(group), max(group)) for group in groups.values() if len(group) > 1]

@@ -69,6 +69,11 @@ class Protecting:
                 f"{report.held:,} customers are not sold to (protection_unreadable): a row that names them could not "
                 "be used, or their id is like another one. Mend the rows and import again."
             )
+        for file, source in report.sources.items():
+            if source.rejected:
+                report.problems.append(
+                    f"{file}: {source.rejected:,} rows could not be read for queries; nobody is held."
+                )
         for table, rows in self._unreadable.items():
             report.problems.append(f"{table}: {rows:,} rows whose protective cells could not be read.")
         for table, rows in self._nameless.items():

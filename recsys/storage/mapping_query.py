@@ -11,7 +11,7 @@ import orjson
 from recsys.domain.errors import ImportInvalid
 from recsys.storage.import_mapping import TableMapping
 from recsys.storage.parquet_files import batch_rows
-from recsys.storage.table_files import IDENTIFIERS, Row, open_table, our_names
+from recsys.storage.table_files import IDENTIFIERS, Misshapen, Row, open_table, our_names, torn_rows
 from recsys.storage.text_files import Reject
 
 _BATCH = 10_000
@@ -66,16 +66,16 @@ class QueryTable:
         """Return what the query calls one of our columns."""
         return self.header[self.names.index(column)] if column in self.names else column
 
-    def rows(self, reject: Reject, _misshapen: object = None) -> Iterator[tuple[int, Row]]:
+    def rows(self, reject: Reject, misshapen: Misshapen | None = None) -> Iterator[tuple[int, Row]]:
         """Yield number and cells of every row of the result."""
-        for line, cells in self.shaped_rows(reject):
+        for line, cells in self.shaped_rows(reject, misshapen):
             yield line, {**dict(zip(self.names, cells, strict=True)), **self.mapping.constants}
 
-    def shaped_rows(self, reject: Reject) -> Iterator[tuple[int, list[str]]]:
+    def shaped_rows(self, reject: Reject, misshapen: Misshapen | None = None) -> Iterator[tuple[int, list[str]]]:
         """Yield number and cells, one for each of `names`."""
         identifiers = {self.theirs(name) for name in IDENTIFIERS}
         result = self._files.connection.cursor().sql(f"SELECT * FROM result_{self.table}")
-        return batch_rows(result.to_arrow_reader(_BATCH), identifiers, reject)
+        return batch_rows(result.to_arrow_reader(_BATCH), identifiers, reject, torn_rows(self.names, misshapen))
 
 
 def load_queried_files(directory: Path, mappings: Mapping[str, TableMapping], reject: Any) -> QueriedFiles:

@@ -1,6 +1,6 @@
 """Merges what an import has staged into the event log, inside one transaction, a second time without effect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,10 +68,7 @@ _UNUSED = f"""
 """
 _WITHOUT_KEY = select(customers.c.customer_id).where(customers.c.alike == "").limit(BATCH)
 _SET_ALIKE = update(customers).where(customers.c.customer_id == bindparam("key")).values(alike=bindparam("like"))
-_UNKNOWN_WORDS = text("""
-    INSERT INTO unknown_words (part, word, times, seen_at) VALUES (:part, :word, :times, :at)
-    ON CONFLICT (part, word) DO UPDATE SET times = excluded.times, seen_at = excluded.seen_at
-""").bindparams(_AT)
+_AGENTS = text("SELECT DISTINCT agent_id FROM staged_contacts WHERE agent_id IS NOT NULL")
 _NEW_OFFERS = text("SELECT DISTINCT offer_id FROM staged_interactions ORDER BY offer_id")
 
 
@@ -152,11 +149,9 @@ def remove_unnamed_customers(connection: Connection) -> None:
     connection.execute(text(f"UPDATE customers SET attributes = '{{}}', import_key = '{CREATED}' WHERE {_GONE}"))
 
 
-def count_unknown_words(connection: Connection, words: Mapping[tuple[str, str], int], at: datetime) -> None:
-    """Keep how often a channel or reason stood in this import that the vocabulary does not know."""
-    rows = [{"part": part, "word": word, "times": times, "at": at} for (part, word), times in words.items()]
-    if rows:
-        connection.execute(_UNKNOWN_WORDS, rows)
+def staged_agents(connection: Connection) -> list[str]:
+    """Return the ids of the agents that the staged contacts name."""
+    return list(connection.execute(_AGENTS).scalars())
 
 
 def staged_offers(connection: Connection) -> list[str]:

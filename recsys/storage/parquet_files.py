@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from recsys.domain.errors import ImportInvalid
-from recsys.storage.text_files import Reject
+from recsys.storage.text_files import Reject, Torn
 
 _BATCH = 10_000
 _EXACT = 2**53
@@ -19,12 +19,19 @@ def parquet_header(path: Path) -> list[str]:
     return [name.strip() for name in _open(path).schema_arrow.names]
 
 
-def parquet_rows(path: Path, identifiers: Collection[str], reject: Reject) -> Iterator[tuple[int, list[str]]]:
-    """Yield row number (from 1) and cells; a cell of `identifiers` that lost digits rejects its row."""
-    return batch_rows(_open(path).iter_batches(batch_size=_BATCH), identifiers, reject)
+def parquet_rows(
+    path: Path, identifiers: Collection[str], reject: Reject, misshapen: Torn = len
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield row number (from 1) and cells; a cell of `identifiers` that lost digits rejects its row.
+
+    `misshapen` is told the cells of each rejected row, those that cannot be read as empty.
+    """
+    return batch_rows(_open(path).iter_batches(batch_size=_BATCH), identifiers, reject, misshapen)
 
 
-def batch_rows(batches: Iterable[Any], identifiers: Collection[str], reject: Reject) -> Iterator[tuple[int, list[str]]]:
+def batch_rows(
+    batches: Iterable[Any], identifiers: Collection[str], reject: Reject, misshapen: Torn = len
+) -> Iterator[tuple[int, list[str]]]:
     """Yield row number (from 1) and cells of Arrow's record batches, as `parquet_rows` does."""
     line = 0
     for batch in batches:
@@ -36,6 +43,7 @@ def batch_rows(batches: Iterable[Any], identifiers: Collection[str], reject: Rej
         for place, cells in enumerate(zip(*columns, strict=True)):
             line += 1
             if place in bad:
+                misshapen(list(cells))
                 reject(line, *bad[place])
             else:
                 yield line, list(cells)

@@ -11,11 +11,13 @@ from recsys.domain.errors import ImportInvalid
 from recsys.domain.vocabulary import SHIPPED
 from recsys.storage.import_mapping import TableMapping
 from recsys.storage.parquet_files import parquet_header, parquet_rows
+from recsys.storage.protective_cells import SUBJECT_OF_COLUMN
 from recsys.storage.text_files import (
     DELIMITER_NAMES,
     MAX_LINES_OF_A_ROW,
     Dialect,
     Reject,
+    Torn,
     csv_header,
     csv_rows,
     detect_dialect,
@@ -84,18 +86,22 @@ class TableFile:
                 if len(cells) == width:
                     yield line, cells
                     continue
-                if misshapen is not None:
-                    misshapen(dict(zip(self.names, cells, strict=False)))
+                torn_rows(self.names, misshapen)(cells)
                 reject(line, "", f"the row has {len(cells)} cells, the header has {width}")
 
     def _read(self, reject: Reject, misshapen: Misshapen | None) -> Iterator[tuple[int, list[str]]]:
+        torn = torn_rows(self.names, misshapen)
         if self.dialect is None:
             identifiers = {self.theirs(name) for name in IDENTIFIERS}
-            return parquet_rows(self.path, identifiers, reject)
-        if misshapen is None:
-            return csv_rows(self.path, self.dialect, reject)
-        names = self.names
-        return csv_rows(self.path, self.dialect, reject, lambda cells: misshapen(dict(zip(names, cells, strict=False))))
+            return parquet_rows(self.path, identifiers, reject, torn)
+        return csv_rows(self.path, self.dialect, reject, torn)
+
+
+def torn_rows(names: Sequence[str], misshapen: Misshapen | None) -> Torn:
+    """Return what tells `misshapen` the cells of a row by their names, as far as there are cells."""
+    if misshapen is None:
+        return len
+    return lambda cells: misshapen(dict(zip(names, cells, strict=False)))
 
 
 def open_table(path: Path, mapping: TableMapping, required: Sequence[str], known: Collection[str] = ()) -> TableFile:
@@ -131,7 +137,8 @@ def our_names(file: str, header: Sequence[str], mapping: TableMapping, known: Co
             near = get_close_matches(source, header, n=3, cutoff=0.5) or list(header[:20])
             raise ImportInvalid(f"{file} has no column {source}, which the mapping names; it has {', '.join(near)}.")
     ours = {source: name for name, source in mapping.columns.items()}
-    names = tuple(ours.get(name) or _canonical(name, mapping, known) for name in header)
+    taken = {*header, *mapping.columns}
+    names = tuple(ours.get(name) or _canonical(name, mapping, known, taken) for name in header)
     named = [name for name in names if name]
     if len(set(named)) < len(named):
         twice = next(name for name in named if named.count(name) > 1)
@@ -139,9 +146,12 @@ def our_names(file: str, header: Sequence[str], mapping: TableMapping, known: Co
     return names
 
 
-def _canonical(name: str, mapping: TableMapping, known: Collection[str]) -> str:
+def _canonical(name: str, mapping: TableMapping, known: Collection[str], taken: Collection[str]) -> str:
+    """Return the known column that a header stands for, else the header; a second one that protects is not dropped."""
     canonical = SHIPPED.column(name)
-    return canonical if canonical in known and name not in mapping.types else name
+    if canonical not in known or name in mapping.types:
+        return name
+    return canonical if canonical not in taken or canonical in SUBJECT_OF_COLUMN else name
 
 
 @contextmanager

@@ -27,6 +27,9 @@ _SAMPLE_LINES = 200
 Reject = Callable[[int, str, str], None]
 """Called with line (a Parquet file's row, from 1), column and reason of a row that cannot be used."""
 
+Torn = Callable[[list[str]], object]
+"""Called with what look like the cells of a row that is rejected for its shape."""
+
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
@@ -65,9 +68,7 @@ def csv_header(path: Path, dialect: Dialect) -> list[str]:
         raise ImportInvalid(f"{path.name} begins with a line that does not name columns.") from error
 
 
-def csv_rows(
-    path: Path, dialect: Dialect, reject: Reject, misshapen: Callable[[list[str]], object] = len
-) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(path: Path, dialect: Dialect, reject: Reject, misshapen: Torn = len) -> Iterator[tuple[int, list[str]]]:
     """Yield line and cells of every row behind the header; a stray quote costs only its own row.
 
     `misshapen` is told what look like the cells of each rejected row.

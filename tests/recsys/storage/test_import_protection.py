@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from recsys.domain.customer import Consents
@@ -166,6 +168,25 @@ def test_somebody_who_ended_a_hold_is_not_overruled_by_the_same_row_but_by_anoth
     importer.write(customers=CUSTOMERS + "c1,8,false,true,30\n")
     importer.run(clock=lambda: NOW + timedelta(hours=3))
     assert flags(importer) == {UNREADABLE}
+
+
+def test_a_typed_row_that_lost_digits_holds_whom_it_names(importer: Importer) -> None:
+    columns = {"customer_id": ["c1", "c2"], "offer_id": [1.5, 2.0], "occurred_at": ["2026-01-01", "2026-01-02"]}
+    pq.write_table(pa.table(columns), importer.directory / "interactions.parquet")
+    importer.write(customers=CUSTOMERS + FREE)
+    importer.run()
+    assert [flags(importer, name) for name in ("c1", "c2")] == [frozenset({UNREADABLE}), frozenset()]
+
+
+def test_two_columns_that_say_the_same_protection_are_refused(importer: Importer) -> None:
+    importer.write(interactions=INTERACTIONS, customers="customer_id,client id,do_not_contact,DNC\nc1,x,false,true\n")
+    with pytest.raises(ImportInvalid, match="two columns of the same name, do_not_contact"):
+        importer.run()
+    importer.write(customers="customer_id,client id,DNC\nc1,x,true\n")
+    importer.run()
+    with importer.database.read() as log:
+        assert log.customer("c1").attributes == {"client id": "x"}
+        assert log.customer("c1").flags == {"do_not_contact"}
 
 
 YES, NO = ("true", "Yes", "1", "是", "Y", " TRUE ", "1.0"), ("false", "no", "0", "否", "N", "", "N/A", "NULL")

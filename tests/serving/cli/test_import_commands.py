@@ -141,6 +141,28 @@ def test_losing_more_rows_than_allowed_is_a_failure_although_the_rest_is_saved(
     assert json.loads(nbo("init").output)["rows"]["interactions"] == 1
 
 
+def test_unreadable_protection_is_a_failure_however_many_rows_may_be_lost(
+    nbo: Callable[..., Done], tmp_path: Path
+) -> None:
+    (tmp_path / "interactions.csv").write_text(INTERACTIONS)
+    rows = "".join(f"c{number},no\n" for number in range(200))
+    (tmp_path / "customers.csv").write_text(f"customer_id,do_not_contact\n{rows}d1,perhaps\n")
+    failed = nbo("import", str(tmp_path), "--max-rejected", "0.5")
+    assert failed.code == 1
+    assert json.loads(failed.output)["problems"] == ["customers: 1 rows whose protective cells could not be read."]
+    assert json.loads(failed.output)["held"] == 1
+
+
+@pytest.mark.parametrize(
+    "option", [("--known-at", "soon"), ("--consents-as-of", "31/31/2026"), ("--max-rejected", "2")]
+)
+def test_an_option_that_cannot_be_read_is_wrong_usage(
+    nbo: Callable[..., Done], tmp_path: Path, option: tuple[str, str]
+) -> None:
+    (tmp_path / "interactions.csv").write_text(INTERACTIONS)
+    assert nbo("import", str(tmp_path), *option).code == 2
+
+
 def test_an_unknown_time_zone_is_wrong_usage(nbo: Callable[..., Done], tmp_path: Path) -> None:
     (tmp_path / "interactions.csv").write_text(INTERACTIONS)
     failed = nbo("import", str(tmp_path), "--time-zone", "Asia/Shanghay")
