@@ -48,6 +48,21 @@ customers = Table(
     Index(None, "alike"),
 )
 
+customer_versions = Table(
+    "customer_versions",
+    metadata,
+    Column("version_id", _Serial, primary_key=True),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False),
+    Column("known_at", UtcDateTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("segment", String),
+    Column("language", String),
+    Column("risk_level", Integer),
+    Column("attributes", Text, nullable=False, comment="JSON object"),
+    Column("import_digest", String, nullable=False, comment="of the row that said so"),
+    Index(None, "customer_id", "known_at"),
+)
+
 attribute_types = Table(
     "attribute_types",
     metadata,
