@@ -1,7 +1,6 @@
 """Contacts and what happened during them, in the event log."""
 
 from dataclasses import fields
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, insert, not_, select, update
@@ -26,12 +25,6 @@ _OF_CUSTOMER = Prepared(
     _contact.where(contacts.c.customer_id == bindparam("customer_id"))
     .order_by(contacts.c.opened_at.desc(), contacts.c.contact_id)
     .limit(_limit)
-)
-_LIVE_OF_CUSTOMER = _contact.where(
-    contacts.c.customer_id == bindparam("customer_id"),
-    contacts.c.closed_at.is_(None),
-    contacts.c.agent_id.is_not(None),
-    contacts.c.opened_at >= bindparam("since"),
 )
 _WAITING = (
     _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id.is_(None))
@@ -84,10 +77,6 @@ class ContactLog(BoundLog):
         """Return the customer's contacts, newest first."""
         rows = _OF_CUSTOMER.rows(self._connection, {"customer_id": customer_id, "limit": limit})
         return tuple(map(_to_contact, rows))
-
-    def live_contacts_of(self, customer_id: str, since: datetime) -> tuple[Contact, ...]:
-        """Return the customer's open contacts that agents hold, opened from `since` on."""
-        return self._contacts(_LIVE_OF_CUSTOMER, customer_id=customer_id, since=since)
 
     def waiting_contacts(self, limit: int) -> tuple[Contact, ...]:
         """Return the open contacts that no agent has picked up, oldest first."""

@@ -12,6 +12,7 @@ from serving.contacts.situation import look_up
 from serving.contacts.views import customer_json
 from serving.decisions.schemas import Body
 from serving.dependencies import Language, Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
 _agents = [Depends(allow(Role.AGENT, Role.SERVICE))]
@@ -46,17 +47,23 @@ def find_customers(
 def show_customer(customer_id: str, services: ServicesOf, language: Language) -> Response:
     """Return the single customer view."""
     with services.database.read() as log:
-        view = customer_json(look_up(log, customer_id), services.catalogue.current(log), language)
+        person = look_up(log, customer_id, services.clock())
+        view = customer_json(person, services.catalogue.current(log), language)
     return json_response(view)
 
 
 @router.post(
     "/{customer_id}/consents", status_code=HTTPStatus.CREATED, response_model=CustomerBody, dependencies=_agents
 )
-def record_consent(customer_id: str, request: NewConsent, services: ServicesOf, language: Language) -> Response:
-    """Add to the consents ledger; the next decision knows it."""
+def record_consent(
+    customer_id: str, request: NewConsent, services: ServicesOf, language: Language, once: OnceOf
+) -> Response:
+    """Add to the consents ledger; the next decision knows it. The same Idempotency-Key adds nothing more."""
     with services.database.transaction(customer_id) as log:
+        now = services.clock()
         log.customer(customer_id)
-        log.add_consent(customer_id, request.purpose, request.granted, services.clock(), "api")
-        view = customer_json(look_up(log, customer_id), services.catalogue.current(log), language)
-    return json_response(view, HTTPStatus.CREATED)
+        if once.begin(log, now) is None:
+            log.add_consent(customer_id, request.purpose, request.granted, now, "api")
+            once.end(log, customer_id=customer_id)
+        view = customer_json(look_up(log, customer_id, now), services.catalogue.current(log), language)
+    return json_response(view, once.status())

@@ -31,7 +31,8 @@ def preview(services: Services, offer: Offer, asked: PreviewRequest, language: s
     features = FeaturesRead(services.features, asked.customer_id)
     with services.database.read() as log:
         basis = _basis_with(offer, services, log)
-        person, now = look_up(log, asked.customer_id), services.clock()
+        now = services.clock()
+        person = look_up(log, asked.customer_id, now)
         contact = Contact(NAME, asked.customer_id, now, asked.channel, Direction.INBOUND, reason=asked.reason or None)
         rules = basis.catalogue, basis.policy
         situation = situation_in(log, Heard(contact), person, features, rules, (NAME, now))

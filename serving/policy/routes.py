@@ -4,12 +4,13 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi import Body as FromBody
 
 from recsys.domain.policy import Policy, parse_policy
 from serving.decisions.schemas import Body
 from serving.dependencies import Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 
 router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(allow(Role.APPROVER, Role.SERVICE))])
 
@@ -29,11 +30,23 @@ def show_policy(services: ServicesOf) -> PolicyBody:
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def change_policy(numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf) -> PolicyBody:
-    """Put a policy in force that differs from the present one in what is given; the next decision uses it."""
+def change_policy(
+    numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf, once: OnceOf, response: Response
+) -> PolicyBody:
+    """Put a policy in force that differs from the present one in what is given; the next decision uses it.
+
+    Sent again under its Idempotency-Key, it answers 200 with the policy that it put in force and changes nothing.
+    """
     with services.database.transaction() as log:
-        policy = parse_policy(numbers, services.policy.current(log))
-        log.save_policy(policy, services.clock())
+        now = services.clock()
+        made = once.begin(log, now)
+        if made is not None and (known := log.policy_of(made["policy_version"])) is not None:
+            policy = known
+        else:
+            policy = parse_policy(numbers, services.policy.current(log))
+            log.save_policy(policy, now)
+            once.end(log, policy_version=policy.version)
+    response.status_code = once.status()
     return _body(policy)
 
 

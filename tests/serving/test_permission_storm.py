@@ -4,7 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.serving.permission_oracle import Oracle, keep_journal
 from tests.serving.permission_storm import Storm
 
 FEW = 400
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -77,12 +78,12 @@ def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
         read_before.person = None
         if customer_id is not None and sys._getframe(2).f_code.co_name != "answer":
             with database.read() as log:
-                read_before.person = look_up(log, customer_id)
+                read_before.person = look_up(log, customer_id, LATEST)
         with locked(database, customer_id) as log:  # type: ignore[attr-defined]
             yield log
 
-    def as_read_before(log: EventLog, customer_id: str) -> Person:
-        return getattr(read_before, "person", None) or look_up(log, customer_id)
+    def as_read_before(log: EventLog, customer_id: str, now: datetime) -> Person:
+        return getattr(read_before, "person", None) or look_up(log, customer_id, now)
 
     monkeypatch.setattr(Database, "transaction", read_then_lock)
     monkeypatch.setattr(situation, "look_up", as_read_before)

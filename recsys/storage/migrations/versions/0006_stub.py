@@ -1,0 +1,10 @@
+"""Holds a place in the order until the merge."""
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass

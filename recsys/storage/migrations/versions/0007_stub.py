@@ -1,0 +1,10 @@
+"""Holds a place in the order until the merge."""
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
