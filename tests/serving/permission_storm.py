@@ -94,8 +94,12 @@ class MovingClock:
         """Let minutes pass, seldom hours or days."""
         chance = rng.random()
         days = rng.uniform(0, 3) if chance < 0.03 else rng.uniform(0, 0.5) if chance < 0.1 else rng.uniform(0, 0.004)
+        self.move(timedelta(days=days))
+
+    def move(self, by: timedelta) -> None:
+        """Let exactly this time pass."""
         with self._lock:
-            self._now += timedelta(days=days)
+            self._now += by
 
 
 class Unheard(LiveHub):
