@@ -1,6 +1,6 @@
 """An answer over HTTP is given once, to an open contact, and a must-say text is read first; retries double nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -22,7 +22,7 @@ ANSWERS = [one.value for one in Answer]
 
 
 @pytest.fixture
-def later(api: TestClient) -> Iterator[Any]:
+def later(api: TestClient) -> Callable[[float], None]:
     """Lets days pass."""
 
     def pass_days(days: float) -> None:
@@ -30,7 +30,7 @@ def later(api: TestClient) -> Iterator[Any]:
         api.app.state.services = replace(services_of(api), clock=lambda: now)  # type: ignore[attr-defined]
 
     api.app.state.services = replace(services_of(api), clock=lambda: NOW)  # type: ignore[attr-defined]
-    yield pass_days
+    return pass_days
 
 
 def counts(api: TestClient) -> dict[str, int]:
