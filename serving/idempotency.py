@@ -51,11 +51,18 @@ async def once(request: Request, asking: Asking, idempotency_key: Annotated[str 
     """Return the request's effect, under its key where it has one; keys are apart by route and by who is signed in."""
     if idempotency_key is None:
         return Once()
-    body = await request.body()
-    sent = [request.url.path, request.url.query, orjson.loads(body) if body else None]
-    digest = hashlib.sha256(orjson.dumps(sent, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    sent = b"\0".join((request.url.path.encode(), request.url.query.encode(), _plain(await request.body())))
+    digest = hashlib.sha256(sent).hexdigest()
     scope = f"{request.method} {request.scope['route'].path}"
     return Once(IdempotentRequest(asking.name, scope, idempotency_key, digest))
+
+
+def _plain(body: bytes) -> bytes:
+    """Return a JSON body without what makes no difference in it; what is no JSON as it is, for the route to refuse."""
+    try:
+        return orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONDecodeError:
+        return body
 
 
 OnceOf = Annotated[Once, Depends(once)]

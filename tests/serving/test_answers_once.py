@@ -193,6 +193,13 @@ def test_new_weights_that_are_sent_again_open_one_epoch(api: TestClient) -> None
     assert [len(one["epochs"]) for one in found] == [2, 2]
 
 
+@pytest.mark.parametrize("body", [b"{", b"NaN", b'{"customer_id": "\\ud800", "channel": "phone"}', b"[" * 9000, b""])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain"])
+def test_a_body_that_cannot_be_used_is_refused_under_a_key_too(api: TestClient, body: bytes, kind: str) -> None:
+    headers = {"Idempotency-Key": "k", "Content-Type": kind}
+    assert api.post("/v1/contacts", content=body, headers=headers).status_code in (400, 422)
+
+
 def test_a_key_is_of_one_route(api: TestClient, addresses: dict[str, str]) -> None:
     for name in ("contact", "event", "consent", "offers", "policy"):
         path, body, _ = CREATING[name]
