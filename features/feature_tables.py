@@ -91,7 +91,7 @@ _EVENTS = {
         "customer_id": "VARCHAR",
         "opened_at": "TIMESTAMP",
         "channel": "VARCHAR",
-        "reason": "VARCHAR",
+        "is_complaint": "BOOLEAN",
         "sentiment": "DOUBLE",
     },
     "answers": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "answered_at": "TIMESTAMP", "answer": "VARCHAR"},

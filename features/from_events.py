@@ -79,7 +79,7 @@ def interaction_features(
         "last_accepted_at": _latest(e.occurred_at for e in past if e.kind is InteractionKind.ACCEPTED),
         "last_answer_at": _latest(at for at, _ in answered),
         "last_contact_at": _latest(c.opened_at for c in settled),
-        "last_complaint_at": _latest(c.opened_at for c in settled if c.reason == "complaint"),
+        "last_complaint_at": _latest(c.opened_at for c in settled if c.is_complaint),
     }
 
 

@@ -40,7 +40,7 @@ _SETTLED = f"""
     SELECT customer_id, opened_at + INTERVAL {CONTACT_SETTLES.days} DAY AS moment, 1 AS contact_count_90d,
         round(sentiment * 1e6)::BIGINT AS mood, (sentiment IS NOT NULL)::INTEGER AS moods,
         {{'moment': opened_at, 'value': channel}} AS last_contact,
-        CASE WHEN reason = 'complaint' THEN opened_at END AS last_complaint
+        CASE WHEN is_complaint THEN opened_at END AS last_complaint
     FROM contacts"""
 _FORGOTTEN = f"""
     SELECT customer_id, moment + INTERVAL {WINDOW_DAYS["contact_count_90d"]} DAY AS moment,

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from recsys.catalogue import Catalogue
-from recsys.domain.contact import Channel, Intent
+from recsys.domain.contact import Intent
 from recsys.domain.decision import Decision, Situation
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.ranking.contact_policy import cool_off_days
 
 Decide = Callable[[Situation], Decision]
@@ -68,7 +69,7 @@ def possible_changes(
         yield Change("complaint_settled")
     heard = {intent.name for intent in situation.intents}
     needs = {intent for offer in catalogue.offers for intent in offer.intents} | set(catalogue.table.of_family)
-    yield from (Change("asked_about", need) for need in sorted(needs - heard - {"complaint"}))
+    yield from (Change("asked_about", need) for need in sorted(needs - heard - {COMPLAINT}))
     if "wrong_channel" in held_back:
         channels = {
             channel for offer_id in held_back["wrong_channel"] for channel in catalogue.offer(offer_id).channels
@@ -101,12 +102,11 @@ def changed(situation: Situation, change: Change) -> Situation:
         purpose = change.kind.removesuffix("_consent")
         return replace(situation, customer=replace(customer, consents=replace(customer.consents, **{purpose: True})))
     if change.kind == "complaint_settled":
-        intents = tuple(intent for intent in situation.intents if intent.name != "complaint")
-        reason = None if contact.reason == "complaint" else contact.reason
-        quiet = replace(contact, reason=reason, sentiment=max(contact.sentiment or 0.0, 0.0))
-        return replace(situation, intents=intents, contact=quiet, open_complaint_since=None)
+        intents = tuple(intent for intent in situation.intents if intent.name != COMPLAINT)
+        quiet = replace(contact, sentiment=max(contact.sentiment or 0.0, 0.0))
+        return replace(situation, intents=intents, contact=quiet, is_complaint=False, open_complaint_since=None)
     if change.kind == "asked_about":
         return replace(situation, intents=(*situation.intents, Intent(change.value)))
     if change.kind == "channel":
-        return replace(situation, contact=replace(contact, channel=Channel(change.value)))
+        return replace(situation, contact=replace(contact, channel=change.value))
     return replace(situation, made_at=datetime.fromisoformat(change.value))

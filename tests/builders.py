@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue import Catalogue, build_catalogue
-from recsys.domain.contact import Channel, Contact
+from recsys.domain.channel import PHONE
+from recsys.domain.contact import Contact
 from recsys.domain.customer import Customer
 from recsys.domain.decision import Situation
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.offer import Offer
 from recsys.domain.outcome import Answer, PastAnswer
+from recsys.domain.protection import FLAGS
+from recsys.domain.vocabulary import SHIPPED
 from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.rules import BUILT_IN, ValueType
 
@@ -32,20 +35,23 @@ def a_catalogue(*offers: Offer) -> Catalogue:
 
 
 def a_customer(**changes: Any) -> Customer:
-    """A customer who was never asked for any consent."""
-    return Customer(**{"customer_id": "c1", **changes})
+    """A customer who was never asked for any consent; a flag may be given as if it were a field."""
+    flags = frozenset(name for name in FLAGS if changes.pop(name, False))
+    return Customer(**{"customer_id": "c1", "flags": flags, **changes})
 
 
 def a_contact(**changes: Any) -> Contact:
-    """An inbound call that is picked up."""
-    known = {"contact_id": "k1", "customer_id": "c1", "opened_at": NOW, "channel": Channel.PHONE, "agent_id": "a1"}
-    return Contact(**{**known, **changes})
+    """An inbound call that is picked up; a complaint where its reason says so."""
+    known = {"contact_id": "k1", "customer_id": "c1", "opened_at": NOW, "channel": PHONE, "agent_id": "a1"}
+    return Contact(**{**known, "is_complaint": SHIPPED.is_complaint(changes.get("reason")), **changes})
 
 
 def a_situation(**changes: Any) -> Situation:
     """A customer without any history in an inbound call, now."""
     known = {"decision_id": "d1", "made_at": NOW, "customer": a_customer(), "contact": a_contact()}
-    return Situation(**{**known, **changes})
+    found = {**known, **changes}
+    is_heard = any(SHIPPED.is_complaint(intent.name) for intent in changes.get("intents", ()))
+    return Situation(**{"is_complaint": found["contact"].is_complaint or is_heard, **found})
 
 
 def an_interaction(

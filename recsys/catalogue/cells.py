@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
-from recsys.domain.contact import Channel
+from recsys.domain.vocabulary import SHIPPED, Vocabulary
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -112,9 +112,18 @@ def names(value: object) -> frozenset[str]:
     return frozenset(name(part) for part in parts if not is_blank(part))
 
 
-def channels(value: object) -> frozenset[str]:
-    """Return a set of the channels there are."""
-    return frozenset(choice(part, Channel).value for part in names(value))
+def channels(value: object, words: Vocabulary = SHIPPED) -> frozenset[str]:
+    """Return a set of the channels there are, by any word for them."""
+    return frozenset(_channel(part, words) for part in names(value))
+
+
+def _channel(word: str, words: Vocabulary) -> str:
+    known = words.channel(word)
+    if known is None:
+        near = words.nearest_channel(word)
+        hint = f"; the nearest is {near}" if near else ""
+        raise ValueError(f"must be one of {', '.join(words.channels)}{hint}")
+    return known
 
 
 def choice(value: object, kinds: type[Choice]) -> Choice:

@@ -4,33 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-
-class Channel(StrEnum):
-    """Where a contact takes place; the names other desktops use ("WeChat", "web", "voice") mean the same."""
-
-    PHONE = "phone"
-    WEB_CHAT = "web_chat"
-    WECHAT = "wechat"
-    APP = "app"
-    EMAIL = "email"
-    BRANCH = "branch"
-
-    @classmethod
-    def _missing_(cls, value: object) -> "Channel | None":
-        name = str(value).strip().lower().replace(" ", "_").replace("-", "_")
-        name = _OTHER_CHANNEL_NAMES.get(name, name)
-        return next((channel for channel in cls if channel.value == name), None)
-
-
-_OTHER_CHANNEL_NAMES = {
-    "web": "web_chat",
-    "webchat": "web_chat",
-    "chat": "web_chat",
-    "voice": "phone",
-    "call": "phone",
-    "mobile": "app",
-    "mobile_app": "app",
-}
+from recsys.domain.channel import PHONE
 
 
 class Direction(StrEnum):
@@ -59,7 +33,7 @@ class Contact:
     contact_id: str
     customer_id: str
     opened_at: datetime
-    channel: str = Channel.PHONE
+    channel: str = PHONE
     direction: Direction = Direction.INBOUND
     reason: str | None = None
     sentiment: float | None = None
@@ -67,6 +41,7 @@ class Contact:
     continues: str | None = None
     closed_at: datetime | None = None
     csat: int | None = None
+    is_complaint: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,6 @@ class CustomerKind(StrEnum):
     PROSPECT = "prospect"
 
 
-class Purpose(StrEnum):
-    """What a consent is given for."""
-
-    MARKETING = "marketing"
-    PROFILING = "profiling"
-    PARTNER = "partner"
-
-
 @dataclass(frozen=True, slots=True)
 class Consents:
     """The consents in force; `None` means the customer was never asked."""
@@ -33,7 +25,7 @@ class Consents:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """One person as the event log knows them; `attributes` are what rules and features may name."""
+    """One person as the event log knows them; `flags` of `FLAGS` hold, `attributes` are what rules may name."""
 
     customer_id: str
     kind: CustomerKind = CustomerKind.CUSTOMER
@@ -41,8 +33,6 @@ class Customer:
     language: str | None = None
     segment: str | None = None
     risk_level: int | None = None
-    vulnerable: bool = False
-    arrears: bool = False
-    do_not_contact: bool = False
+    flags: frozenset[str] = frozenset()
     attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
     consents: Consents = Consents()

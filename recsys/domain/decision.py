@@ -38,7 +38,8 @@ class Situation:
     nothing was read). `degraded_reasons` name the parts that could not be used. `offered_elsewhere` are the
     offers on the list of another live contact of this customer; `acceptances` is offer → (today, ever) by
     everybody, of the offers whose number is limited. `campaigns` says whose treatments are in the catalogue,
-    the policy and the model that the engine is given; it ranks without looking at it.
+    the policy and the model that the engine is given; it ranks without looking at it. `is_complaint` is whether this
+    contact is one, by its reason or a need heard; `complaint_days` how long the open one counts (None: the policy's).
     """
 
     decision_id: str
@@ -55,6 +56,8 @@ class Situation:
     feature_age_seconds: float | None = None
     degraded_reasons: tuple[str, ...] = ()
     campaigns: CampaignArms | None = None
+    is_complaint: bool = False
+    complaint_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

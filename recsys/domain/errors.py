@@ -4,7 +4,7 @@ NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
 │                   CampaignNotFound AccountNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   CampaignInvalid AnalysisInvalid SettingsInvalid
+│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 │                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists AlreadyAnswered DisclosureNotRead
@@ -155,6 +155,18 @@ class CampaignInvalid(InvalidInput):
 
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
+
+
+class ChannelUnknown(InvalidInput):
+    """A word for a channel that the vocabulary does not have; `known` are the names it has."""
+
+    def __init__(self, known: Sequence[str], nearest: str | None) -> None:
+        self.known, self.nearest = tuple(known), nearest
+        hint = f"The nearest is {nearest}. " if nearest else ""
+        super().__init__(
+            f"This is no channel that is known. {hint}There are {', '.join(known)}; "
+            "give other words a meaning with `nbo policy vocabulary` or on the vocabulary's page."
+        )
 
 
 class AnalysisInvalid(InvalidInput):

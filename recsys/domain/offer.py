@@ -5,14 +5,46 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from recsys.domain.protection import Purpose
+
 
 class OfferKind(StrEnum):
-    """Sales kinds need marketing consent; a service action never does."""
+    """What kind of thing is offered; what follows from it stands in `_KINDS`, below, and nowhere else."""
 
     PRODUCT = "product"
     PARTNER = "partner"
     RETENTION = "retention"
     SERVICE = "service"
+
+    @property
+    def label(self) -> tuple[str, str]:
+        """How pages call it, in English and Chinese."""
+        return _KINDS[self].label
+
+    @property
+    def is_sale(self) -> bool:
+        """Whether it needs marketing consent and counts against the caps."""
+        return _KINDS[self].is_sale
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """Which consent it needs beside that to marketing."""
+        return _KINDS[self].purpose
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    label: tuple[str, str]
+    is_sale: bool = True
+    purpose: Purpose | None = None
+
+
+_KINDS = {
+    OfferKind.PRODUCT: _Kind(("Product", "产品")),
+    OfferKind.PARTNER: _Kind(("Partner offer", "合作方产品"), purpose=Purpose.PARTNER),
+    OfferKind.RETENTION: _Kind(("Retention offer", "客户挽留")),
+    OfferKind.SERVICE: _Kind(("Service", "服务"), is_sale=False),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +85,7 @@ class Offer:
     @property
     def is_sale(self) -> bool:
         """Whether offering it needs marketing consent and counts against the contact cap."""
-        return self.kind is not OfferKind.SERVICE
+        return self.kind.is_sale
 
     def title(self, language: str) -> str:
         """Return the title in `language` ("zh…" or anything else for English), or the other one."""

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
+from recsys.domain.bank_words import canonical_words, words_of
 from recsys.domain.errors import PolicyInvalid
+from recsys.domain.vocabulary import Vocabulary
 
 ARBITRATIONS = ("value", "propensity", "no_levers", "random", "eligibility", "nothing")
 """What decides which offers come first: the value of each, or one of the controls that tell what its parts bring."""
@@ -19,7 +21,8 @@ class Policy:
     """Limits, weights and values of a decision; any change gives a new `version`.
 
     Money is in the bank's currency, log-odds weights are additive, durations name their unit.
-    A consent that was never asked for counts as its `unasked_…` says (refused always means no).
+    A consent that was never asked for counts as its `unasked_…` says (refused always means no). `vocabulary` is the
+    bank's own words as canonical JSON, see `recsys.domain.bank_words`; `words` is what they make of what ships.
     """
 
     arbitration: str = "value"
@@ -68,10 +71,25 @@ class Policy:
     recent_declines_at_most: int = 5
     starting_evidence: float = 20.0
 
+    vocabulary: str = ""
+
     @property
     def version(self) -> str:
         """Name of exactly these numbers: "p-" and 12 hex digits of their SHA-256."""
         return _version(self)
+
+    @property
+    def words(self) -> Vocabulary:
+        """The vocabulary in force: what ships with the bank's own words over it."""
+        return words_of(self.vocabulary)
+
+    def numbers(self) -> dict[str, Any]:
+        """Return everything but the vocabulary by name."""
+        return {name: value for name, value in asdict(self).items() if name != "vocabulary"}
+
+    def document(self) -> dict[str, Any]:
+        """Return the policy as JSON-able values that `parse_policy` reads back."""
+        return {**self.numbers(), "vocabulary": json.loads(self.vocabulary or "{}")}
 
 
 @lru_cache(maxsize=64)
@@ -83,7 +101,7 @@ def _version(policy: Policy) -> str:
     return "p-" + hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_ADDED_LATER = frozenset({"arbitration", "holdout_share", "holdout_rotation_days", "later_accept_days"})
+_ADDED_LATER = frozenset({"arbitration", "holdout_share", "holdout_rotation_days", "vocabulary", "later_accept_days"})
 """Fields that the first policies did not have count where they differ: so versions stay as they were recorded."""
 _SHARES = ("minimum_propensity", "exploration_share", "holdout_share")
 _MAY_BE_NEGATIVE = frozenset(
@@ -96,11 +114,11 @@ _AT_LEAST_ONE = frozenset({"list_length", "shortlist_length", "holdout_rotation_
 def parse_policy(values: Mapping[str, Any], base: Policy | None = None) -> Policy:
     """Return `base` (default: the default policy) with `values` in their place; raises `PolicyInvalid`."""
     known = {field.name: field.type for field in fields(Policy)}
-    checked = {}
+    checked: dict[str, Any] = {}
     for name, value in values.items():
         if name not in known:
             raise PolicyInvalid(str(name)[:60], "is not a number of the policy")
-        checked[name] = _checked(name, value, known[name])
+        checked[name] = canonical_words(value) if name == "vocabulary" else _checked(name, value, known[name])
     return Policy(**{**asdict(base or Policy()), **checked})
 
 

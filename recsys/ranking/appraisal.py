@@ -11,6 +11,7 @@ from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
 from recsys.domain.facts import customer_facts
 from recsys.domain.policy import Policy
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.interactions.weights import history_weights
 from recsys.ranking.arbitration import arrange, best_first, is_worthwhile, net_value, priority
@@ -137,8 +138,8 @@ def is_called_for(case: Case) -> NDArray[np.bool_]:
     """
     table = case.catalogue.table
     called_for = table.is_sale | case.known.matches.found
-    if has_open_complaint(case.known.situation, case.policy) and "complaint" in table.of_intent:
-        called_for[table.of_intent["complaint"]] = True
+    if has_open_complaint(case.known.situation, case.policy) and COMPLAINT in table.of_intent:
+        called_for[table.of_intent[COMPLAINT]] = True
     return called_for & ~table.is_sale if case.arbitration == "nothing" else called_for
 
 
@@ -160,7 +161,7 @@ def appraise(case: Case) -> Appraisal:
     signals = OfferSignals(base, relevance, known.matches, table)
     if known.history is not None:
         signals.add_past_answers(known.situation, table)
-    shared, trained = shared_signals(known.situation, known.history is not None), None
+    shared, trained = shared_signals(known.situation, known.history is not None, policy.words.channels), None
     if case.models.propensity is not None and len(shortlist):
         trained = TrainedParts.of(case.models.propensity, signals, shared, shortlist)
         chance[shortlist] = probability(case.models.propensity.log_odds(trained.signals))

@@ -11,6 +11,7 @@ from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.domain.policy import Policy
+from recsys.domain.vocabulary import UNKNOWN_CHANNEL
 
 CONTACT_POLICY_CODES = frozenset(
     {"cooling_off", "asked_for_later", "just_done", "offer_cap", "family_cap", "contact_cap", "offered_elsewhere"}
@@ -54,8 +55,8 @@ def contact_policy_state(situation: Situation, catalogue: Catalogue, policy: Pol
     for offer_id, code in _cooling(situation, catalogue, policy).items():
         if offer_id in table.column:
             blocked[table.column[offer_id]] = code
-    channel = str(situation.contact.channel)
-    on_channel = sum(past.channel == channel for past in _within(sales, policy.channel_cap_days, now))
+    here = (str(situation.contact.channel), UNKNOWN_CHANNEL)
+    on_channel = sum(past.channel in here for past in _within(sales, policy.channel_cap_days, now))
     overall = len(_within(sales, policy.sales_cap_days, now))
     left = min(policy.sales_cap - overall, policy.channel_cap - on_channel) - len(elsewhere)
     if 0 in (policy.offer_cap, policy.family_cap):

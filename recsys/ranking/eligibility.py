@@ -13,12 +13,15 @@ from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Situation
 from recsys.domain.interaction import held_offers
 from recsys.domain.policy import Policy
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS
 from recsys.ranking.contact_policy import contact_policy_state
 
 ALLOWED = 0
+_FIRST_FLAGS = tuple(name for name, flag in FLAGS.items() if flag.outranks_consent)
+_OTHER_FLAGS = tuple(name for name, flag in FLAGS.items() if not flag.outranks_consent)
 CODES = (
-    "allowed", "not_on_sale", "wrong_channel", "do_not_contact", "no_marketing_consent", "complaint_open",
-    "vulnerable", "arrears", "no_partner_consent", "risk_too_high", "risk_unknown", "already_holds",
+    "allowed", "not_on_sale", "wrong_channel", *_FIRST_FLAGS, "no_marketing_consent", "complaint_open",
+    *_OTHER_FLAGS, "no_partner_consent", "risk_too_high", "risk_unknown", "already_holds",
     "not_eligible", "eligibility_unknown", "sold_out", "sold_out_today", "cooling_off", "asked_for_later",
     "just_done", "offer_cap", "family_cap", "offered_elsewhere", "contact_cap",
     "not_called_for", "below_threshold", "ranked_lower", "made_room", "withheld",
@@ -135,9 +138,7 @@ def rule_facts(situation: Situation, catalogue: Catalogue, held: frozenset[str])
         "language": customer.language,
         "segment": customer.segment,
         "risk_level": customer.risk_level,
-        "vulnerable": customer.vulnerable,
-        "arrears": customer.arrears,
-        "do_not_contact": customer.do_not_contact,
+        **{flag: flag in customer.flags for flag in DELIVERED_FLAGS},
         "channel": str(contact.channel),
         "direction": str(contact.direction),
         "sentiment": contact.sentiment,
@@ -150,22 +151,21 @@ def sales_suppression(situation: Situation, policy: Policy) -> str | None:
     customer = situation.customer
     inbound = situation.contact.direction == Direction.INBOUND
     unasked = policy.unasked_marketing_inbound if inbound else policy.unasked_marketing_outbound
-    checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("do_not_contact", lambda: customer.do_not_contact),
-        ("no_marketing_consent", lambda: not _is_granted(customer.consents.marketing, unasked)),
-        ("complaint_open", lambda: has_open_complaint(situation, policy)),
-        ("vulnerable", lambda: customer.vulnerable),
-        ("arrears", lambda: customer.arrears),
-    )
-    return next((code for code, is_blocked in checks if is_blocked()), None)
+    checks: dict[str, Callable[[], bool]] = {
+        "no_marketing_consent": lambda: not _is_granted(customer.consents.marketing, unasked),
+        "complaint_open": lambda: has_open_complaint(situation, policy),
+    }
+    order = (*_FIRST_FLAGS, *checks, *_OTHER_FLAGS)
+    return next((code for code in order if (checks[code]() if code in checks else code in customer.flags)), None)
 
 
 def has_open_complaint(situation: Situation, policy: Policy) -> bool:
     """Return whether a complaint, this contact's reason included, is still open."""
-    if situation.contact.reason == "complaint" or any(intent.name == "complaint" for intent in situation.intents):
+    if situation.is_complaint:
         return True
-    since = situation.open_complaint_since
-    return since is not None and (situation.made_at - since).days < policy.complaint_open_days
+    since, own_days = situation.open_complaint_since, situation.complaint_days
+    days = policy.complaint_open_days if own_days is None else own_days
+    return since is not None and (situation.made_at - since).days < days
 
 
 def is_profiled(situation: Situation, policy: Policy) -> bool:

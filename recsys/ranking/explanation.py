@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import Reason
 from recsys.domain.errors import OfferNotFound
-from recsys.ranking.intent_names import INTENT_NAMES_ZH
+from recsys.domain.protection import FLAGS
+from recsys.domain.vocabulary import SHIPPED, Vocabulary
 
 REASON_TEXTS: dict[str, tuple[str, str]] = {
     "asked_about": ("This contact is about: {intent}", "本次联系涉及：{intent}"),
@@ -27,12 +28,10 @@ REASON_TEXTS: dict[str, tuple[str, str]] = {
 HELD_BACK_TEXTS: dict[str, tuple[str, str]] = {
     "not_on_sale": ("Not on sale now", "目前不在销售期"),
     "wrong_channel": ("Not offered on this channel", "此渠道不提供"),
-    "do_not_contact": ("The customer asked not to be sold to", "客户要求不接受推销"),
+    **{name: flag.held_back for name, flag in FLAGS.items()},
     "no_marketing_consent": ("No consent to marketing", "客户未同意营销"),
     "no_partner_consent": ("No consent to partners' offers", "客户未同意合作方产品"),
     "complaint_open": ("A complaint is open: service first", "有未解决的投诉：服务优先"),
-    "vulnerable": ("Marked vulnerable: no sales", "客户被标记为弱势群体：不做销售"),
-    "arrears": ("In arrears: no sales", "客户有逾期：不做销售"),
     "risk_too_high": ("Riskier than the customer's risk level allows", "产品风险高于客户风险等级"),
     "risk_unknown": ("The customer's risk level is not known", "客户风险等级未知"),
     "already_holds": ("The customer has it already", "客户已持有"),
@@ -80,13 +79,13 @@ def say_counterfactual(kind: str, value: str, position: int, language: str) -> s
     return f"Would be {'first' if position == 1 else f'number {position}'} {change}"
 
 
-def say_reason(reason: Reason, catalogue: Catalogue, language: str) -> str:
+def say_reason(reason: Reason, catalogue: Catalogue, language: str, words: Vocabulary = SHIPPED) -> str:
     """Return the reason as one plain sentence in `language` ("zh…", or English)."""
     facts = dict(reason.facts)
     if "offer_id" in facts:
         facts["offer"] = offer_title(facts["offer_id"], catalogue, language)
     if "intent" in facts:
-        facts["intent"] = intent_name(facts["intent"], language)
+        facts["intent"] = intent_name(facts["intent"], language, words)
     return _pick(REASON_TEXTS[reason.code], language).format_map(facts)
 
 
@@ -100,9 +99,10 @@ def _pick(texts: tuple[str, str], language: str) -> str:
     return texts[1] if language.startswith("zh") else texts[0]
 
 
-def intent_name(intent: str, language: str) -> str:
-    """Return how the intent is called in `language`."""
-    return (INTENT_NAMES_ZH.get(intent) if language.startswith("zh") else None) or intent.replace("_", " ")
+def intent_name(intent: str, language: str, words: Vocabulary = SHIPPED) -> str:
+    """Return how the intent is called in `language`, as it is written where the vocabulary has no name for it."""
+    need = words.needs.get(intent)
+    return _pick(need.label, language) if need else intent.replace("_", " ")
 
 
 def offer_title(offer_id: str, catalogue: Catalogue, language: str) -> str:

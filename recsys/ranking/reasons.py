@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.decision import Reason, Situation
+from recsys.domain.summation import total
 from recsys.ranking.intents import Matches
 from recsys.ranking.propensity import Floats
 from recsys.ranking.signals import OfferSignals, Signal
@@ -131,7 +132,7 @@ def split_relevance(
     named = [
         Reason("chosen_with", weight * share, {"offer_id": offer_id}) for offer_id, share in shares[:_NAMED_SHARES]
     ]
-    explained = sum(reason.contribution for reason in named)
+    explained = total(reason.contribution for reason in named)
     others = [
         replace(reason, code=rest, contribution=reason.contribution - explained)
         if reason.code == "relevance"

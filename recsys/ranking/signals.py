@@ -1,13 +1,13 @@
 """Signals: what a trained propensity model is told of an offer in a contact, by the same names as in the records."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue.offer_table import OfferTable
-from recsys.domain.contact import Channel, Direction
+from recsys.domain.contact import Direction
 from recsys.domain.decision import Situation
 from recsys.domain.outcome import Answer
 from recsys.ranking.intents import Matches
@@ -16,13 +16,13 @@ _DAY = 86_400.0
 Signal = float | None
 
 
-def shared_signals(situation: Situation, profiled: bool) -> dict[str, Signal]:
+def shared_signals(situation: Situation, profiled: bool, channels: Iterable[str]) -> dict[str, Signal]:
     """Return the signals that are the same for every offer: the contact's and, unless refused, the person's.
 
-    None stands for what is not known. `situation.features` come from the online store.
+    None stands for what is not known. `channels` are all there are. `situation.features` come from the online store.
     """
     contact = situation.contact
-    signals: dict[str, Signal] = {f"channel_{channel}": float(contact.channel == channel) for channel in Channel}
+    signals: dict[str, Signal] = {f"channel_{channel}": float(contact.channel == channel) for channel in channels}
     signals |= {"is_outbound": float(contact.direction == Direction.OUTBOUND), "sentiment": contact.sentiment}
     if profiled:
         known = {**situation.customer.attributes, "risk_level": situation.customer.risk_level, **situation.features}

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from recsys.domain.protection import DELIVERED_FLAGS
+
 
 class ValueType(StrEnum):
     """What a name stands for or an expression gives; every type includes NULL."""
@@ -25,8 +27,6 @@ BUILT_IN: Vocabulary = MappingProxyType(
         "risk_level": ValueType.NUMBER,
         "sentiment": ValueType.NUMBER,
         "held_count": ValueType.NUMBER,
-        "vulnerable": ValueType.BOOLEAN,
-        "arrears": ValueType.BOOLEAN,
-        "do_not_contact": ValueType.BOOLEAN,
+        **dict.fromkeys(DELIVERED_FLAGS, ValueType.BOOLEAN),
     }
 )

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.domain.contact import Channel
+from recsys.domain import channel
 from recsys.simulator.chance import Generator, choose_row_wise
 from recsys.simulator.offers import reasons
 from recsys.simulator.temperament import Temperament
 
-CHANNELS = (Channel.PHONE, Channel.WEB_CHAT, Channel.WECHAT, Channel.APP)
-APP = CHANNELS.index(Channel.APP)
-PHONE = CHANNELS.index(Channel.PHONE)
+CHANNELS = (channel.PHONE, channel.WEB_CHAT, channel.WECHAT, channel.APP)
+APP = CHANNELS.index(channel.APP)
+PHONE = CHANNELS.index(channel.PHONE)
 CAMPAIGN = -1
 """The reason of a contact that the bank began."""
 

@@ -13,7 +13,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from recsys.domain.contact import Channel, Direction
+from recsys.domain.channel import BRANCH
+from recsys.domain.contact import Direction
 from recsys.simulator.arrivals import CAMPAIGN, CHANNELS
 from recsys.simulator.history import History, Progress, draw_history
 from recsys.simulator.offers import reasons
@@ -78,7 +79,7 @@ def _write_interactions(world: World, history: History, path: Path) -> int:
         np.array(world.offers.ids)[events.offer],
         _moments(events.at),
         np.array([kind.value for kind in KINDS])[events.kind],
-        np.array([*(channel.value for channel in CHANNELS), Channel.BRANCH.value])[events.channel],
+        np.array([*CHANNELS, BRANCH])[events.channel],
     ]
     with _open_gzip(path) as file:
         return _write_table(file, ["customer_id", "offer_id", "occurred_at", "event", "channel"], columns)
@@ -91,7 +92,7 @@ def _write_contacts(world: World, history: History, path: Path) -> int:
         [f"H{number:07d}" for number in range(1, len(contacts.at) + 1)],
         np.array(world.population.customer_id)[contacts.person],
         _moments(contacts.at),
-        np.array([channel.value for channel in CHANNELS])[contacts.channel],
+        np.array(CHANNELS)[contacts.channel],
         np.where(is_campaign, Direction.OUTBOUND.value, Direction.INBOUND.value),
         np.array([*(reason.name for reason in reasons()), "campaign"])[contacts.reason],
         contacts.sentiment,

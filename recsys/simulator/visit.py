@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.domain.contact import Channel, ContactEventType, Direction
+from recsys.domain.contact import ContactEventType, Direction
 from recsys.simulator.arrivals import CAMPAIGN, draw_reasons
 from recsys.simulator.chance import Generator
 from recsys.simulator.offers import reasons
@@ -29,7 +29,7 @@ class Visit:
 
     customer_id: str
     language: str
-    channel: Channel
+    channel: str
     direction: Direction
     reason: str
     sentiment: float

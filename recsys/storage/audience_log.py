@@ -23,14 +23,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from recsys.domain.customer import AttributeValue
 from recsys.domain.interaction import InteractionKind
+from recsys.domain.protection import DELIVERED_FLAGS
 from recsys.rules import Rule, ValueType
 from recsys.storage.bound_log import BoundLog
+from recsys.storage.protection_log import flag_holds
 from recsys.storage.schema import customers, interactions
 
 CONTACT_FACTS = frozenset(("channel", "direction", "sentiment"))
 """The names that are about a contact and not about the customer."""
 
-_OF_CUSTOMER = ("kind", "language", "segment", "risk_level", "vulnerable", "arrears", "do_not_contact")
+_OF_CUSTOMER = ("kind", "language", "segment", "risk_level")
 _MOVES = [kind.value for kind in (InteractionKind.HOLDING, InteractionKind.ACCEPTED, InteractionKind.CANCELLED)]
 _SQLITE_TYPES = {
     ValueType.NUMBER: ("integer", "real"),
@@ -105,7 +107,7 @@ class CustomerFacts:
         self._held = _held_counts(not_sales)
         self._customers: FromClause = customers
         if database != "sqlite":
-            plain = [customers.c[name] for name in ("customer_id", "name", *_OF_CUSTOMER)]
+            plain = [customers.c[name] for name in ("customer_id", "name", "flags", *_OF_CUSTOMER)]
             parsed = cast(customers.c.attributes, JSONB).label("attributes")
             self._customers = select(*plain, parsed).offset(0).subquery("known")
 
@@ -124,6 +126,8 @@ class CustomerFacts:
         """Return the fact of this name and type, NULL where it is unknown."""
         if name in _OF_CUSTOMER:
             return self._customers.c[name]
+        if name in DELIVERED_FLAGS:
+            return flag_holds(name, self._customers.c.flags)
         if name in CONTACT_FACTS:
             value = self._contact.get(name)
             return null() if value is None else literal(value)

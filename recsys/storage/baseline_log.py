@@ -8,7 +8,6 @@ from sqlalchemy import Subquery, func, select
 
 from recsys.domain.interaction import InteractionKind
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.contact_log import COMPLAINT
 from recsys.storage.schema import contacts, customers, interactions
 
 _ANSWERS = (InteractionKind.ACCEPTED.value, InteractionKind.DECLINED.value)
@@ -60,12 +59,12 @@ class BaselineLog(BoundLog):
         """Return the contacts of the `most` customers who were last to get in touch, from their first one on."""
         first = _sample(window, most)
         columns = first.c.customer_id, first.c.first_at, contacts.c.opened_at, contacts.c.closed_at, contacts.c.csat
-        rows = select(*columns, contacts.c.reason).join_from(
+        rows = select(*columns, contacts.c.is_complaint).join_from(
             first,
             contacts,
             (contacts.c.customer_id == first.c.customer_id) & (contacts.c.opened_at >= first.c.first_at),
         )
-        return [LaterContact(*row[:5], row.reason == COMPLAINT) for row in self._connection.execute(rows)]
+        return [LaterContact(*row[:5], row.is_complaint) for row in self._connection.execute(rows)]
 
     def answers_after(self, window: Window, most: int) -> list[LaterAnswer]:
         """Return what the same customers accepted and declined from their first contact on."""

@@ -1,7 +1,7 @@
 """The catalogues and policies as they were saved, version by version, in the event log."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -84,7 +84,7 @@ class CatalogueLog(BoundLog):
     def save_policy(self, policy: Policy, recorded_at: datetime) -> None:
         """Put a policy in force; nothing is written when it already is."""
         if self.versions_in_force()[1] != policy.version:
-            numbers = orjson.dumps(asdict(policy)).decode()
+            numbers = orjson.dumps(policy.document()).decode()
             row = {"version": policy.version, "numbers": numbers, "recorded_at": recorded_at}
             self._connection.execute(_ADD_POLICY, row)
             self._in_force = None

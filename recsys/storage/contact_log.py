@@ -1,6 +1,7 @@
 """Contacts and what happened during them, in the event log."""
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, Select, and_, bindparam, func, insert, not_, select, update
@@ -11,7 +12,6 @@ from recsys.storage.bound_log import BoundLog
 from recsys.storage.prepared import Prepared
 from recsys.storage.schema import contact_events, contacts
 
-COMPLAINT = "complaint"
 SATISFIED_CSAT = 4
 """A complaint counts as settled when its contact was closed with at least this satisfaction."""
 
@@ -37,11 +37,14 @@ _LIVE = _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id == bi
 is_settled = and_(contacts.c.closed_at.is_not(None), func.coalesce(contacts.c.csat, 0) >= SATISFIED_CSAT)
 OPEN_COMPLAINT = (
     select(contacts.c.opened_at)
-    .where(contacts.c.reason == COMPLAINT, not_(is_settled))
+    .where(contacts.c.is_complaint, not_(is_settled))
     .order_by(contacts.c.opened_at.desc())
     .limit(1)
 )
 """When the latest complaint began that is not settled; of whom, the statement around it says."""
+_OPEN_COMPLAINTS = select(contacts.c.opened_at, contacts.c.reason).where(
+    contacts.c.customer_id == bindparam("customer_id"), contacts.c.is_complaint, not_(is_settled)
+)
 _EVENTS = (
     select(*(contact_events.c[name] for name in _EVENT_FIELDS))
     .where(contact_events.c.contact_id == bindparam("contact_id"))
@@ -77,6 +80,11 @@ class ContactLog(BoundLog):
         """Return the customer's contacts, newest first."""
         rows = _OF_CUSTOMER.rows(self._connection, {"customer_id": customer_id, "limit": limit})
         return tuple(map(_to_contact, rows))
+
+    def open_complaints_of(self, customer_id: str) -> list[tuple[datetime, str | None]]:
+        """Return when each complaint of the customer began that is not settled, and its reason."""
+        rows = self._connection.execute(_OPEN_COMPLAINTS, {"customer_id": customer_id})
+        return [(opened_at, reason) for opened_at, reason in rows]
 
     def waiting_contacts(self, limit: int) -> tuple[Contact, ...]:
         """Return the open contacts that no agent has picked up, oldest first."""

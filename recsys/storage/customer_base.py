@@ -25,12 +25,13 @@ from sqlalchemy import (
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.contact_log import COMPLAINT, is_settled
+from recsys.storage.contact_log import is_settled
 from recsys.storage.customer_log import IS_LAST_WORD
-from recsys.storage.schema import consents, contacts, customers, interactions, outcomes
+from recsys.storage.protection_log import IN_FORCE
+from recsys.storage.schema import contacts, customers, interactions, outcomes
 
 _BATCH = 50_000
-_FACTS = ("kind", "language", "segment", "risk_level", "vulnerable", "arrears", "do_not_contact")
+_FACTS = ("kind", "language", "segment", "risk_level", "flags")
 
 Rows = Iterator[Sequence[Any]]
 """Batches of rows."""
@@ -48,16 +49,15 @@ class CustomerBaseLog(BoundLog):
         )
 
     def everybody(self, of: Ids = None) -> Rows:
-        """Yield (customer_id, kind, language, segment, risk_level, three flags, attributes as JSON text) by id."""
+        """Yield (customer_id, kind, language, segment, risk_level, flags and attributes as JSON text) by id."""
         columns = (customers.c.customer_id, *(customers.c[name] for name in _FACTS), customers.c.attributes)
         wanted = self._is_one(customers.c.customer_id, of)
         return self.batches(select(*columns).where(wanted).order_by(customers.c.customer_id), _BATCH)
 
     def all_consents(self, of: Ids = None) -> Rows:
-        """Yield (customer_id, purpose, granted); of several the last is in force."""
-        columns = consents.c.customer_id, consents.c.purpose, consents.c.granted
-        wanted = self._is_one(consents.c.customer_id, of)
-        return self.batches(select(*columns).where(wanted).order_by(consents.c.consent_id), _BATCH)
+        """Yield (customer_id, subject, value) of every statement of the ledger of protections that is in force."""
+        columns = IN_FORCE.c.customer_id, IN_FORCE.c.subject, IN_FORCE.c.value
+        return self.batches(select(*columns).where(self._is_one(IN_FORCE.c.customer_id, of)), _BATCH)
 
     def all_interactions(self, until: datetime, of: Ids = None) -> Rows:
         """Yield (customer_id, offer_id, occurred_at, kind, weight); at the same moment, in the order of entry."""
@@ -97,12 +97,10 @@ class CustomerBaseLog(BoundLog):
         return self.batches(select(union_all(given, imported).subquery()), _BATCH)
 
     def open_complaints(self, until: datetime) -> Rows:
-        """Yield (customer_id, opened_at) of the latest complaint that is not settled, of who has one."""
-        at = self._microseconds(func.max(contacts.c.opened_at))
-        unsettled = contacts.c.reason == COMPLAINT, not_(is_settled), contacts.c.opened_at <= until
-        return self.batches(
-            select(contacts.c.customer_id, at).where(*unsettled).group_by(contacts.c.customer_id), _BATCH
-        )
+        """Yield (customer_id, opened_at, reason) of every complaint that is not settled."""
+        columns = contacts.c.customer_id, self._microseconds(contacts.c.opened_at), contacts.c.reason
+        unsettled = contacts.c.is_complaint, not_(is_settled), contacts.c.opened_at <= until
+        return self.batches(select(*columns).where(*unsettled), _BATCH)
 
     def _is_one(self, customer: ColumnElement[str], of: Ids) -> ColumnElement[bool]:
         """Return the condition that it is one of these customers, who are one value to the database."""

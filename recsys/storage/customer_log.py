@@ -6,14 +6,16 @@ from datetime import datetime
 import orjson
 from sqlalchemy import BindParameter, bindparam, delete, exists, func, insert, literal, or_, select, union_all
 
-from recsys.domain.customer import Consents, Customer, CustomerKind, Purpose
+from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.errors import CustomerNotFound
+from recsys.domain.identifier import alike
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
-from recsys.storage.bound_log import BoundLog
+from recsys.domain.protection import Statement
 from recsys.storage.contact_log import OPEN_COMPLAINT
 from recsys.storage.prepared import Prepared
-from recsys.storage.schema import attribute_types, consents, contacts, customers, interactions, outcomes
+from recsys.storage.protection_log import STATEMENT_ORDER, ProtectionLog
+from recsys.storage.schema import attribute_types, contacts, customers, interactions, outcomes, protections
 
 _CUSTOMER_FIELDS = (
     "customer_id",
@@ -22,32 +24,22 @@ _CUSTOMER_FIELDS = (
     "language",
     "segment",
     "risk_level",
-    "vulnerable",
-    "arrears",
-    "do_not_contact",
 )
 _ID: BindParameter[str] = bindparam("customer_id")
 
 _CUSTOMER = Prepared(
     select(
         *(customers.c[name] for name in _CUSTOMER_FIELDS),
+        customers.c.flags,
         customers.c.attributes,
         OPEN_COMPLAINT.where(contacts.c.customer_id == customers.c.customer_id).correlate(customers).scalar_subquery(),
-        consents.c.purpose,
-        consents.c.granted,
+        protections.c.subject,
+        protections.c.value,
     )
-    .outerjoin(consents, consents.c.customer_id == customers.c.customer_id)
+    .outerjoin(protections, protections.c.customer_id == customers.c.customer_id)
     .where(customers.c.customer_id == _ID)
-    .order_by(consents.c.consent_id)
+    .order_by(*STATEMENT_ORDER)
 )
-PROFILING_IN_FORCE = select(consents).where(
-    consents.c.consent_id.in_(
-        select(func.max(consents.c.consent_id))
-        .where(consents.c.purpose == Purpose.PROFILING)
-        .group_by(consents.c.customer_id)
-    )
-)
-"""The line of the ledger that is in force, for each customer who was ever asked."""
 
 _HISTORY = Prepared(
     select(
@@ -101,10 +93,16 @@ _FROM = (
 _BEHIND_ALL = "\U0010ffff"
 _ATTRIBUTE_TYPES = select(attribute_types.c.name, attribute_types.c.type).order_by(attribute_types.c.name)
 _ADD_CUSTOMER = insert(customers)
-_ADD_CONSENT = insert(consents)
+_ALIKE = (
+    select(customers.c.customer_id)
+    .where(customers.c.alike == bindparam("alike"), customers.c.customer_id != _ID)
+    .order_by(customers.c.customer_id)
+    .limit(10)
+)
+NO_FLAGS: frozenset[str] = frozenset()
 
 
-class CustomerLog(BoundLog):
+class CustomerLog(ProtectionLog):
     """The customer's part of the log."""
 
     def customer(self, customer_id: str) -> Customer:
@@ -119,8 +117,8 @@ class CustomerLog(BoundLog):
         rows = _CUSTOMER.rows(self._connection, {"customer_id": customer_id})
         if not rows:
             raise CustomerNotFound(customer_id)
-        _, kind, name, language, segment, risk, vulnerable, arrears, do_not_contact, attributes, complaint, *_ = rows[0]
-        in_force = {purpose: granted for *_, purpose, granted in rows if purpose in Consents.__slots__}
+        _, kind, name, language, segment, risk, flags, attributes, complaint, *_ = rows[0]
+        in_force = {subject: value for *_, subject, value in rows if subject in Consents.__slots__}
         customer = Customer(
             customer_id,
             CustomerKind(kind),
@@ -128,9 +126,7 @@ class CustomerLog(BoundLog):
             language,
             segment,
             risk,
-            vulnerable,
-            arrears,
-            do_not_contact,
+            NO_FLAGS if flags == "[]" else frozenset(orjson.loads(flags)),
             orjson.loads(attributes),
             Consents(**in_force),
         )
@@ -168,15 +164,17 @@ class CustomerLog(BoundLog):
         """Add a customer that is not there yet, the given consents included (source `registration`)."""
         row: dict[str, object] = {name: getattr(customer, name) for name in _CUSTOMER_FIELDS}
         row |= {"attributes": orjson.dumps(dict(customer.attributes)).decode(), "recorded_at": recorded_at}
-        self._connection.execute(_ADD_CUSTOMER, row)
-        for purpose in Consents.__slots__:
-            if (granted := getattr(customer.consents, purpose)) is not None:
-                self.add_consent(customer.customer_id, purpose, granted, recorded_at, "registration")
+        self._connection.execute(_ADD_CUSTOMER, row | {"alike": alike(customer.customer_id)})
+        given = {purpose: getattr(customer.consents, purpose) for purpose in Consents.__slots__}
+        for subject, value in {**given, **dict.fromkeys(sorted(customer.flags), True)}.items():
+            if value is not None:
+                statement = Statement(subject, value, recorded_at, recorded_at, "registration")
+                self.add_statement(customer.customer_id, statement)
 
-    def add_consent(self, customer_id: str, purpose: str, granted: bool, recorded_at: datetime, source: str) -> None:
-        """Add a line to the consent ledger; it is in force from now on."""
-        row = {"customer_id": customer_id, "purpose": purpose, "granted": granted}
-        self._connection.execute(_ADD_CONSENT, row | {"recorded_at": recorded_at, "source": source})
+    def customers_alike(self, customer_id: str) -> list[str]:
+        """Return the other customers whose ids a person may take for this one."""
+        found = self._connection.execute(_ALIKE, {"alike": alike(customer_id), "customer_id": customer_id})
+        return list(found.scalars())
 
     def set_attribute_types(self, types: Mapping[str, str]) -> None:
         """Make `types` the types of the customer attributes."""

@@ -14,8 +14,8 @@ from recsys.domain.errors import DecisionNotFound, IdempotencyKeyReused
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer, Outcome
 from recsys.storage.bound_log import BoundLog
-from recsys.storage.customer_log import PROFILING_IN_FORCE
 from recsys.storage.prepared import Prepared
+from recsys.storage.protection_log import PROFILING_IN_FORCE
 from recsys.storage.schema import acceptances, contacts, decisions, exposures, interactions, outcomes
 
 _OUTCOME_FIELDS = tuple(field.name for field in fields(Outcome))

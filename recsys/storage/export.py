@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import ColumnElement, Select, select
 
+from recsys.domain.protection import DELIVERED_FLAGS
 from recsys.storage.batching import in_batches
-from recsys.storage.customer_log import PROFILING_IN_FORCE
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.exported_offers import write_offers
+from recsys.storage.protection_log import PROFILING_IN_FORCE, flag_holds
 from recsys.storage.schema import contacts, customers, interactions, outcomes
 
 if TYPE_CHECKING:
@@ -35,14 +36,12 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
         name: contacts.c[name]
         for name in ("contact_id", "customer_id", "opened_at", "channel", "direction", "reason", "sentiment")
     }
-    | {"agent_id": contacts.c.agent_id, "csat": contacts.c.csat},
+    | {"agent_id": contacts.c.agent_id, "csat": contacts.c.csat, "is_complaint": contacts.c.is_complaint},
     "answers": {name: outcomes.c[name] for name in ("outcome_id", "customer_id", "offer_id", "decision_id", "answer")}
     | {"answered_at": outcomes.c.recorded_at},
-    "customers": {
-        name: customers.c[name]
-        for name in ("customer_id", "kind", "language", "segment", "risk_level", "vulnerable", "arrears")
-    }
-    | {name: customers.c[name] for name in ("do_not_contact", "recorded_at")}
+    "customers": {name: customers.c[name] for name in ("customer_id", "kind", "language", "segment", "risk_level")}
+    | {name: flag_holds(name) for name in DELIVERED_FLAGS}
+    | {"recorded_at": customers.c.recorded_at}
     | {"consent_profiling": _PROFILING.c.granted},
 }
 _MOMENT = {"interactions": "occurred_at", "contacts": "opened_at", "answers": "answered_at"}

@@ -193,7 +193,7 @@ class _Import:
             columns = [name for name in customers.columns if name in CUSTOMER_COLUMNS]
             attributes = [name for name in customers.columns if name not in CUSTOMER_COLUMNS]
             merged["customers"] = merging.merge_customers(connection, columns, attributes, at)
-            report.consents_written = merging.merge_consents(connection, at)
+            report.consents_written = merging.merge_protections(connection, at)
             log.set_attribute_types(self._types)
         for name in ("interactions", "contacts"):
             if name in tables:

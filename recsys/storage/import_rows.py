@@ -1,23 +1,26 @@
 """Turns the text of one imported row into values, or says which column is wrong and why."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from recsys.domain.contact import Channel, Direction
+from recsys.domain.channel import PHONE
+from recsys.domain.contact import Direction
 from recsys.domain.customer import AttributeValue, CustomerKind
+from recsys.domain.identifier import parse_identifier
 from recsys.domain.interaction import InteractionKind
+from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS
+from recsys.domain.vocabulary import SHIPPED
 from recsys.storage.table_files import Row
 
 CUSTOMER_TEXTS = ("name", "language", "segment")
-CUSTOMER_FLAGS = ("vulnerable", "arrears", "do_not_contact")
-CONSENT_COLUMNS = {"consent_marketing": "marketing", "consent_profiling": "profiling", "consent_partner": "partner"}
-CUSTOMER_COLUMNS = frozenset(("customer_id", "kind", "risk_level", *CUSTOMER_TEXTS, *CUSTOMER_FLAGS, *CONSENT_COLUMNS))
-MAX_ID_LENGTH = 200
+SUBJECT_OF_COLUMN = {**{flag: flag for flag in DELIVERED_FLAGS}, **CONSENT_COLUMNS}
+"""The columns that protect a customer, and what each is about in the ledger of protections."""
+CUSTOMER_COLUMNS = frozenset(("customer_id", "kind", "risk_level", *CUSTOMER_TEXTS, *SUBJECT_OF_COLUMN))
 MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
 _BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
@@ -45,7 +48,7 @@ def parse_interaction(row: Row) -> dict[str, Any]:
         "offer_id": parse_id(row, "offer_id"),
         "occurred_at": parse_moment(row, "occurred_at"),
         "kind": kind,
-        "channel": parse_text(row, "channel"),
+        "channel": _channel(row),
         "weight": 1.0 if weight is None else weight,
     }
 
@@ -55,13 +58,15 @@ def parse_contact(row: Row) -> dict[str, Any]:
     direction = row.get("direction", "").strip() or Direction.INBOUND.value
     if direction not in _DIRECTIONS:
         raise BadRow("direction", f"must be one of {', '.join(sorted(_DIRECTIONS))}")
+    reason = parse_text(row, "reason")
     values = {
         "contact_id": parse_id(row, "contact_id"),
         "customer_id": parse_id(row, "customer_id"),
         "opened_at": parse_moment(row, "opened_at"),
-        "channel": parse_text(row, "channel") or Channel.PHONE.value,
+        "channel": _channel(row) or PHONE,
         "direction": direction,
-        "reason": parse_text(row, "reason"),
+        "reason": None if reason is None else SHIPPED.need(reason),
+        "is_complaint": SHIPPED.is_complaint(reason),
         "sentiment": parse_number(row, "sentiment", -1.0, 1.0),
         "agent_id": parse_text(row, "agent_id"),
         "csat": parse_level(row, "csat"),
@@ -82,20 +87,24 @@ def parse_customer(row: Row, types: Mapping[str, str]) -> dict[str, Any]:
     values |= {name: parse_text(row, name) for name in CUSTOMER_TEXTS if name in row}
     if "risk_level" in row:
         values["risk_level"] = parse_level(row, "risk_level")
-    values |= {name: parse_boolean(row, name) or False for name in CUSTOMER_FLAGS if name in row}
-    values |= {name: parse_boolean(row, name) for name in CONSENT_COLUMNS if name in row}
+    values |= {name: _protective(row, name, SHIPPED.truth) or False for name in DELIVERED_FLAGS if name in row}
+    values |= {name: _protective(row, name, SHIPPED.consent) for name in CONSENT_COLUMNS if name in row}
     values["attributes"] = {name: parse_attribute(row, name, type_) for name, type_ in types.items() if name in row}
     return values | {"digest": digest(values)}
 
 
+def _channel(row: Row) -> str | None:
+    """Return the channel by its name, or the word itself where nobody knows it."""
+    word = parse_text(row, "channel")
+    return None if word is None else SHIPPED.channel(word) or word
+
+
 def parse_id(row: Row, column: str) -> str:
-    """Return an id: not empty, no NUL, at most `MAX_ID_LENGTH` characters."""
-    text = row[column].strip()
-    if not text:
-        raise BadRow(column, "is empty")
-    if len(text) > MAX_ID_LENGTH or "\0" in text:
-        raise BadRow(column, f"is longer than {MAX_ID_LENGTH} characters or contains NUL")
-    return text
+    """Return an id in its normal form."""
+    try:
+        return parse_identifier(row[column])
+    except ValueError as error:
+        raise BadRow(column, str(error)) from None
 
 
 def parse_text(row: Row, column: str) -> str | None:
@@ -149,6 +158,13 @@ def parse_boolean(row: Row, column: str) -> bool | None:
     if text and text not in _BOOLEANS:
         raise BadRow(column, "must be true or false")
     return _BOOLEANS[text] if text else None
+
+
+def _protective(row: Row, column: str, read: Callable[[str], bool | None]) -> bool | None:
+    try:
+        return read(row.get(column, ""))
+    except ValueError as error:
+        raise BadRow(column, str(error)) from None
 
 
 def parse_attribute(row: Row, column: str, type_: str) -> AttributeValue:

@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import BindParameter, Connection, bindparam, select, text, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, text, update
 
-from recsys.storage.import_rows import CONSENT_COLUMNS
+from recsys.domain.identifier import alike
+from recsys.domain.protection import FLAGS
+from recsys.storage.import_rows import SUBJECT_OF_COLUMN
 from recsys.storage.moments import UtcDateTime
-from recsys.storage.schema import customers
+from recsys.storage.protection_log import say_flags
+from recsys.storage.schema import customers, protections
 from recsys.storage.staging import BATCH, staged_customers
 
 CREATED = "created"
@@ -17,9 +20,8 @@ CREATED = "created"
 
 _AT = bindparam("at", type_=UtcDateTime)
 _NEW_CUSTOMER = (
-    "INSERT INTO customers "
-    "(customer_id, kind, vulnerable, arrears, do_not_contact, attributes, recorded_at, import_key) "
-    "SELECT DISTINCT customer_id, 'customer', false, false, false, '{}', :at, :key FROM"
+    "INSERT INTO customers (customer_id, kind, attributes, recorded_at, import_key) "
+    "SELECT DISTINCT customer_id, 'customer', '{}', :at, :key FROM"
 )
 _DELETE_IMPORTED_INTERACTIONS = text("DELETE FROM interactions WHERE outcome_id IS NULL")
 _INTERACTIONS = text("""
@@ -35,16 +37,17 @@ _INTERACTIONS = text("""
         AND i.outcome_id IS NULL)
 """)
 _NEW_CONTACTS = text("""
-    INSERT INTO contacts (contact_id, customer_id, opened_at, channel, direction, reason, sentiment, agent_id, csat,
-                          closed_at, import_key)
-    SELECT contact_id, customer_id, opened_at, channel, direction, reason, sentiment, agent_id, csat, closed_at, digest
+    INSERT INTO contacts (contact_id, customer_id, opened_at, channel, direction, reason, is_complaint, sentiment,
+                          agent_id, csat, closed_at, import_key)
+    SELECT contact_id, customer_id, opened_at, channel, direction, reason, is_complaint, sentiment, agent_id, csat,
+           closed_at, digest
     FROM staged_contacts WHERE true ORDER BY line
     ON CONFLICT (contact_id) DO NOTHING
 """)
 _CHANGED_CONTACTS = text("""
     UPDATE contacts SET customer_id = s.customer_id, opened_at = s.opened_at, channel = s.channel,
-        direction = s.direction, reason = s.reason, sentiment = s.sentiment, agent_id = s.agent_id, csat = s.csat,
-        closed_at = s.closed_at, import_key = s.digest
+        direction = s.direction, reason = s.reason, is_complaint = s.is_complaint,
+        sentiment = s.sentiment, agent_id = s.agent_id, csat = s.csat, closed_at = s.closed_at, import_key = s.digest
     FROM staged_contacts AS s WHERE s.contact_id = contacts.contact_id AND contacts.import_key <> s.digest
 """)
 _DELETE_OTHER_CONTACTS = text("""
@@ -61,8 +64,12 @@ _UNUSED = f"""
     {_GONE}
     AND NOT EXISTS (SELECT 1 FROM interactions AS i WHERE i.customer_id = customers.customer_id)
     AND NOT EXISTS (SELECT 1 FROM contacts AS c WHERE c.customer_id = customers.customer_id)
-    AND NOT EXISTS (SELECT 1 FROM consents AS c WHERE c.customer_id = customers.customer_id AND source <> 'import')
+    AND NOT EXISTS (
+        SELECT 1 FROM protections AS p WHERE p.customer_id = customers.customer_id AND source <> 'import')
 """
+_LAST_STATEMENT = select(func.coalesce(func.max(protections.c.statement_id), 0))
+_WITHOUT_KEY = select(customers.c.customer_id).where(customers.c.alike == "").limit(BATCH)
+_SET_ALIKE = update(customers).where(customers.c.customer_id == bindparam("key")).values(alike=bindparam("like"))
 _NEW_OFFERS = text("SELECT DISTINCT offer_id FROM staged_interactions ORDER BY offer_id")
 
 
@@ -77,7 +84,10 @@ class Merged:
 def create_customers(connection: Connection, staged: str, at: datetime, key: str = CREATED) -> int:
     """Add a bare customer for every id in a staged table that is not there; return how many."""
     statement = text(f"{_NEW_CUSTOMER} {staged} WHERE true ON CONFLICT (customer_id) DO NOTHING").bindparams(_AT)
-    return connection.execute(statement, {"at": at, "key": key}).rowcount
+    created = connection.execute(statement, {"at": at, "key": key}).rowcount
+    while ids := connection.execute(_WITHOUT_KEY).scalars().all():
+        connection.execute(_SET_ALIKE, [{"key": one, "like": alike(one) or one} for one in ids])
+    return created
 
 
 def merge_customers(connection: Connection, columns: Sequence[str], attributes: Sequence[str], at: datetime) -> Merged:
@@ -115,21 +125,30 @@ def merge_customers(connection: Connection, columns: Sequence[str], attributes: 
     return Merged(added, max(written - added, 0))
 
 
-def merge_consents(connection: Connection, at: datetime) -> int:
-    """Write to the ledger what the file says of a consent, unless the last import said the same."""
-    written = 0
-    for column, purpose in CONSENT_COLUMNS.items():
+def merge_protections(connection: Connection, at: datetime) -> int:
+    """Write to the ledger what the file says of flags and consents, unless the last import said the same.
+
+    That a flag does not hold is worth a line only where the last import said that it does.
+    """
+    before: int = connection.execute(_LAST_STATEMENT).scalar_one()
+    for column, subject in SUBJECT_OF_COLUMN.items():
+        unsaid = "false" if subject in FLAGS else f"NOT s.{column}"
         statement = text(f"""
-            INSERT INTO consents (customer_id, purpose, granted, recorded_at, source)
-            SELECT s.customer_id, '{purpose}', s.{column}, :at, 'import' FROM staged_customers AS s
+            INSERT INTO protections (customer_id, subject, value, recorded_at, source)
+            SELECT s.customer_id, '{subject}', s.{column}, :at, 'import' FROM staged_customers AS s
             WHERE s.{column} IS NOT NULL AND s.{column} <> coalesce((
-                SELECT c.granted FROM consents AS c
-                WHERE c.customer_id = s.customer_id AND c.purpose = '{purpose}' AND c.source = 'import'
-                ORDER BY c.consent_id DESC LIMIT 1), NOT s.{column})
+                SELECT p.value FROM protections AS p
+                WHERE p.customer_id = s.customer_id AND p.subject = '{subject}' AND p.source = 'import'
+                ORDER BY p.statement_id DESC LIMIT 1), {unsaid})
             ORDER BY s.line
         """).bindparams(_AT)
-        written += connection.execute(statement, {"at": at}).rowcount
-    return written
+        connection.execute(statement, {"at": at})
+    flagged = select(protections.c.customer_id).where(protections.c.statement_id > before)
+    say_flags(
+        connection, connection.execute(flagged.where(protections.c.subject.in_(FLAGS)).distinct()).scalars().all()
+    )
+    written = select(func.count()).where(protections.c.statement_id > before)
+    return connection.execute(written.where(protections.c.subject.not_in(FLAGS))).scalar_one()
 
 
 def merge_interactions(connection: Connection, replace: bool) -> Merged:
@@ -150,7 +169,7 @@ def merge_contacts(connection: Connection, replace: bool) -> Merged:
 def remove_unnamed_customers(connection: Connection) -> None:
     """Remove imported customers that nothing names any more; those something live names lose their attributes."""
     connection.execute(
-        text(f"DELETE FROM consents WHERE customer_id IN (SELECT customer_id FROM customers WHERE {_UNUSED})")
+        text(f"DELETE FROM protections WHERE customer_id IN (SELECT customer_id FROM customers WHERE {_UNUSED})")
     )
     connection.execute(text(f"DELETE FROM customers WHERE {_UNUSED}"))
     connection.execute(text(f"UPDATE customers SET attributes = '{{}}', import_key = '{CREATED}' WHERE {_GONE}"))

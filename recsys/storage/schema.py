@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -39,12 +40,12 @@ customers = Table(
     Column("language", String),
     Column("segment", String),
     Column("risk_level", Integer),
-    Column("vulnerable", Boolean, nullable=False),
-    Column("arrears", Boolean, nullable=False),
-    Column("do_not_contact", Boolean, nullable=False),
+    Column("flags", Text, nullable=False, server_default="[]", comment="JSON array; from the ledger of protections"),
+    Column("alike", String, nullable=False, server_default="", comment="equal for ids that differ by case or width"),
     Column("attributes", Text, nullable=False, comment="JSON object"),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("import_key", String, comment="digest of the imported row; empty for a customer met live"),
+    Index(None, "alike"),
 )
 
 attribute_types = Table(
@@ -54,15 +55,27 @@ attribute_types = Table(
     Column("type", String, nullable=False, comment="number, text or boolean"),
 )
 
-consents = Table(
-    "consents",
+protections = Table(
+    "protections",
     metadata,
-    Column("consent_id", _Serial, primary_key=True),
+    Column("statement_id", _Serial, primary_key=True),
     Column("customer_id", ForeignKey("customers.customer_id"), nullable=False, index=True),
-    Column("purpose", String, nullable=False),
-    Column("granted", Boolean, nullable=False),
+    Column("subject", String, nullable=False, comment="a purpose of consent, or a flag"),
+    Column("value", Boolean, nullable=False),
+    Column("as_of", UtcDateTime, comment="since when; empty: a file that did not say"),
     Column("recorded_at", UtcDateTime, nullable=False),
     Column("source", String, nullable=False),
+    Column("actor", String),
+    Column("why", Text),
+)
+
+unknown_words = Table(
+    "unknown_words",
+    metadata,
+    Column("part", String, primary_key=True, comment="channel or reason"),
+    Column("word", String, primary_key=True),
+    Column("times", BigInteger, nullable=False, comment="in the latest import that had it"),
+    Column("seen_at", UtcDateTime, nullable=False),
 )
 
 contacts = Table(
@@ -79,6 +92,7 @@ contacts = Table(
     Column("continues", String),
     Column("closed_at", UtcDateTime),
     Column("csat", Integer),
+    Column("is_complaint", Boolean, nullable=False, server_default=false()),
     Column("last_sequence", Integer, nullable=False, server_default=text("0")),
     Column("import_key", String, comment="digest of the imported row; empty for a live contact"),
     Index(None, "customer_id", "opened_at"),

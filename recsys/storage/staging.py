@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, String, Table, Text, text
 
 from recsys.domain.errors import StoreUnavailable
+from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS
 from recsys.storage.batching import in_batches
 from recsys.storage.moments import UtcDateTime
 from recsys.storage.table_files import Reject
@@ -24,12 +25,7 @@ staged_customers = Table(
     Column("language", String),
     Column("segment", String),
     Column("risk_level", Integer),
-    Column("vulnerable", Boolean),
-    Column("arrears", Boolean),
-    Column("do_not_contact", Boolean),
-    Column("consent_marketing", Boolean),
-    Column("consent_profiling", Boolean),
-    Column("consent_partner", Boolean),
+    *(Column(name, Boolean) for name in (*DELIVERED_FLAGS, *CONSENT_COLUMNS)),
     Column("attributes", Text, nullable=False),
     Column("digest", String, nullable=False),
     prefixes=["TEMPORARY"],
@@ -58,6 +54,7 @@ staged_contacts = Table(
     Column("channel", String, nullable=False),
     Column("direction", String, nullable=False),
     Column("reason", String),
+    Column("is_complaint", Boolean, nullable=False),
     Column("sentiment", Float),
     Column("agent_id", String),
     Column("csat", Integer),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.domain.customer import Purpose
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Purpose
 from recsys.interactions.history_columns import HistoryColumns, Places
 
 if TYPE_CHECKING:
@@ -66,25 +66,23 @@ class Occasion:
 class Protection:
     """(n,) what forbids sales: flags, consents by purpose (1, 0 or NEVER_ASKED), when an open complaint began.
 
-    `risk_level` 0 is unknown.
+    `risk_level` 0 is unknown; `complaint_days` is how long that complaint counts, −1: as long as the policy says.
     """
 
     risk_level: NDArray[np.int8]
-    vulnerable: Bools
-    arrears: Bools
-    do_not_contact: Bools
+    flags: Mapping[str, Bools]
     consents: Mapping[Purpose, NDArray[np.int8]]
     complaint_at: Microseconds
+    complaint_days: NDArray[np.int64]
 
     def of_customers(self, start: int, stop: int) -> "Protection":
         """Return what protects the customers from `start` to before `stop`."""
         return Protection(
             self.risk_level[start:stop],
-            self.vulnerable[start:stop],
-            self.arrears[start:stop],
-            self.do_not_contact[start:stop],
+            {name: holds[start:stop] for name, holds in self.flags.items()},
             {purpose: given[start:stop] for purpose, given in self.consents.items()},
             self.complaint_at[start:stop],
+            self.complaint_days[start:stop],
         )
 
 

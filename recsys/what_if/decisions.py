@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.policy import Policy
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.ranking.arbitration import is_worthwhile, net_value, priority
 from recsys.ranking.eligibility import ALLOWED, NUMBER
 from recsys.ranking.propensity import base_log_odds, declared_contributions, probability, total_log_odds
@@ -69,7 +70,7 @@ def decide_many(
 def is_called_for(audience: Audience, table: OfferTable, policy: Policy) -> Bools:
     """Return (…, m) which offers have a place: a service action only where it answers an open complaint."""
     answering = np.zeros(len(table), dtype=bool)
-    answering[table.of_intent.get("complaint", [])] = True
+    answering[table.of_intent.get(COMPLAINT, [])] = True
     complaints = has_open_complaints(audience.protection, policy, audience.occasion.microseconds)
     return np.asarray(table.is_sale | (complaints[:, None] & answering))
 

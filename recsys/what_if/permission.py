@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.domain.customer import Purpose
 from recsys.domain.policy import Policy
+from recsys.domain.protection import Purpose
 from recsys.ranking.eligibility import ALLOWED, NUMBER, apply_volume_caps, general_codes
 from recsys.what_if.audience import NEVER_ASKED, NO_COMPLAINT, Audience, Bools, Protection
 from recsys.what_if.contact_limits import OfferPlaces, contact_limits
@@ -87,19 +87,19 @@ def _stop(codes: NDArray[np.int8], what: NDArray[np.int8]) -> None:
 def sales_suppressions(people: Protection, policy: Policy, now: int) -> NDArray[np.int8]:
     """Return (n,) the code of what forbids every sale in an inbound contact, 0 where nothing does."""
     checks = {
-        "do_not_contact": people.do_not_contact,
+        **people.flags,
         "no_marketing_consent": ~granted(people.consents[Purpose.MARKETING], policy.unasked_marketing_inbound),
         "complaint_open": has_open_complaints(people, policy, now),
-        "vulnerable": people.vulnerable,
-        "arrears": people.arrears,
     }
+    checks = dict(sorted(checks.items(), key=lambda check: NUMBER[check[0]]))
     numbers = [np.int8(NUMBER[code]) for code in checks]
     return np.select(list(checks.values()), numbers, np.int8(ALLOWED)).astype(np.int8)
 
 
 def has_open_complaints(people: Protection, policy: Policy, now: int) -> Bools:
     """Return (n,) who has a complaint that is still open."""
-    since = now - policy.complaint_open_days * _MICROSECONDS_PER_DAY
+    days = np.where(people.complaint_days < 0, policy.complaint_open_days, people.complaint_days)
+    since = now - days * _MICROSECONDS_PER_DAY
     return np.asarray((people.complaint_at != NO_COMPLAINT) & (people.complaint_at > since))
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from recsys.domain.customer import Purpose
+from recsys.domain.policy import Policy
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
+from recsys.domain.vocabulary import UNKNOWN_CHANNEL, Vocabulary
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.what_if.audience import (
     ANSWERS,
@@ -33,10 +35,10 @@ Rows = Iterator[Sequence[Any]]
 Ids = Sequence[str] | None
 """The customers to read about; None: everybody."""
 
+NO_FLAGS: frozenset[str] = frozenset()
 READ_ALL_FROM = 0.3
 """Share of the customers from which on reading all of them is quicker than looking each one up."""
 
-_FLAGS = ("vulnerable", "arrears", "do_not_contact")
 _TYPES: Mapping[str, tuple[type, ...]] = {"number": (int, float), "text": (str,), "boolean": (bool,)}
 
 
@@ -99,19 +101,17 @@ def read_audience(
         for row, purpose, is_given in zip(rows, purposes, given, strict=True):
             if purpose in consents:
                 consents[Purpose(purpose)][row] = is_given
-    complaint_at = np.full(len(ids), NO_COMPLAINT, dtype=np.int64)
-    for rows, (moments,) in _known(log.open_complaints(occasion.at), row_of):
-        complaint_at[rows] = moments
     interactions, answered = log.all_interactions(occasion.at, of), log.all_answers(occasion.at, of)
+    complaint_at, complaint_days = _read_complaints(log, row_of, occasion.at, rulebooks[0].policy)
     history = _read_history(interactions, row_of, offers, progress)
-    answers = _read_answers(answered, occasion.channel, row_of, offers)
+    answers = _read_answers(answered, occasion.channel, row_of, offers, rulebooks[0].policy.words)
     tables = [rulebook.catalogue.table for rulebook in rulebooks]
     capped = sorted({table.offer_ids[column] for table in tables for column in table.capped})
     return Audience(
         occasion,
         _texts(ids),
         facts,
-        Protection(risk_level, flags["vulnerable"], flags["arrears"], flags["do_not_contact"], consents, complaint_at),
+        Protection(risk_level, flags, consents, complaint_at, complaint_days),
         tuple(offers),
         replace(history, width=len(offers)),
         answers,
@@ -142,22 +142,26 @@ def _read_people(
     arrow = {"number": pa.float64(), "text": pa.string(), "boolean": pa.bool_()}
     schema = pa.schema([(name, arrow[kind]) for name, kind in (_BUILT_IN | types).items()])
     parts, done = [], 0
-    for rows, (*built_in, attributes) in _known(log.everybody(of), row_of):
+    flags: dict[str, NDArray[np.bool_]] = {name: np.zeros(len(row_of), dtype=bool) for name in FLAGS}
+    for rows, (*built_in, flagged, attributes) in _known(log.everybody(of), row_of):
         documents = [orjson.loads(text) for text in attributes]
+        held = [frozenset(orjson.loads(text)) if text != "[]" else NO_FLAGS for text in flagged]
+        for name, holds in flags.items():
+            holds[rows] = [name in one for one in held]
+        built_in += [[name in one for one in held] for name in DELIVERED_FLAGS]
         columns = [_column(values, kind) for values, kind in zip(built_in, _BUILT_IN.values(), strict=True)]
         columns += [_column([one.get(name) for one in documents], kind) for name, kind in types.items()]
         arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
         parts.append(pa.record_batch(arrays, schema))
         progress("reading customers", done := done + len(rows), len(row_of))
     table = pa.Table.from_batches(parts, schema).combine_chunks()
-    flags = {name: table[name].to_numpy().astype(bool) for name in _FLAGS}
     return table, flags, np.nan_to_num(table["risk_level"].to_numpy(), nan=0.0).astype(np.int8)
 
 
 _BUILT_IN = {
     **dict.fromkeys(("kind", "language", "segment"), "text"),
     "risk_level": "number",
-    **dict.fromkeys(_FLAGS, "boolean"),
+    **dict.fromkeys(DELIVERED_FLAGS, "boolean"),
 }
 
 
@@ -167,6 +171,21 @@ def _column(values: Sequence[Any], kind: str) -> list[Any]:
         return [value if isinstance(value, bool) else None for value in values]
     wanted = _TYPES[kind]
     return [value if isinstance(value, wanted) and not isinstance(value, bool) else None for value in values]
+
+
+def _read_complaints(
+    log: Reader, row_of: Mapping[str, int], until: datetime, policy: Policy
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return when the open complaint of each began that counts longest, and for how many days (−1: the policy's)."""
+    began, days = np.full(len(row_of), NO_COMPLAINT, dtype=np.int64), np.full(len(row_of), -1, dtype=np.int64)
+    ends = began.copy()
+    for rows, (moments, reasons) in _known(log.open_complaints(until), row_of):
+        for row, moment, reason in zip(rows, moments, reasons, strict=True):
+            own = policy.words.complaint_days(reason or "")
+            end = moment + (policy.complaint_open_days if own is None else own) * 86_400_000_000
+            if end > ends[row]:
+                began[row], days[row], ends[row] = moment, -1 if own is None else own, end
+    return began, days
 
 
 def _read_history(
@@ -184,12 +203,14 @@ def _read_history(
     return columns.where(np.lexsort((columns.at, columns.rows)))
 
 
-def _read_answers(answered: Rows, here: str, row_of: Mapping[str, int], offers: dict[str, int]) -> AnswerColumns:
+def _read_answers(
+    answered: Rows, here: str, row_of: Mapping[str, int], offers: dict[str, int], words: Vocabulary
+) -> AnswerColumns:
     numbers = {str(answer): number for number, answer in enumerate(ANSWERS)}
     parts = _Parts(np.int32, np.int32, np.int64, np.int8, np.bool_)
     for rows, (offer_ids, answers, moments, channels) in _known(answered, row_of):
         places = _placed(offer_ids, offers)
-        on_channel = [channel == here for channel in channels]
+        on_channel = [words.channel_or_unknown(channel) in (here, UNKNOWN_CHANNEL) for channel in channels]
         parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), on_channel)
     columns = AnswerColumns(*parts.joined())
     return columns.where(np.lexsort((columns.at, columns.rows)))

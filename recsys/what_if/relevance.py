@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.domain.facts import Facts
+from recsys.domain.protection import FLAGS
 from recsys.interactions.side_features import FeatureSpace
 from recsys.ranking.reasons import PropensityModel
 from recsys.what_if.audience import Audience
 from recsys.what_if.lists import Floats
 from recsys.what_if.permission import is_profiled
 from recsys.what_if.rulebook import Rulebook
-from recsys.what_if.signals import NO_SIGNALS
 
 
 class RelevanceModel(Protocol):
@@ -104,7 +104,7 @@ def encoded(audience: Audience, model: RelevanceModel) -> csr_matrix | None:
     """Return the facts of the audience as the model reads them, None where it uses none."""
     if not model.uses_facts:
         return None
-    names = [name for name in audience.facts.column_names if name not in NO_SIGNALS]
+    names = [name for name in audience.facts.column_names if name not in FLAGS]
     facts = {name: audience.facts[name].to_numpy() for name in names}
     return model.customer_space.encode_columns(facts, len(audience))
 

@@ -7,17 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.catalogue.offer_table import OfferTable
-from recsys.domain.contact import Channel
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
+from recsys.domain.protection import FLAGS
 from recsys.what_if.audience import ANSWERS, Audience
 from recsys.what_if.lists import Floats
 from recsys.what_if.permission import is_profiled
 
 _MICROSECONDS_PER_DAY = 86_400_000_000
 _DECLINED = ANSWERS.index(Answer.DECLINED)
-NO_SIGNALS = frozenset({"vulnerable", "arrears", "do_not_contact"})
-"""Facts that rules may name and no model may use."""
 
 
 def declines_90d(audience: Audience) -> NDArray[np.int64]:
@@ -38,7 +36,7 @@ class AudienceSignals:
         self._audience, self._table, self._relevance = audience, table, relevance
         self._profiled = is_profiled(audience.protection, policy)
         channel = audience.occasion.channel
-        self._constants = {f"channel_{one}": float(one == channel) for one in Channel}
+        self._constants = {f"channel_{one}": float(one == channel) for one in policy.words.channels}
         self._constants |= {"is_outbound": 0.0, "intent_match": 0.0}
         self._of_offers = {"base_log_odds": base, "is_service": (~table.is_sale).astype(np.float64)}
 
@@ -64,7 +62,7 @@ class AudienceSignals:
         facts = self._audience.facts
         if name == "declined_count_90d":
             return declines_90d(self._audience).astype(np.float64)
-        is_usable = name in facts.column_names and name not in NO_SIGNALS
+        is_usable = name in facts.column_names and name not in FLAGS
         if is_usable and str(facts.schema.field(name).type) in ("double", "bool"):
             return np.asarray(facts[name].cast("double").to_numpy(), dtype=np.float64)
         return np.full(len(self._audience), np.nan)

@@ -35,19 +35,19 @@ def simulate(
     """Decide for everybody as today and with changed offers or policy, and say who gains and who loses."""
     import numpy as np
 
-    from recsys.domain.contact import Channel
+    from recsys.domain.channel import CHANNELS
+    from recsys.domain.vocabulary import SHIPPED
     from recsys.what_if.audience import Occasion
     from recsys.what_if.comparison import compare
     from recsys.what_if.reading import Sample
     from recsys.what_if.relevance import Models
     from recsys.what_if.run import run
 
-    try:
-        where = Channel(channel)
-    except ValueError:
-        raise typer.BadParameter(f"there are {', '.join(Channel)}", param_hint="--channel") from None
+    where = SHIPPED.channel(channel)
+    if where is None:
+        raise typer.BadParameter(f"there are {', '.join(CHANNELS)}", param_hint="--channel")
     settings = current_settings()
-    occasion = Occasion(_moment(at), where.value)
+    occasion = Occasion(_moment(at), where)
     model = champion(settings)
     with progress_bar() as progress:
         rulebooks, audience = gather(

@@ -72,7 +72,7 @@ def opening(visit: Visit, agent_id: str | None) -> Json:
     """Return the body of `POST /v1/contacts`."""
     return {
         "customer_id": visit.customer_id,
-        "channel": visit.channel.value,
+        "channel": visit.channel,
         "direction": visit.direction.value,
         "agent_id": agent_id,
         "reason": visit.reason,

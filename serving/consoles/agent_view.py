@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recsys.domain.contact import ContactEventType
+from recsys.domain.protection import FLAGS
 from serving.contacts.schemas import ContactBody, ContactEventBody, ContactView, CustomerBody
 from serving.decisions.schemas import DecisionBody, HeldBackBody, OfferBody, ReasonBody
 
@@ -14,7 +15,7 @@ REASONS = 3
 FAINT = 0.05
 WHY_NOT_ROWS = 8
 STALE_SECONDS = 36 * 3600.0
-SERVICE_ORIENTED = ("complaint_open", "vulnerable", "arrears", "do_not_contact", "no_marketing_consent", "contact_cap")
+SERVICE_ORIENTED = ("complaint_open", *FLAGS, "no_marketing_consent", "contact_cap")
 SAME_FOR_ALL = frozenset({"offer_base", "good_mood", "bad_mood", "recent_declines"})
 DECLINE_REASONS = ("price", "has_elsewhere", "no_need", "bad_time", "no_trust")
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request, Response
 
 from recsys.domain.contact import ContactEventType
 from recsys.domain.errors import DecisionNotFound
+from recsys.domain.protection import FLAGS
 from serving.consoles import agent_view
 from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
@@ -93,6 +94,7 @@ class ContactDesk:
             "pitched": pitched,
             "last_summary": next(((one.text, one.occurred_at) for one in ended if one.text), None),
             "sequence": agent_view.sequence(view),
+            "flags": tuple(FLAGS),
             "complaint_days": policy.complaint_open_days,
             "declined_days": policy.declined_cool_off_days,
         }

@@ -1,7 +1,7 @@
 """The form of a what-if about levers and limits: what differs from today, as a change document."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.datastructures import FormData
@@ -26,7 +26,7 @@ class LeversForm:
     @classmethod
     def today(cls, policy: Policy, families: list[str]) -> "LeversForm":
         """Return the form in which nothing was changed yet."""
-        values = asdict(policy)
+        values = policy.numbers()
         return cls(dict.fromkeys(families, "1"), {name: f"{values[name]:.12g}" for name in NUMBERS})
 
     def filled_in(self, form: FormData) -> "LeversForm":

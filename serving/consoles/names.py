@@ -1,6 +1,7 @@
 """Chinese names of the identifiers that the demo bank uses: terms, customer columns, reasons and segments."""
 
-from recsys.ranking.intent_names import INTENT_NAMES_ZH
+from recsys.domain.protection import FLAGS
+from recsys.domain.vocabulary import NEEDS
 
 NAMES_ZH = {
     # terms of offers
@@ -60,9 +61,7 @@ NAMES_ZH = {
     "segment": "客群",
     "kind": "客户类型",
     "language": "语言",
-    "vulnerable": "弱势客户",
-    "arrears": "有逾期",
-    "do_not_contact": "不接受推销",
+    **{name: flag.label[1] for name, flag in FLAGS.items()},
     "risk_level": "风险等级",
     # families of offers
     "account": "账户",
@@ -84,6 +83,6 @@ NAMES_ZH = {
     "youth": "青年",
     "senior": "银发",
     "small_business": "小微企业",
-    **INTENT_NAMES_ZH,
+    **{name: need.label[1] for name, need in NEEDS.items()},
 }
 """A name that is not here is shown as it is written, with spaces for its underscores."""

@@ -9,11 +9,12 @@ import orjson
 from fastapi import Depends, Request
 
 from recsys.catalogue import Catalogue
+from recsys.domain.channel import CHANNELS
 from recsys.domain.errors import CustomerNotFound
 from recsys.domain.offer import Offer
 from recsys.storage.event_log import EventLog
 from serving.consoles import offer_words
-from serving.consoles.offer_form import CHANNELS, KINDS, RISK_LEVELS, OfferForm, Problem
+from serving.consoles.offer_form import KINDS, RISK_LEVELS, OfferForm, Problem
 from serving.consoles.reasons import say_reason
 from serving.consoles.rule_routes import Fault, fault_of
 from serving.consoles.wording import speaker
@@ -136,8 +137,8 @@ def sample_customers(log: EventLog) -> list[Any]:
             customer = log.customer(customer_id)
         except CustomerNotFound:  # erased a moment ago
             continue
-        is_open = customer.consents.marketing and not (customer.vulnerable or customer.arrears)
-        if is_open and not customer.do_not_contact and customer.segment not in found:
+        is_open = customer.consents.marketing and not customer.flags
+        if is_open and customer.segment not in found:
             found[customer.segment] = customer
         else:
             others.append(customer)

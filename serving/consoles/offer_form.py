@@ -9,7 +9,6 @@ from starlette.datastructures import FormData
 
 from recsys.catalogue import offer_to_dict
 from recsys.catalogue.cells import number
-from recsys.domain.contact import Channel
 from recsys.domain.offer import Offer, OfferKind
 
 TEXTS = (
@@ -17,7 +16,6 @@ TEXTS = (
     "valid_to", "margin", "handling_seconds", "starting_propensity", "lever", "total_cap", "daily_cap",
     "talk_track_en", "talk_track_zh", "disclosure_en", "disclosure_zh",
 )  # fmt: skip
-CHANNELS = tuple(channel.value for channel in Channel)
 KINDS = tuple(kind.value for kind in OfferKind)
 RISK_LEVELS = ("1", "2", "3", "4", "5")
 _PERCENT = "starting_propensity"

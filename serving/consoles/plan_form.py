@@ -4,13 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.metrics import METRICS
-from recsys.domain.contact import Channel
 from serving.consoles.metric_words import MARGINS, amount_of, typed
 
 STEPS = ("goal", "audience", "arms", "power", "launch")
 FIRST_METRICS = ("accepted", "sold", "value")
 FIRST_GUARDRAILS = ("csat", "complained")
-CHANNELS = tuple(Channel)
 
 Form = dict[str, Any]
 Posted = Mapping[str, Sequence[str]]

@@ -18,8 +18,8 @@ from recsys.domain.errors import ChangeInvalid, NotReplayable
 from recsys.domain.interaction import held_offers
 from recsys.domain.offer import OfferKind
 from recsys.domain.outcome import Answer
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.ranking.eligibility import rule_facts
-from recsys.storage.contact_log import COMPLAINT
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
 from serving.campaigns_in_force import CampaignsInForce
@@ -110,7 +110,7 @@ class Campaigning:
                     answer,
                     at,
                     net_value=offer["net_value"],
-                    is_sale=offer["kind"] != OfferKind.SERVICE,
+                    is_sale=OfferKind(offer["kind"]).is_sale,
                     of_campaign=offer["offer_id"] in one.offer_ids,
                 )
 
@@ -125,7 +125,7 @@ class Campaigning:
             counts |= {"csat_total": float(contact.csat), "csat_ratings": 1.0}
         for one in self._campaigns:
             if unit := self._units.get(one.campaign_id):
-                came_with = contact.reason == COMPLAINT and unit.assigned_at < contact.opened_at
+                came_with = contact.is_complaint and unit.assigned_at < contact.opened_at
                 complained = was_heard or came_with
                 self._units[one.campaign_id] = unit.counting(at, **counts, complaints=float(complained))
 

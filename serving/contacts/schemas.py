@@ -1,15 +1,20 @@
 """The request and answer bodies of contacts."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
-from recsys.domain.contact import Channel, Direction
+from recsys.domain.contact import Direction
+from recsys.domain.identifier import MAX_ID_LENGTH, parse_identifier
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import FLAGS
 from serving.decisions.schemas import AttributeBody, Body, DecisionBody
 
-Identifier = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Identifier = Annotated[str, Field(max_length=5 * MAX_ID_LENGTH), AfterValidator(parse_identifier)]
+"""An id in its normal form, whatever blanks and full-width characters came with it."""
+ChannelWord = Annotated[str, Field(min_length=1, max_length=100)]
+"""A channel's name or any word that the vocabulary in force knows for it."""
 Text = Annotated[str, Field(max_length=4000)]
 Sentiment = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
 
@@ -24,7 +29,7 @@ class OpenContact(Request):
     """Opens a contact; without `agent_id` it waits in the queue, `continues` names an earlier contact."""
 
     customer_id: Identifier
-    channel: Channel
+    channel: ChannelWord
     direction: Direction = Direction.INBOUND
     agent_id: Identifier | None = None
     reason: Annotated[str, Field(max_length=200)] | None = None
@@ -62,7 +67,7 @@ class HandOff(Request):
     """Gives the contact to an agent (or takes it from the queue), perhaps on another channel."""
 
     agent_id: Identifier
-    channel: Channel | None = None
+    channel: ChannelWord | None = None
     note: Text | None = None
 
 
@@ -127,7 +132,11 @@ class PastAnswerBody(Body):
     answered_at: datetime
 
 
-class CustomerBody(Body):
+_flags: dict[str, Any] = dict.fromkeys(FLAGS, bool)
+FlagsBody = create_model("FlagsBody", __base__=Body, __doc__="Each flag, whether it holds.", **_flags)
+
+
+class CustomerBody(FlagsBody):
     """The single customer view."""
 
     customer_id: str
@@ -136,9 +145,6 @@ class CustomerBody(Body):
     language: str | None
     segment: str | None
     risk_level: int | None
-    vulnerable: bool
-    arrears: bool
-    do_not_contact: bool
     attributes: dict[str, AttributeBody]
     consents: dict[str, bool | None]
     products: list[HeldProductBody]

@@ -55,6 +55,7 @@ from serving.idempotency import JUST_DO_IT, Once
 from serving.live_hub import LiveHub
 from serving.timing import stage
 from serving.wiring import Services
+from serving.words import channel_named, need_named
 
 FIRST = 1
 """The number of a contact's first decision."""
@@ -77,7 +78,13 @@ class ContactService:
             now = self._services.clock()
             if made := once.begin(log, now):
                 return self._as_stored(log, log.contact(made["contact_id"]), language, now)
-            contact = Contact(contact_id=new_id("c", now), opened_at=now, **request.model_dump())
+            words = self._services.policy.current(log).words
+            spoken = {
+                "channel": channel_named(request.channel, words),
+                "reason": need_named(request.reason, words),
+                "is_complaint": words.is_complaint(request.reason),
+            }
+            contact = Contact(contact_id=new_id("c", now), opened_at=now, **request.model_dump() | spoken)
             campaigning = Campaigning(self._services, log, contact.customer_id)
             if request.continues is not None:
                 contact = self._continue(campaigning, contact, log.contact(request.continues))
@@ -99,10 +106,16 @@ class ContactService:
             if made := once.begin(log, now):
                 return self._as_stored(log, contact, language, now, made["decision_id"])
             contact = _still_open(log, contact_id)
-            if event.sentiment is not None:
-                contact = replace(contact, sentiment=event.sentiment)
-                log.set_contact(contact)
-            _note(log, contact, ContactEventType(event.type), now, **event.model_dump(exclude={"type"}))
+            words = self._services.policy.current(log).words
+            heard = replace(
+                contact,
+                sentiment=contact.sentiment if event.sentiment is None else event.sentiment,
+                is_complaint=contact.is_complaint or words.is_complaint(event.intent),
+            )
+            if heard != contact:
+                log.set_contact(contact := heard)
+            learned = event.model_dump(exclude={"type"}) | {"intent": need_named(event.intent, words)}
+            _note(log, contact, ContactEventType(event.type), now, **learned)
             campaigning = Campaigning(self._services, log, contact.customer_id)
             decided = self._decide(campaigning, as_it_stands(log, contact, now), features, now)
             once.end(log, decision_id=decided.record["decision_id"])
@@ -131,7 +144,9 @@ class ContactService:
             contact = _still_open(log, contact_id)
             if only_if_waiting and contact.agent_id not in (None, request.agent_id):
                 raise ContactTaken
-            contact = replace(contact, agent_id=request.agent_id, channel=request.channel or contact.channel)
+            words = self._services.policy.current(log).words
+            channel = channel_named(request.channel, words) if request.channel else contact.channel
+            contact = replace(contact, agent_id=request.agent_id, channel=channel)
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
             campaigning = Campaigning(self._services, log, contact.customer_id)
@@ -265,6 +280,7 @@ class ContactService:
             contact,
             reason=contact.reason if contact.reason is not None else earlier.reason,
             sentiment=contact.sentiment if contact.sentiment is not None else earlier.sentiment,
+            is_complaint=contact.is_complaint or earlier.is_complaint,
         )
 
     def _situation_now(

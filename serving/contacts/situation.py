@@ -1,6 +1,6 @@
 """Gathers everything known about a customer in a contact from the event log and the feature store."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from recsys.catalogue import Catalogue
@@ -11,6 +11,8 @@ from recsys.domain.errors import CustomerNotFound, FeaturesUnavailable
 from recsys.domain.interaction import Interaction
 from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
+from recsys.domain.protection import UNREADABLE, Statement
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.storage.event_log import EventLog
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
@@ -93,6 +95,10 @@ def made_known(log: EventLog, customer_id: str, now: datetime) -> Person:
     except CustomerNotFound:
         prospect = Customer(customer_id, kind=CustomerKind.PROSPECT)
         log.add_customer(prospect, now)
+        if known := log.customers_alike(customer_id):  # perhaps one of them, with what protects them
+            why = f"nothing is known of this id, and it looks like {', '.join(known)}"
+            log.add_statement(customer_id, Statement(UNREADABLE, True, now, now, "contact", why=why))
+            prospect = replace(prospect, flags=frozenset({UNREADABLE}))
         return Person(prospect)
 
 
@@ -108,15 +114,19 @@ def situation_in(
     catalogue, policy = rules
     decision_id, now = made
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
+    intents = heard_intents(heard)
+    since, days = lasting_complaint(log, person, policy)
     return Situation(
         decision_id=decision_id,
         made_at=now,
         customer=person.customer,
         contact=heard.contact,
-        intents=heard_intents(heard),
+        intents=intents,
         history=person.history,
-        answers=person.answers,
-        open_complaint_since=person.open_complaint_since,
+        answers=with_known_channels(person.answers, policy),
+        is_complaint=heard.contact.is_complaint or any(intent.name == COMPLAINT for intent in intents),
+        open_complaint_since=since,
+        complaint_days=days,
         offered_elsewhere=_offered_elsewhere(log, heard.contact, person, reserved_since(policy, now)),
         acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
         features=features.values,
@@ -147,3 +157,26 @@ def heard_intents(heard: Heard) -> tuple[Intent, ...]:
         if event.type is ContactEventType.INTENT and event.intent:
             found[event.intent] = Intent(event.intent, event.confidence)
     return tuple(found.values())
+
+
+def lasting_complaint(log: EventLog, person: Person, policy: Policy) -> tuple[datetime | None, int | None]:
+    """Return when the customer's open complaint began that counts longest, and for how many days (None: the policy's).
+
+    Nearly nobody has one: the log is asked again only for who has.
+    """
+    if person.open_complaint_since is None:
+        return None, None
+    found = [
+        (since, policy.words.complaint_days(reason or ""))
+        for since, reason in log.open_complaints_of(person.customer.customer_id)
+    ]
+    default = policy.complaint_open_days
+    return max(found, key=lambda one: one[0] + timedelta(days=default if one[1] is None else one[1]))
+
+
+def with_known_channels(answers: tuple[PastAnswer, ...], policy: Policy) -> tuple[PastAnswer, ...]:
+    """Return the answers with their channels by name; a word that stands for none counts on every channel."""
+    words = policy.words
+    if all(past.channel is None or past.channel in words.channels for past in answers):
+        return answers
+    return tuple(replace(past, channel=words.channel_or_unknown(past.channel)) for past in answers)

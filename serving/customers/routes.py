@@ -5,13 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from recsys.domain.customer import Purpose
+from recsys.domain.protection import Purpose, Statement
 from serving.answers import json_response
 from serving.contacts.schemas import CustomerBody, Request
 from serving.contacts.situation import look_up
 from serving.contacts.views import customer_json
 from serving.decisions.schemas import Body
-from serving.dependencies import Language, Role, ServicesOf, allow
+from serving.dependencies import Asking, Language, Role, ServicesOf, allow
 from serving.idempotency import OnceOf
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
@@ -56,14 +56,14 @@ def show_customer(customer_id: str, services: ServicesOf, language: Language) ->
     "/{customer_id}/consents", status_code=HTTPStatus.CREATED, response_model=CustomerBody, dependencies=_agents
 )
 def record_consent(
-    customer_id: str, request: NewConsent, services: ServicesOf, language: Language, once: OnceOf
+    customer_id: str, request: NewConsent, services: ServicesOf, asking: Asking, language: Language, once: OnceOf
 ) -> Response:
     """Add to the consents ledger; the next decision knows it. The same Idempotency-Key adds nothing more."""
     with services.database.transaction(customer_id) as log:
         now = services.clock()
-        log.customer(customer_id)
         if once.begin(log, now) is None:
-            log.add_consent(customer_id, request.purpose, request.granted, now, "api")
+            statement = Statement(request.purpose, request.granted, now, now, "api", asking.name)
+            log.set_protection(customer_id, request.purpose, statement)
             once.end(log, customer_id=customer_id)
         view = customer_json(look_up(log, customer_id, now), services.catalogue.current(log), language)
     return json_response(view, once.status())

@@ -18,6 +18,7 @@ from serving.decisions.rendering import rendered
 from serving.in_force import vocabulary
 from serving.offers.schemas import OfferPreviewBody, PreviewedCustomer, PreviewRequest, SaidBody
 from serving.wiring import Services
+from serving.words import channel_named, need_named
 
 NAME = "preview"
 """The id of the contact and of the decision, which nobody else ever sees."""
@@ -31,9 +32,17 @@ def preview(services: Services, offer: Offer, asked: PreviewRequest, language: s
     features = FeaturesRead(services.features, asked.customer_id)
     with services.database.read() as log:
         basis = _basis_with(offer, services, log)
-        now = services.clock()
+        now, words = services.clock(), basis.policy.words
         person = look_up(log, asked.customer_id, now)
-        contact = Contact(NAME, asked.customer_id, now, asked.channel, Direction.INBOUND, reason=asked.reason or None)
+        contact = Contact(
+            NAME,
+            asked.customer_id,
+            now,
+            channel_named(asked.channel, words),
+            Direction.INBOUND,
+            reason=need_named(asked.reason, words),
+            is_complaint=words.is_complaint(asked.reason),
+        )
         rules = basis.catalogue, basis.policy
         situation = situation_in(log, Heard(contact), person, features, rules, (NAME, now))
     decision, spoken = basis.decide(situation), person.customer.language

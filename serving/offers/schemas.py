@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from recsys.domain.contact import Channel
-from serving.contacts.schemas import Identifier, Request
+from recsys.domain.channel import PHONE
+from serving.contacts.schemas import ChannelWord, Identifier, Request
 from serving.decisions.schemas import Body, HeldBackBody, OfferBody
 
 
@@ -30,7 +30,7 @@ class PreviewRequest(Request):
 
     offer: dict[str, Any]
     customer_id: Identifier
-    channel: Channel = Channel.PHONE
+    channel: ChannelWord = PHONE
     reason: Annotated[str, Field(max_length=200)] | None = None
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from recsys.domain.contact import Channel
+from recsys.domain.channel import PHONE
 from recsys.domain.errors import WhatIfRunning
 from recsys.engine import DECLARED
+from serving.contacts.schemas import ChannelWord
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService, vocabulary
 from serving.offers.sampling import change_interval, share_interval
@@ -22,6 +23,7 @@ from serving.offers.what_if_schemas import (
     WhatIfBody,
 )
 from serving.wiring import Services
+from serving.words import channel_named
 
 if TYPE_CHECKING:
     from recsys.storage.event_log import EventLog
@@ -41,7 +43,7 @@ class WhatIfRequest(BaseModel):
 
     customers: Annotated[int, Field(ge=1, le=MOST_CUSTOMERS)] = MOST_CUSTOMERS
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    channel: Channel = Channel.PHONE
+    channel: ChannelWord = PHONE
 
 
 class WhatIf:
@@ -99,10 +101,11 @@ def _run(services: Services, change: Mapping[str, Any], asked: WhatIfRequest) ->
         from recsys.what_if.relevance import Models
         from recsys.what_if.run import run
 
-    occasion = Occasion(services.clock(), asked.channel.value)
     sample = Sample(asked.customers, np.random.default_rng(asked.seed))
     models = Models(services.champion.bundle, services.propensity.model)
     with services.database.read() as log:
+        words = services.policy.current(log).words
+        occasion = Occasion(services.clock(), channel_named(asked.channel, words))
         rulebooks, audience = gather(log, [(PLACE, change)], occasion, sample, _unwatched)
         everybody = log.customers_count()
     found = compare(audience, run(audience, rulebooks, models, _unwatched))

@@ -1,6 +1,5 @@
 """/v1/policy: the numbers that permission and arbitration use, in force and changed."""
 
-from dataclasses import asdict
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -16,10 +15,11 @@ router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(a
 
 
 class PolicyBody(Body):
-    """The policy in force; `numbers` are described in docs/decisioning.md."""
+    """The policy in force; `numbers` are described in docs/decisioning.md, `vocabulary` in docs/vocabulary.md."""
 
     policy_version: str
     numbers: dict[str, bool | int | float | str]
+    vocabulary: dict[str, Any]
 
 
 @router.get("")
@@ -51,4 +51,5 @@ def change_policy(
 
 
 def _body(policy: Policy) -> PolicyBody:
-    return PolicyBody(policy_version=policy.version, numbers=asdict(policy))
+    document = policy.document()
+    return PolicyBody(policy_version=policy.version, vocabulary=document.pop("vocabulary"), numbers=document)

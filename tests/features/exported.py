@@ -13,6 +13,7 @@ from recsys.domain.contact import Contact
 from recsys.domain.customer import Customer
 from recsys.domain.interaction import Interaction
 from recsys.domain.outcome import PastAnswer
+from recsys.domain.protection import DELIVERED_FLAGS
 
 MOMENT = pa.timestamp("us", tz="UTC")
 
@@ -44,11 +45,11 @@ def write_export(directory: Path, given: Sequence[Given], recorded_at: datetime)
         directory / "contacts",
         {"contact_id": pa.string(), "customer_id": pa.string(), "opened_at": MOMENT, "channel": pa.string(),
          "direction": pa.string(), "reason": pa.string(), "sentiment": pa.float64(), "agent_id": pa.string(),
-         "csat": pa.int64()},
+         "csat": pa.int64(), "is_complaint": pa.bool_()},
         (
             {"contact_id": c.contact_id, "customer_id": c.customer_id, "opened_at": c.opened_at,
              "channel": str(c.channel), "direction": str(c.direction), "reason": c.reason, "sentiment": c.sentiment,
-             "agent_id": c.agent_id, "csat": c.csat}
+             "agent_id": c.agent_id, "csat": c.csat, "is_complaint": c.is_complaint}
             for one in given for c in one.contacts
         ),
     )  # fmt: skip
@@ -73,9 +74,7 @@ def _write_customers(directory: Path, customers: Sequence[Customer], recorded_at
         "language": pa.array([c.language for c in customers], pa.string()),
         "segment": pa.array([c.segment for c in customers], pa.string()),
         "risk_level": pa.array([c.risk_level for c in customers], pa.int64()),
-        "vulnerable": [c.vulnerable for c in customers],
-        "arrears": [c.arrears for c in customers],
-        "do_not_contact": [c.do_not_contact for c in customers],
+        **{flag: [flag in c.flags for c in customers] for flag in DELIVERED_FLAGS},
         "recorded_at": pa.array([recorded_at] * len(customers), MOMENT),
         "consent_profiling": pa.array([c.consents.profiling for c in customers], pa.bool_()),
         **{f"attr_{name}": [c.attributes.get(name) for c in customers] for name in attributes},

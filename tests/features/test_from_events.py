@@ -10,7 +10,8 @@ import pytest
 
 from features.feature_tables import FeatureTable, build_feature_tables, built_as_of
 from features.from_events import INTERACTION_FEATURES, interaction_features, with_ages
-from recsys.domain.contact import Channel, Contact
+from recsys.domain.channel import CHANNELS
+from recsys.domain.contact import Contact
 from recsys.domain.customer import Customer
 from recsys.domain.errors import InvalidInput
 from recsys.domain.interaction import Interaction, InteractionKind
@@ -24,8 +25,9 @@ def an_event(kind: InteractionKind, days_ago: float, offer_id: str = "loan") -> 
     return Interaction("c1", offer_id, NOW - timedelta(days=days_ago), kind)
 
 
-def a_contact(days_ago: float, sentiment: float | None = None, reason: str | None = None) -> Contact:
-    return Contact(f"k{days_ago}", "c1", NOW - timedelta(days=days_ago), sentiment=sentiment, reason=reason)
+def a_contact(days_ago: float, sentiment: float | None = None, is_complaint: bool = False) -> Contact:
+    at = NOW - timedelta(days=days_ago)
+    return Contact(f"k{days_ago}", "c1", at, sentiment=sentiment, is_complaint=is_complaint)
 
 
 def test_a_customer_without_events_has_counts_of_zero_and_nothing_else() -> None:
@@ -51,7 +53,7 @@ def test_a_cancelled_offer_is_not_held_until_it_is_accepted_again() -> None:
 
 
 def test_the_live_contact_does_not_count_before_it_is_a_day_old() -> None:
-    contacts = [a_contact(0.01, sentiment=-1.0), a_contact(3, sentiment=0.5, reason="complaint")]
+    contacts = [a_contact(0.01, sentiment=-1.0), a_contact(3, sentiment=0.5, is_complaint=True)]
     features = interaction_features((), (), contacts, NOW)
     assert (features["contact_count_90d"], features["mean_sentiment_90d"]) == (1, 0.5)
     assert features["last_complaint_at"] == (NOW - timedelta(days=3)).timestamp()
@@ -85,7 +87,7 @@ def random_customers(chance: np.random.Generator, count: int) -> list[Given]:
         history = [Interaction(name, one_of(*offers), moment(), one_of(*InteractionKind)) for _ in range(12)]
         answers = [PastAnswer(one_of(*offers), one_of(*Answer), moment()) for _ in range(4)]
         contacts = [
-            Contact(f"{name}-{i}", name, moment(), one_of(*Channel), reason=one_of(None, "complaint", "card"),
+            Contact(f"{name}-{i}", name, moment(), one_of(*CHANNELS), is_complaint=one_of(False, True),
                     sentiment=one_of(None, round(chance.uniform(-1, 1), 2)))
             for i in range(5)
         ]  # fmt: skip

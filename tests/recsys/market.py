@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from recsys.catalogue import Catalogue
-from recsys.domain.contact import Channel, Direction, Intent
+from recsys.domain.channel import CHANNELS
+from recsys.domain.contact import Direction, Intent
 from recsys.domain.customer import Consents
 from recsys.domain.decision import Situation
 from recsys.domain.interaction import Interaction, InteractionKind
@@ -56,7 +57,7 @@ def random_features(rng: np.random.Generator) -> dict[str, float]:
 
 def random_situation(rng: np.random.Generator, **changes: Any) -> Situation:
     """Anybody in any contact."""
-    channel = list(Channel)[rng.integers(len(Channel))]
+    channel = list(CHANNELS)[rng.integers(len(CHANNELS))]
     contact = a_contact(
         contact_id=f"k{rng.integers(1_000_000)}",
         channel=channel,

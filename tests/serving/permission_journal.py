@@ -11,7 +11,7 @@ Row = Mapping[str, Any]
 
 _WATCHED = {
     "customers": "INSERT|UPDATE",
-    "consents": "INSERT",
+    "protections": "INSERT",
     "contacts": "INSERT|UPDATE OF channel, agent_id, closed_at, csat",
     "contact_events": "INSERT",
     "interactions": "INSERT",

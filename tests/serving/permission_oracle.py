@@ -96,8 +96,8 @@ class Oracle:
         else:
             self._people[row["customer_id"]] = _Person(row)
 
-    def _consents(self, row: Row) -> None:
-        self._people[row["customer_id"]].consents[row["purpose"]] = bool(row["granted"])
+    def _protections(self, row: Row) -> None:
+        self._people[row["customer_id"]].consents[row["subject"]] = bool(row["value"])
 
     def _contacts(self, row: Row) -> None:
         self._owner[row["contact_id"]] = row["customer_id"]
@@ -282,8 +282,8 @@ class Oracle:
         unasked = self._policy[f"unasked_marketing_{contact['direction']}"]
         if not person.consents.get("marketing", unasked):
             yield "no consent to marketing"
-        for flag in ("vulnerable", "arrears", "do_not_contact"):
-            if person.row[flag]:
+        for flag in ("vulnerable", "arrears", "do_not_contact", "protection_unreadable"):
+            if person.consents.get(flag):
                 yield flag
         days = timedelta(days=self._policy["complaint_open_days"])
         complaints = [one for one in person.contacts.values() if one["reason"] == "complaint"]

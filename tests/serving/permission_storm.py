@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
 from recsys.domain.clock import Clock
@@ -17,6 +17,7 @@ from recsys.domain.customer import Customer
 from recsys.domain.errors import Conflict, OfferNotFound
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy, parse_policy
+from recsys.domain.protection import FLAGS, Statement
 from recsys.rules import BUILT_IN, ValueType
 from recsys.storage import schema
 from recsys.storage.database import open_database
@@ -173,7 +174,7 @@ class Storm:
                 age = {} if number % 5 == 0 else {"age": float(rng.integers(20, 60))}
                 risk = int(rng.integers(1, 6)) if number % 3 else None
                 log.add_customer(Customer(f"c{number}", risk_level=risk, attributes=age), NOW)
-                log.add_consent(f"c{number}", "marketing", True, NOW, "test")
+                log.add_statement(f"c{number}", Statement("marketing", True, NOW, NOW, "test"))
         try:
             with ThreadPoolExecutor(THREADS) as pool:
                 agents = [pool.submit(self._work, number) for number in range(THREADS)]
@@ -278,15 +279,14 @@ class Storm:
     def _change(self, rng: np.random.Generator) -> None:
         """Something changes that nobody in the contact did; imports may know what is yet to come."""
         customer_id = self._customer(rng)
-        customer = schema.customers
         with self._services.database.transaction(customer_id) as log:
             execute, now, chance = log._connection.execute, self._clock(), rng.random()
             if chance < 0.45:
                 purpose = ("marketing", "partner", "profiling")[rng.integers(3)]
-                log.add_consent(customer_id, purpose, bool(rng.random() < 0.85), now, "test")
+                log.add_statement(customer_id, Statement(purpose, bool(rng.random() < 0.85), now, now, "test"))
             elif chance < 0.75:
-                flags = {name: bool(rng.random() < 0.04) for name in ("vulnerable", "arrears", "do_not_contact")}
-                execute(update(customer).where(customer.c.customer_id == customer_id).values(**flags))
+                for name in FLAGS:
+                    log.add_statement(customer_id, Statement(name, bool(rng.random() < 0.04), now, now, "test"))
             else:
                 at = now + timedelta(days=float(rng.uniform(0, 2))) if rng.random() < 0.3 else now
                 event = {"customer_id": customer_id, "occurred_at": at, "weight": 1.0, "offer_id": self._any_offer(rng)}

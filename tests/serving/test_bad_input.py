@@ -23,7 +23,7 @@ JSON = {"content-type": "application/json"}
         (b"x" * 70_000, 413, "too-large"),
         (b"", 422, "invalid-request"),
         (b"[]", 422, "invalid-request"),
-        (b'{"customer_id": "c", "channel": "fax"}', 422, "invalid-request"),
+        (b'{"customer_id": "c", "channel": "fax"}', 422, "channel-unknown"),
         (b'{"customer_id": "", "channel": "phone"}', 422, "invalid-request"),
         (b'{"customer_id": "c", "channel": "phone", "sentiment": 2}', 422, "invalid-request"),
         (b'{"customer_id": "c", "channel": "phone", "<script>": 1}', 422, "invalid-request"),

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.domain.customer import Purpose
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Purpose, Statement
 from recsys.storage.database import Database, open_database
 from tests.builders import NOW
 from tests.training.answers import Given, a_logistic_world, answered, record
@@ -79,8 +79,8 @@ def test_whoever_refuses_profiling_now_is_in_no_answer_of_the_log(database: Data
     record(database, [Given("c1", 1, SIGNALS), Given("c2", 2, SIGNALS)])
     with database.transaction() as log:
         for name, granted in (("c1", False), ("c2", True)):
-            log.add_consent(name, Purpose.PROFILING, not granted, NOW, "app")
-            log.add_consent(name, Purpose.PROFILING, granted, NOW, "app")
+            log.add_statement(name, Statement(Purpose.PROFILING, not granted, NOW, NOW, "app"))
+            log.add_statement(name, Statement(Purpose.PROFILING, granted, NOW, NOW, "app"))
     with database.read() as log:
         assert [one.record["customer_id"] for one in log.answered_offers(NOW + timedelta(days=1))] == ["c2"]
 

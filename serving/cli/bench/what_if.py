@@ -16,10 +16,10 @@ from scipy.sparse import csr_matrix
 
 from recsys.catalogue import Catalogue, build_catalogue, parse_offers
 from recsys.domain.clock import system_clock
-from recsys.domain.customer import Purpose
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
+from recsys.domain.protection import DELIVERED_FLAGS, Purpose
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.models.bundle import Bundle, TrainingFacts
@@ -157,21 +157,19 @@ def a_base(plan: Plan, rng: Generator) -> Audience:
         "language": pa.array(np.full(count, "zh")),
         "segment": pa.array(SEGMENTS[rng.integers(len(SEGMENTS), size=count)]),
         "risk_level": pa.array((1 + numbers % 5).astype(np.float64)),
-        "vulnerable": pa.array(rng.random(count) < 0.01),
-        "arrears": pa.array(rng.random(count) < 0.02),
-        "do_not_contact": pa.array(rng.random(count) < 0.01),
+        **{name: pa.array(rng.random(count) < 0.01) for name in DELIVERED_FLAGS},
         "age": pa.array(rng.integers(18, 90, count).astype(np.float64)),
         "monthly_income_cny": pa.array(3000.0 + rng.integers(9000, size=count)),
         "city": pa.array(np.array(["上海", "北京", "广州"])[rng.integers(3, size=count)]),
     })  # fmt: skip
     consents = {purpose: rng.choice([1, 1, 1, 0, -1], count).astype(np.int8) for purpose in Purpose}
-    vulnerable, arrears, silent = (facts[name].to_numpy() for name in ("vulnerable", "arrears", "do_not_contact"))
+    flags = {name: facts[name].to_numpy() for name in DELIVERED_FLAGS}
     complaints = np.where(rng.random(count) < 0.005, occasion.microseconds - 3 * _DAY, NO_COMPLAINT)
     return Audience(
         occasion,
         pa.array([f"c{number:07d}" for number in range(count)]),
         facts,
-        Protection((1 + numbers % 5).astype(np.int8), vulnerable, arrears, silent, consents, complaints),
+        Protection((1 + numbers % 5).astype(np.int8), flags, consents, complaints, np.full(count, -1, dtype=np.int64)),
         tuple(f"o{number:04d}" for number in range(plan.offers)),
         _histories(plan, occasion.microseconds, rng),
         _answers(plan, occasion.microseconds, rng),

@@ -1,5 +1,8 @@
 """Texts of the agent console."""
 
+from recsys.domain.channel import CHANNELS
+from recsys.domain.protection import FLAGS
+
 AGENT = {
     # queue
     "queue": ("Waiting", "等待接入"),
@@ -26,12 +29,7 @@ AGENT = {
     "back_to_queue": ("Back to the queue", "返回队列"),
     "inbound": ("inbound", "呼入"),
     "outbound": ("outbound", "呼出"),
-    "phone": ("Phone", "电话"),
-    "web_chat": ("Web chat", "网页聊天"),
-    "wechat": ("WeChat", "微信"),
-    "app": ("App", "手机应用"),
-    "email": ("E-mail", "邮件"),
-    "branch": ("Branch", "网点"),
+    **{name: channel.label for name, channel in CHANNELS.items()},
     # customer
     "customer": ("Customer", "客户"),
     "prospect": ("Prospect", "潜在客户"),
@@ -62,9 +60,7 @@ AGENT = {
     "risk_of_five": ("{level} of 5", "{level} / 5"),
     "open_complaint": ("Open complaint ({ago})", "投诉未解决（{ago}）"),
     "old_complaint": ("Complaint never settled ({ago})", "投诉未回访（{ago}）"),
-    "flag_vulnerable": ("Vulnerable customer", "弱势客户"),
-    "flag_arrears": ("In arrears", "有逾期"),
-    "flag_do_not_contact": ("Asked not to be sold to", "不接受推销"),
+    **{f"flag_{name}": flag.label for name, flag in FLAGS.items()},
     "more_facts": ("More facts", "更多信息"),
     "recently": ("Recently", "近期记录"),
     "nothing_recent": ("No earlier contact", "暂无历史联系"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsys.catalogue import check_offers, offer_to_dict, parse_offers
-from recsys.domain.contact import Channel
+from recsys.domain.channel import CHANNELS
 from recsys.domain.errors import CatalogueInvalid
 from recsys.domain.offer import Offer, OfferKind
 from recsys.rules import BUILT_IN, ValueType
@@ -43,7 +43,7 @@ offers = st.builds(
     margin=st.none() | amounts,
     handling_seconds=amounts.map(abs),
     risk_level=st.integers(1, 5),
-    channels=st.frozensets(st.sampled_from(Channel).map(lambda channel: channel.value)),
+    channels=st.frozensets(st.sampled_from(list(CHANNELS))),
     valid_from=st.none() | moments,
     valid_to=st.none() | moments.map(lambda moment: moment + timedelta(days=9000)),
     eligibility=st.none() | st.sampled_from(["age >= 25", "segment IN ('a')\nAND NOT arrears"]),

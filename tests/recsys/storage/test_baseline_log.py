@@ -23,7 +23,7 @@ def contacted(database: Database) -> Database:
             log.add_customer(a_customer(customer_id=f"c{number}"), NOW)
         first = a_contact(opened_at=NOW - 6 * DAY, closed_at=NOW - 6 * DAY + timedelta(minutes=5), csat=4)
         log.add_contact(first)
-        log.add_contact(replace(first, contact_id="k2", opened_at=NOW, closed_at=None, csat=None, reason="complaint"))
+        log.add_contact(replace(first, contact_id="k2", opened_at=NOW, closed_at=None, csat=None, is_complaint=True))
         log.add_contact(a_contact(contact_id="k3", customer_id="c2", channel="app", opened_at=NOW - DAY))
         log.add_contact(a_contact(contact_id="k4", customer_id="c3", opened_at=NOW - 8 * DAY))
         log.add_decision(a_record("d1"), log.next_sequence("k1"))

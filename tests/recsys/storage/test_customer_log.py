@@ -7,6 +7,7 @@ import pytest
 from recsys.domain.customer import Consents, CustomerKind
 from recsys.domain.errors import CustomerNotFound
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Statement
 from recsys.storage.database import Database
 from tests.builders import NOW, a_customer
 from tests.recsys.storage.importing import INTERACTIONS, Importer
@@ -17,7 +18,7 @@ def test_a_customer_comes_back_as_it_was(database: Database) -> None:
         kind=CustomerKind.PROSPECT,
         name="李娜",
         risk_level=3,
-        vulnerable=True,
+        flags=frozenset({"vulnerable"}),
         attributes={"age": 41.5, "城市": "上海", "is_student": False},
         consents=Consents(marketing=True, partner=False),
     )
@@ -36,10 +37,10 @@ def test_an_unknown_customer_is_named(database: Database) -> None:
 def test_the_last_word_on_a_consent_is_in_force(known_contact: Database) -> None:
     for granted in (True, False, True, False):
         with known_contact.transaction("c1") as log:
-            log.add_consent("c1", "profiling", granted, NOW, "agent")
+            log.add_statement("c1", Statement("profiling", granted, NOW, NOW, "agent"))
             assert log.customer("c1").consents == Consents(profiling=granted)
     with known_contact.read() as log:
-        assert log.counts()["consents"] == 4
+        assert log.counts()["protections"] == 4
 
 
 def test_history_is_in_time_order_whatever_the_order_of_the_file(importer: Importer) -> None:

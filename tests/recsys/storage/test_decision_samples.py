@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Statement
 from recsys.storage.database import Database
 from recsys.storage.decision_samples import Sample
 from tests.builders import NOW
@@ -62,6 +63,6 @@ def test_the_answers_of_a_sample_are_those_to_its_decisions(many: Database) -> N
 
 def test_answers_of_who_refuses_profiling_now_are_not_read(many: Database) -> None:
     with many.transaction("c1") as log:
-        log.add_consent("c1", "profiling", False, NOW, "test")
+        log.add_statement("c1", Statement("profiling", False, NOW, NOW, "test"))
     with many.read() as log:
         assert list(log.sampled_answers(Sample(""), NOW)) == []

@@ -9,6 +9,7 @@ import pytest
 
 from recsys.catalogue import offer_to_dict
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Statement
 from recsys.storage.database import Database
 from recsys.storage.export import export_events
 from tests.builders import NOW, a_contact, a_customer, an_offer
@@ -122,7 +123,7 @@ def test_the_consent_to_profiling_in_force_goes_out(known_contact: Database, tmp
             ("c3", "profiling", True),
             ("c4", "partner", False),
         ):
-            log.add_consent(customer, purpose, granted, NOW, "test")
+            log.add_statement(customer, Statement(purpose, granted, NOW, NOW, "test"))
     export_events(known_contact, tmp_path)
     table = pq.ParquetFile(tmp_path / "customers.parquet").read()
     assert table.schema.field("consent_profiling").type == pa.bool_()

@@ -10,6 +10,7 @@ import pytest
 from recsys.domain.customer import Consents, CustomerKind
 from recsys.domain.errors import CatalogueInvalid, ImportInvalid
 from recsys.domain.outcome import Answer
+from recsys.domain.protection import Statement
 from recsys.storage.import_mapping import parse_mapping
 from tests.builders import NOW, a_contact
 from tests.recsys.storage.importing import CONTACTS, CUSTOMERS, INTERACTIONS, Importer
@@ -38,7 +39,7 @@ def test_every_kind_of_file_goes_in(importer: Importer) -> None:
         assert log.attribute_types() == {"age": "number", "city": "text", "is_student": "boolean"}
         assert log.counts()["customers"] == 4
         assert log.customer("c2").kind is CustomerKind.PROSPECT
-    assert (customer.name, customer.risk_level, customer.vulnerable) == ("李娜", 3, True)
+    assert (customer.name, customer.risk_level, customer.flags) == ("李娜", 3, frozenset({"vulnerable"}))
     assert customer.attributes == {"age": 41.5, "city": "上海", "is_student": False}
     assert customer.consents == Consents(marketing=True)
     assert (contact.sentiment, contact.csat, contact.closed_at) == (-0.5, 2, contact.opened_at)
@@ -120,7 +121,7 @@ def test_a_changed_row_changes_only_the_columns_its_file_has(importer: Importer)
     assert importer.run().files["customers.csv"].changed == 1
     with importer.database.read() as log:
         customer = log.customer("c1")
-    assert (customer.name, customer.vulnerable) == ("李娜", True)
+    assert (customer.name, customer.flags) == ("李娜", frozenset({"vulnerable"}))
     assert customer.attributes == {"age": 41.5, "is_student": False, "city": "北京", "score": 7}
 
 
@@ -138,7 +139,7 @@ def test_a_consent_withdrawn_since_is_not_given_back_by_the_same_file(importer: 
     a_bank(importer)
     importer.run()
     with importer.database.transaction("c1") as log:
-        log.add_consent("c1", "marketing", False, NOW, "customer")
+        log.add_statement("c1", Statement("marketing", False, NOW, NOW, "customer"))
     importer.write(customers=CUSTOMERS + "c1,customer,李娜,4,true,true,41.5,上海,false\n")
     assert importer.run().consents_written == 0
     with importer.database.read() as log:

@@ -7,14 +7,14 @@ from sqlalchemy.exc import IntegrityError
 from recsys.domain.errors import StoreUnavailable
 from recsys.storage.database import Database
 from recsys.storage.prepared import Prepared
-from recsys.storage.schema import contacts, customers, interactions
+from recsys.storage.schema import contacts, interactions
 from tests.builders import NOW
 
 COLUMNS = ("customer_id", "offer_id", "occurred_at", "kind", "weight")
 EVENT = {"customer_id": "c1", "offer_id": "卡", "occurred_at": NOW, "kind": "view", "weight": 0.5}
 QUERY = (
-    select(interactions, customers.c.vulnerable, literal("said").label("said"))
-    .join(customers, customers.c.customer_id == interactions.c.customer_id)
+    select(interactions, contacts.c.is_complaint, literal("said").label("said"))
+    .join(contacts, contacts.c.customer_id == interactions.c.customer_id)
     .where(interactions.c.customer_id == bindparam("customer_id"), interactions.c.occurred_at >= bindparam("since"))
     .limit(bindparam("limit"))
 )

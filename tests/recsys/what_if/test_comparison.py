@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from recsys.domain.customer import Purpose
 from recsys.domain.policy import Policy
+from recsys.domain.protection import FLAGS, Purpose
 from recsys.interactions.history_columns import HistoryColumns
 from recsys.ranking.eligibility import NUMBER
 from recsys.what_if.audience import AnswerColumns, Audience, Protection
@@ -16,13 +16,16 @@ from tests.builders import a_catalogue, an_offer
 from tests.recsys.what_if.small_bank import OCCASION
 
 NOBODY = np.zeros(0, dtype=np.int32)
-FLAGS = np.zeros(4, dtype=bool)
 AUDIENCE = Audience(
     OCCASION,
     pa.array(["c1", "c2", "c3", "c4"]),
     pa.table({"segment": pa.array(["mass", "mass", "private", None])}),
     Protection(
-        np.ones(4, np.int8), FLAGS, FLAGS, FLAGS, {one: np.ones(4, np.int8) for one in Purpose}, np.zeros(4, np.int64)
+        np.ones(4, np.int8),
+        dict.fromkeys(FLAGS, np.zeros(4, dtype=bool)),
+        {one: np.ones(4, np.int8) for one in Purpose},
+        np.zeros(4, np.int64),
+        np.full(4, -1),
     ),
     (),
     HistoryColumns(NOBODY, NOBODY, NOBODY.astype(np.int64), NOBODY.astype(np.int8), NOBODY.astype(float), 0),

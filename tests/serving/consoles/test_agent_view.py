@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from recsys.domain.protection import FLAGS
 from serving.consoles import agent_view
 from serving.contacts.schemas import ContactBody, ContactEventBody, ContactView, CustomerBody, PastAnswerBody
 from serving.decisions.schemas import DecisionBody, HeldBackBody, OfferBody, ReasonBody
@@ -32,7 +33,7 @@ def a_contact_body(**changes: Any) -> ContactBody:
 
 def a_customer_body(**changes: Any) -> CustomerBody:
     known = {"customer_id": "c1", "kind": "customer", "attributes": {}, "consents": {}}
-    flags = dict.fromkeys(("vulnerable", "arrears", "do_not_contact"), False)
+    flags = dict.fromkeys(FLAGS, False)
     empty = dict.fromkeys(("name", "language", "segment", "risk_level", "open_complaint_since"))
     lists: dict[str, Any] = {"products": [], "answers": [], "contacts": []}
     return CustomerBody.model_validate({**known, **flags, **empty, **lists, **changes})

@@ -10,7 +10,8 @@ import pytest
 from experiments.campaign import Status
 from experiments.metrics import METRICS
 from experiments.verdict import Decision
-from recsys.domain.contact import Channel, Direction
+from recsys.domain.channel import CHANNELS
+from recsys.domain.contact import Direction
 from recsys.domain.outcome import Answer
 from recsys.rules import ValueType
 from serving import consoles
@@ -60,7 +61,7 @@ def test_every_text_that_a_page_says_exists() -> None:
     assert {key for key in said if not key.endswith("_")} - WORDING.keys() == set()
 
 
-@pytest.mark.parametrize("value", [*Channel, *Direction, *Answer])
+@pytest.mark.parametrize("value", [*CHANNELS, *Direction, *Answer])
 def test_every_value_of_the_domain_that_a_page_shows_has_a_text(value: str) -> None:
     assert value in WORDING
 
@@ -95,7 +96,7 @@ def test_what_pages_show_by_name_has_exactly_these_texts(prefix: str, values: It
 @pytest.mark.parametrize("key", WORDING)
 def test_every_text_is_said_somewhere(key: str) -> None:
     suffixes = ("_consent", "_effect", "_campaign", "_one")
-    is_composed = key.startswith(COMPOSED) or key.endswith(suffixes) or key in {*Channel, *Direction, *Answer}
+    is_composed = key.startswith(COMPOSED) or key.endswith(suffixes) or key in {*CHANNELS, *Direction, *Answer}
     assert is_composed or re.search(rf"[\"']{key}[\"']", USED), f"{key} is not used"
 
 

@@ -1,0 +1,74 @@
+"""Words that other systems spell their own way: the normal form in which they are compared, and tables of spellings."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+_LEAST_SIMILAR = 0.6
+
+
+def fold(text: str) -> str:
+    """Return the form in which words are compared: case, width, blanks and punctuation do not count.
+
+    Whatever is neither letter nor digit becomes one "_" between words: "Web Chat", "WEB-chat" and "web_chat" agree.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    marks = "".join(character if _is_letter(character) else " " for character in plain)
+    return "_".join(marks.split())
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")
+
+
+def is_blank(text: str) -> bool:
+    """Return whether nothing visible stands there: blanks of any kind and invisible characters do not count."""
+    return not any(not one.isspace() and unicodedata.category(one) not in ("Cf", "Cc") for one in text)
+
+
+def holds_word(folded: str, word: str) -> bool:
+    """Return whether a folded text names a folded word: as words of their own, or within text without blanks.
+
+    Words of one script with blanks between words (all ASCII here) must stand alone, others may stand anywhere. Of
+    ASCII words with at least seven letters, one with a letter too many, too few, changed or swapped counts as well.
+    """
+    if not word.isascii():
+        return word in folded
+    if f"_{word}_" in f"_{folded}_":
+        return True
+    return len(word) >= _LONG and any(is_misspelled(one, word) for one in folded.split("_"))
+
+
+_LONG = 7
+
+
+def is_misspelled(one: str, word: str) -> bool:
+    """Return whether `one` is one letter away from `word`: added, left out, changed, or swapped with its neighbour."""
+    if abs(len(one) - len(word)) > 1:
+        return False
+    start = next((place for place, (a, b) in enumerate(zip(one, word, strict=False)) if a != b), len(word))
+    here, there = one[start:], word[start:]
+    swapped = there[1:2] + there[:1] + there[2:]
+    return here[1:] == there or here == there[1:] or here[1:] == there[1:] or here == swapped
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Names with the spellings that stand for each; a name always stands for itself."""
+
+    spellings: Mapping[str, Iterable[str]]
+    _names: Mapping[str, str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = {fold(word): name for name, words in self.spellings.items() for word in words}
+        object.__setattr__(self, "_names", found | {fold(name): name for name in self.spellings})
+
+    def find(self, text: str) -> str | None:
+        """Return the name that the text stands for, or None."""
+        return self._names.get(fold(text))
+
+    def nearest(self, text: str) -> str | None:
+        """Return the name whose spelling is nearest to the text, or None where none is near."""
+        close = get_close_matches(fold(text)[:64], list(self._names), n=1, cutoff=_LEAST_SIMILAR)
+        return self._names[close[0]] if close else None
