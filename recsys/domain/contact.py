@@ -23,6 +23,7 @@ class ContactEventType(StrEnum):
     NOTE = "note"
     HANDOFF = "handoff"
     CLOSED = "closed"
+    CONTINUED = "continued"
 
 
 @dataclass(frozen=True, slots=True)

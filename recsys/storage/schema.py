@@ -223,6 +223,17 @@ exposures = Table(
     Column("exposed_at", UtcDateTime, nullable=False, comment="for the first time"),
 )
 
+idempotent_requests = Table(
+    "idempotent_requests",
+    metadata,
+    Column("person", String, primary_key=True, comment="who is signed in"),
+    Column("scope", String, primary_key=True, comment="method and route"),
+    Column("key", String, primary_key=True),
+    Column("digest", String, nullable=False, comment="of path, query and body"),
+    Column("made", Text, comment="JSON object, what names the result"),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 accounts = Table(
     "accounts",
     metadata,

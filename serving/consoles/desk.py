@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 
+from recsys.domain.contact import ContactEventType
 from recsys.domain.errors import DecisionNotFound
 from recsys.domain.protection import FLAGS
 from serving.consoles import agent_view
@@ -20,6 +21,8 @@ from serving.contacts.service import ContactService
 from serving.contacts.views import as_object
 from serving.dependencies import Actor, Language, ServicesOf
 from serving.wiring import Services
+
+CLOSED = ContactEventType.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class ContactDesk:
         with self.desk.services.database.read() as log:
             pitched = log.pitched_in(self.contact_id)
             last = agent_view.last_contact(view)
-            ended = log.contact_events(last.contact_id)[-1:] if last else ()
+            ended = [one for one in log.contact_events(last.contact_id) if one.type == CLOSED] if last else []
         return {
             "view": view,
             "base": self.base,

@@ -1,8 +1,9 @@
-"""Walks a copy of the product to which one flag, one channel and one kind of offer were added; run in its own process."""
+"""Walks a copy of the product to which a flag, a channel and a kind of offer were added, in its own process."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from fastapi.testclient import TestClient
 
@@ -38,7 +39,9 @@ def main(folder: Path) -> dict[str, object]:
         database = open_database(settings.event_log_url)
         export_events(database, folder / "events")
         with database.read() as log:
-            found["answers"] = [past.channel for past in log.answers("d2", system_clock().replace(year=2000))]
+            found["answers"] = [
+                past.channel for past in log.answers("d2", system_clock().replace(year=2000), system_clock())
+            ]
         database.close()
     import pyarrow.parquet as pq
 
@@ -77,11 +80,10 @@ def _api(api: TestClient) -> dict[str, object]:
     }
 
 
-def _opened(api: TestClient, customer_id: str, channel: str) -> dict[str, dict[str, object]]:
+def _opened(api: TestClient, customer_id: str, channel: str) -> Any:
     answer = api.post("/v1/contacts", json={"customer_id": customer_id, "channel": channel, "agent_id": "a1"})
     assert answer.status_code == 201, answer.text
-    view: dict[str, dict[str, object]] = answer.json()
-    return view
+    return answer.json()
 
 
 def _pages(api: TestClient, language: str) -> dict[str, object]:
@@ -100,4 +102,4 @@ def _pages(api: TestClient, language: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1])), ensure_ascii=False))
+    sys.stdout.write(json.dumps(main(Path(sys.argv[1])), ensure_ascii=False) + "\n")

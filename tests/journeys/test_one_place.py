@@ -1,4 +1,4 @@
-"""A flag, a channel and a kind of offer are added in one place each, and every door, page, rule and decision has them."""
+"""A flag, a channel and a kind of offer are added in one place each, and every door, page and decision has them."""
 
 import json
 import os
@@ -77,7 +77,8 @@ def test_a_new_kind_of_offer_is_imported_and_decided_for(walked: dict[str, Any])
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_page_shows_them_by_their_labels(walked: dict[str, Any], language: str) -> None:
-    flag, channel, kind = {"en": ("Deceased", "Metaverse", "Cross offer"), "zh": ("已故", "元宇宙", "交叉产品")}[language]
+    labels = {"en": ("Deceased", "Metaverse", "Cross offer"), "zh": ("已故", "元宇宙", "交叉产品")}
+    flag, channel, kind = labels[language]
     pages = walked["pages"][language]
     assert {status for status, _ in pages.values()} == {200}
     assert {flag, channel} <= set(pages["/agent/contacts/ID"][1])

@@ -69,7 +69,7 @@ def test_identical_rows_of_one_file_are_all_kept_and_only_once(importer: Importe
     report = importer.run().files["interactions.csv"]
     assert (report.added, report.already_there) == (1, 3)
     with importer.database.read() as log:
-        assert len(log.history("c1")) == 4
+        assert len(log.history("c1", NOW)) == 4
 
 
 @pytest.mark.parametrize("rule", ["age >=", "wealth > 3"])
@@ -197,7 +197,7 @@ def test_replace_makes_the_files_the_whole_truth_but_keeps_what_is_live(importer
         importer.run(replace=True)
     with importer.database.read() as log:
         counts = log.counts()
-        assert [event.kind for event in log.history("c1")] == ["declined"]
+        assert [event.kind for event in log.history("c1", NOW)] == ["declined"]
         assert log.customer("c1").attributes == {}
         catalogue = log.latest_catalogue()
     assert catalogue is not None
