@@ -2,7 +2,7 @@
 
 import gzip
 import tempfile
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from recsys.storage.import_mapping import TableMapping, parse_mapping
 from recsys.storage.import_rows import RowReader
 from recsys.storage.table_files import open_table
 from tests.builders import NOW
+from tests.recsys.storage.importing import INTERACTIONS, Importer
 
 LATER = datetime(2200, 1, 1, tzinfo=UTC)
-from tests.recsys.storage.importing import INTERACTIONS, Importer
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

@@ -12,9 +12,9 @@ from recsys.domain.errors import ImportInvalid
 from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS, FLAGS, UNREADABLE, Statement
 from recsys.storage.import_mapping import parse_mapping
 from tests.builders import NOW
+from tests.recsys.storage.importing import INTERACTIONS, Importer
 
 LATER = datetime(2200, 1, 1, tzinfo=UTC)
-from tests.recsys.storage.importing import INTERACTIONS, Importer
 
 CUSTOMERS = "customer_id,risk_level,do_not_contact,consent_marketing,age\n"
 CONTACTS = "contact_id,customer_id,opened_at,reason\n"
