@@ -202,8 +202,7 @@ class ContactService:
             if request.answer is Answer.ACCEPTED:
                 situation, basis = self._situation_now(campaigning, contact, features, basis, now)
                 situation = without(situation, put_off, request.offer_id)
-                reserved = [one for one in lists if one.contact_id in others]
-                check_acceptance(request, (record, offer), situation, basis, reserved)
+                check_acceptance(request, (record, offer), situation, basis)
                 count_acceptance(log, basis.catalogue.offer(request.offer_id), now)
             receipt = _keep_answer(log, request, contact, now, (idempotency_key, digest))
             campaigning.answered(offer, request.answer, now)

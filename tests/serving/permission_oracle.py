@@ -231,7 +231,9 @@ class Oracle:
             past for past in self._pitched(person, "channel_cap_days", at)
             if self._is_sale(past.offer_id) and past.channel == contact["channel"]
         ]  # fmt: skip
-        if on_list and on_list + len(elsewhere) + len(on_channel) > self._policy["channel_cap"]:
+        lists = self._open_lists(person, at, but=contact["contact_id"])
+        here = {one for other, sales in lists for one in sales if other["channel"] == contact["channel"]}
+        if on_list and on_list + len(here) + len(on_channel) > self._policy["channel_cap"]:
             found.append("list: over the cap of the channel")
         families = [self._family(one) for one in shown if one in self._offers]
         if len(set(families)) < len(families):
