@@ -13,9 +13,10 @@ from recsys.storage.staging import staged_customers, staged_holds, staged_older
 
 _FACTS = ("kind", "segment", "language", "risk_level")
 _OUTDATED = text("""
-    SELECT s.line FROM staged_customers AS s WHERE EXISTS (
-        SELECT 1 FROM staged_customers AS o WHERE o.customer_id = s.customer_id AND o.known_at > s.known_at)
-    OR EXISTS (
+    SELECT s.line FROM (
+        SELECT line, customer_id, known_at, max(known_at) OVER (PARTITION BY customer_id) AS latest
+        FROM staged_customers) AS s
+    WHERE s.known_at < s.latest OR EXISTS (
         SELECT 1 FROM customer_versions AS v WHERE v.customer_id = s.customer_id AND v.known_at > s.known_at)
 """)
 _BASE = (

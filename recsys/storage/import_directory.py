@@ -187,6 +187,9 @@ class _Import:
             else:
                 self._stage(connection, name, table)
         staging.stage(connection, staging.staged_holds, self._protecting.rows(), lambda _: None)
+        staging.index_staging(connection, staging.staged_customers, "customer_id")
+        staging.index_staging(connection, staging.staged_contacts, "contact_id")
+        staging.index_staging(connection, staging.staged_holds, "customer_id")
         customer_versions.set_outdated_aside(connection)
 
     def _stage(self, connection: Connection, name: str, table: ReadTable) -> None:

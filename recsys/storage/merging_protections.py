@@ -10,6 +10,7 @@ from recsys.storage.moments import UtcDateTime
 from recsys.storage.protection_log import IN_FORCE, say_flags
 from recsys.storage.protective_cells import CONTACTS_HOLD, CUSTOMERS_HOLD, INTERACTIONS_HOLD, SUBJECT_OF_COLUMN
 from recsys.storage.schema import protections
+from recsys.storage.staging import index_staging, staged_contacts, staged_customers, staged_interactions
 
 _AT = bindparam("at", type_=UtcDateTime)
 _LAST_STATEMENT = select(func.coalesce(func.max(protections.c.statement_id), 0))
@@ -102,24 +103,32 @@ def _end_holds(connection: Connection, at: datetime) -> None:
         .where(IN_FORCE.c.value, IN_FORCE.c.subject.startswith(UNREADABLE, autoescape=True))
         .subquery("standing")
     )
-    for hold, good in (
-        (CUSTOMERS_HOLD, "SELECT 1 FROM staged_customers AS g WHERE g.customer_id = h.customer_id"),
-        (CONTACTS_HOLD, f"SELECT 1 FROM staged_contacts AS g WHERE h.subject = '{CONTACTS_HOLD}' || g.contact_id"),
+    for hold, staged, keys, good in (
+        (CUSTOMERS_HOLD, staged_customers, ("customer_id",), "g.customer_id = h.customer_id"),
+        (
+            CONTACTS_HOLD,
+            staged_contacts,
+            ("contact_id",),
+            f"g.contact_id = substr(h.subject, {len(CONTACTS_HOLD) + 1})",
+        ),
         (
             INTERACTIONS_HOLD,
-            "SELECT 1 FROM staged_interactions AS g WHERE g.customer_id = h.customer_id "
-            f"AND h.subject = '{INTERACTIONS_HOLD}' || g.offer_id",
+            staged_interactions,
+            ("customer_id", "offer_id"),
+            f"g.customer_id = h.customer_id AND g.offer_id = substr(h.subject, {len(INTERACTIONS_HOLD) + 1})",
         ),
     ):
         rows = connection.execute(select(standing).where(standing.c.subject.startswith(hold, autoescape=True))).all()
         if not rows:
             continue
+        index_staging(connection, staged, *keys)
         values = [{"customer_id": one, "subject": subject, "at": at} for one, subject in rows]
         connection.execute(
             text(f"""
                 {_ADD} SELECT h.customer_id, h.subject, false, :at, :at, 'import', NULL
                 FROM (SELECT :customer_id AS customer_id, :subject AS subject) AS h
-                WHERE EXISTS ({good}) AND NOT EXISTS (SELECT 1 FROM staged_holds AS s
+                WHERE EXISTS (SELECT 1 FROM {staged.name} AS g WHERE {good})
+                AND NOT EXISTS (SELECT 1 FROM staged_holds AS s
                     WHERE s.customer_id = h.customer_id AND s.subject = h.subject)
             """).bindparams(_AT),
             values,

@@ -114,6 +114,12 @@ def _copy(connection: Connection, table: Table, batch: list[dict[str, Any]]) -> 
         raise StoreUnavailable("The event log was lost during the import; nothing was saved, import again.") from error
 
 
+def index_staging(connection: Connection, table: Table, *columns: str) -> None:
+    """Make the rows of a temporary table found by these columns; without it each search reads the whole table."""
+    name = f"ix_{table.name}_{'_'.join(columns)}"
+    connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({', '.join(columns)})"))
+
+
 def drop_repeats(
     connection: Connection, table: Table, key: str, reject: Reject, conflicting: Callable[[Mapping[str, Any]], None]
 ) -> int:
