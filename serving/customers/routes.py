@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Response
 
 from recsys.domain.protection import Purpose, Statement
+from serving.addresses import IdBeginning, PathId
 from serving.answers import json_response
 from serving.contacts.schemas import CustomerBody, Request
 from serving.contacts.situation import look_up
@@ -34,7 +35,7 @@ class FoundCustomers(Body):
 @router.get("", dependencies=_searchers)
 def find_customers(
     services: ServicesOf,
-    starts_with: Annotated[str, Query(max_length=128, pattern=r"^[^\x00]*$")] = "",
+    starts_with: IdBeginning = "",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> FoundCustomers:
     """Find customers by how their id starts."""
@@ -43,7 +44,7 @@ def find_customers(
 
 
 @router.get("/{customer_id}", response_model=CustomerBody, dependencies=_agents)
-def show_customer(customer_id: str, services: ServicesOf, language: Language) -> Response:
+def show_customer(customer_id: PathId, services: ServicesOf, language: Language) -> Response:
     """Return the single customer view."""
     with services.database.read() as log:
         view = customer_json(look_up(log, customer_id), services.catalogue.current(log), language)
@@ -54,7 +55,7 @@ def show_customer(customer_id: str, services: ServicesOf, language: Language) ->
     "/{customer_id}/consents", status_code=HTTPStatus.CREATED, response_model=CustomerBody, dependencies=_agents
 )
 def record_consent(
-    customer_id: str, request: NewConsent, services: ServicesOf, asking: Asking, language: Language
+    customer_id: PathId, request: NewConsent, services: ServicesOf, asking: Asking, language: Language
 ) -> Response:
     """Add to the consents ledger; the next decision knows it."""
     with services.database.transaction(customer_id) as log:
