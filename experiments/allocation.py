@@ -1,6 +1,6 @@
 """The weights of a campaign that learns: Thompson sampling over its matured units, from one epoch to the next."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from experiments.arm_totals import ArmTotals
 from experiments.bandit import BatchWeights, next_weights
@@ -24,7 +24,7 @@ def due_weights(log: EventLog, saved: SavedCampaign, now: datetime) -> dict[str,
     if now < latest.began_at + timedelta(hours=learning.every_hours):
         return None
     metric = METRICS[plan.primary]
-    until = now.astimezone(UTC).date() - timedelta(days=plan.maturity_days + 1)
+    until = log.calendar.day_of(now) - timedelta(days=plan.maturity_days + 1)
     cells = log.campaign_totals(saved.campaign_id, until, products=products_for(metric.outcomes))
     arms = [arm.name for arm in plan.arms]
     nothing = arm_totals({}, metric.outcomes)

@@ -57,5 +57,5 @@ def _effects(
     log: EventLog, campaign_id: str, plan: Plan, column: tuple[str, ValueType], services: Services
 ) -> list[Segment]:
     products = products_for(METRICS[plan.primary].outcomes)
-    until = matured_until(plan, services.clock())
+    until = matured_until(plan, services.clock(), log.calendar)
     return segment_effects(log.campaign_segment_totals(campaign_id, until, column, products), plan)

@@ -20,7 +20,7 @@ def init(as_json: JsonOption = False) -> None:
     from recsys.storage.database import open_database
 
     settings = current_settings()
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
         with database.read() as log:
@@ -61,7 +61,7 @@ def import_files(
         fallback=settings.home.absolute() / "imports",
         progress=progress,
     )
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
         report = asdict(import_directory(database, directory, options))

@@ -91,7 +91,7 @@ def gather(
     from serving.offers import what_if
 
     documents = [(path.name, read_yaml(path)) for path in changes]
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         with database.read() as log:
             return what_if.gather(log, documents, occasion, sample, progress)

@@ -113,7 +113,7 @@ class ResultPage:
             "agents": agents,
             "is_shown": found["hidden_because"] is None,
             "as_of": datetime.fromisoformat(found["as_of"]),
-            "today": self.services.clock().date(),
+            "today": self.services.database.calendar.day_of(self.services.clock()),
         }
 
 

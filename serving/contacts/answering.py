@@ -1,7 +1,7 @@
 """What must hold before an answer is recorded: the offer was made, is still allowed, and is not used up."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from recsys.catalogue import Catalogue
@@ -45,7 +45,7 @@ def check_is_allowed(offer_id: str, situation: Situation, catalogue: Catalogue, 
 
 def count_acceptance(log: EventLog, offer: Offer, now: datetime) -> None:
     """Count an acceptance; OfferNotAllowed, which takes everything back, where somebody else took the last one."""
-    today, ever = log.count_acceptance(offer.offer_id, now.astimezone(UTC).date())
+    today, ever = log.count_acceptance(offer.offer_id, log.calendar.day_of(now))
     if offer.total_cap is not None and ever > offer.total_cap:
         raise OfferNotAllowed(offer.offer_id, "sold_out")
     if offer.daily_cap is not None and today > offer.daily_cap:

@@ -128,7 +128,7 @@ def situation_in(
         open_complaint_since=since,
         complaint_days=days,
         offered_elsewhere=_offered_elsewhere(log, heard.contact, person, now - timedelta(hours=policy.elsewhere_hours)),
-        acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
+        acceptances=log.acceptances(capped, log.calendar.day_of(now)) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
         degraded_reasons=features.degraded_reasons,

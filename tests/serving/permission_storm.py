@@ -102,10 +102,10 @@ class Unheard(LiveHub):
         """Tell nobody."""
 
 
-def services_of(path: Path, clock: Clock) -> Services:
+def services_of(path: Path, clock: Clock, zone: str = "UTC") -> Services:
     """Return the parts of a service over the SQLite file at `path`, with neither a model nor features."""
-    settings = Settings(home=path.parent / "home", database_url=f"sqlite:///{path}")
-    database = open_database(settings.event_log_url)
+    settings = Settings(home=path.parent / "home", database_url=f"sqlite:///{path}", time_zone=zone)
+    database = open_database(settings.event_log_url, settings.calendar)
     return Services(
         settings=settings,
         database=database,

@@ -40,7 +40,7 @@ def test_a_flag_stops_the_next_decisions_sales_until_it_is_ended(flag: str, know
         (flag, False, "by letter", True),
         (flag, True, None, False),
     ]
-    assert [(one["actor"], one["source"]) for one in ledger(known)] == [("everyone", "api"), ("li", "api")]
+    assert [(one["actor"], one["source"]) for one in ledger(known)] == [("demo", "api"), ("li", "api")]
 
 
 @pytest.mark.parametrize("subject", [UNREADABLE, f"{UNREADABLE}/consent_marketing"])
