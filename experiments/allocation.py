@@ -6,7 +6,7 @@ from experiments.arm_totals import ArmTotals
 from experiments.bandit import BatchWeights, next_weights
 from experiments.campaign import FIXED_SLICE, Status
 from experiments.metrics import METRICS, Wanted, arm_totals, products_for
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
 
@@ -16,7 +16,7 @@ def due_weights(log: EventLog, saved: SavedCampaign, now: datetime) -> dict[str,
 
     Each epoch so far is a batch of its own; units of the fixed slice and those that have not matured teach nothing.
     """
-    plan = parse_plan(saved.plan)
+    plan = stored_plan(saved.plan)
     learning = plan.allocation
     if saved.status != Status.RUNNING or learning.kind != "thompson" or not saved.epochs:
         return None

@@ -22,7 +22,7 @@ from experiments.estimate import Estimate
 from experiments.estimate import Plan as Looks
 from experiments.metrics import METRICS, PITCHED, Metric, Wanted, arm_totals, covariate_variables, products_for
 from experiments.multiplicity import bonferroni_level
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from experiments.srm import Split, SplitCheck, check_splits, expected_units
 from experiments.verdict import Code
 from recsys.domain.calendar import BankCalendar
@@ -92,7 +92,7 @@ class Readout:
 
 def read_out(log: EventLog, saved: SavedCampaign, now: datetime) -> Readout:
     """Return the read-out of a launched campaign from the totals that the log keeps."""
-    plan = parse_plan(saved.plan)
+    plan = stored_plan(saved.plan)
     until = matured_until(plan, now, log.calendar)
     chain = log.campaign_totals(saved.campaign_id, products=STAGES)
     splits = splits_of(chain, plan, saved.epochs, EVERYONE)

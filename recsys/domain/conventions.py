@@ -8,10 +8,14 @@ from recsys.domain.vocabulary import SHIPPED, Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Conventions:
-    """What a document that comes in is read with; `words` None takes any channel's name as it is."""
+    """What a document is read with: a channel's word becomes its name, a date without a time is a day of the bank.
+
+    `words` None takes any channel as it is written; `keeps_unknown` only one that `words` do not know.
+    """
 
     words: Vocabulary | None = SHIPPED
     calendar: BankCalendar = UTC_DAYS
+    keeps_unknown: bool = False
 
 
 AS_SHIPPED = Conventions()

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.domain.conventions import AS_SHIPPED, AS_STORED, Conventions
 from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, Progress, emit, progress_bar
 
@@ -52,18 +54,21 @@ def import_files(
     from recsys.storage.database import open_database
     from recsys.storage.import_directory import ImportOptions, import_directory
     from recsys.storage.import_mapping import parse_mapping
+    from serving.in_force import PolicyInService, conventions
 
+    database = open_database(settings.event_log_url, settings.calendar)
+    database.upgrade()
+    with database.read() as log:
+        reading = conventions(log, PolicyInService().current(log))
     options = ImportOptions(
-        build_catalogue=next_catalogue,
+        build_catalogue=partial(next_catalogue, reading=reading),
         clock=system_clock,
         replace=replace,
         mapping=parse_mapping(_read_yaml(mapping)) if mapping else {},
         fallback=settings.home.absolute() / "imports",
         progress=progress,
     )
-    database = open_database(settings.event_log_url, settings.calendar)
     try:
-        database.upgrade()
         report = asdict(import_directory(database, directory, options))
     finally:
         database.close()
@@ -76,10 +81,13 @@ def next_catalogue(
     in_force: Sequence[dict[str, Any]],
     named: Sequence[str],
     attribute_types: Mapping[str, str],
+    *,
+    reading: Conventions = AS_SHIPPED,
 ) -> "NextCatalogue":
     """Return the offers in force, with those of `file` in their place and one for every other `named` id.
 
-    Raises `CatalogueInvalid` when a rule is broken, or names what customers have not.
+    `reading` is how the file is written. Raises `CatalogueInvalid` when a rule is broken, or names what customers
+    have not.
     """
     from recsys.catalogue import build_catalogue, load_offers_file, offer_to_dict, parse_offers
     from recsys.domain.offer import Offer
@@ -87,8 +95,8 @@ def next_catalogue(
     from recsys.storage.import_directory import NextCatalogue
 
     vocabulary = {**{name: ValueType(type_) for name, type_ in attribute_types.items()}, **BUILT_IN}
-    read = load_offers_file(file, vocabulary) if file else ()
-    offers = {offer.offer_id: offer for offer in (*parse_offers(in_force, vocabulary), *read)}
+    read = load_offers_file(file, vocabulary, reading) if file else ()
+    offers = {offer.offer_id: offer for offer in (*parse_offers(in_force, vocabulary, AS_STORED), *read)}
     created = [Offer(name, title_en=name, title_zh=name) for name in named if name not in offers]
     catalogue = build_catalogue([*offers.values(), *created], vocabulary)
     saved = [offer_to_dict(offer) for offer in catalogue.offers]

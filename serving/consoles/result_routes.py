@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from recsys.domain.errors import (
     CampaignsOverlap,
     CampaignStatusRefused,
@@ -93,7 +93,7 @@ class ResultPage:
     def _of(self, saved: SavedCampaign, changes: tuple[SavedChange, ...]) -> dict[str, Any]:
         return {
             "campaign": saved,
-            "plan": parse_plan(saved.plan),
+            "plan": stored_plan(saved.plan),
             "changes": changes,
             "actions": result_view.actions_of(saved.status) if saved.epochs else [],
             "words": self.words(),
