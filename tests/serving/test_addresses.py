@@ -124,6 +124,19 @@ def test_whoever_has_to_sign_in_first_comes_back_to_the_same_identifier(tmp_path
             assert f'value="{wanted}"' in unescape(asked.text), wanted
 
 
+def test_the_reference_says_what_every_identifier_in_an_address_may_be() -> None:
+    paths = app_for_routes().openapi()["paths"]
+    found = {
+        f"{method} {path} {one['name']}": one
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        for one in operation.get("parameters", ())
+        if one["in"] == "path" and one["name"] not in NOT_IDS
+    }
+    assert len(found) > 20
+    assert [name for name, one in found.items() if "1 to 200 characters, “/” as %2F" not in one["description"]] == []
+
+
 def _links(api: TestClient, page: str) -> set[str]:
     """Return our own addresses that a page leads to or fetches from."""
     written = re.findall(r'(?:href|hx-get|src)="(/[^"]*)"', api.get(page).text)
