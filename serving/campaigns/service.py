@@ -125,7 +125,7 @@ class CampaignService:
                 raise CampaignInvalid([("arm", "is none of the campaign's arms")])
             self._move(log, saved, Status.SHIPPED, ended_at=saved.ended_at or now, shipped_arm=arm_name)
             before = self._in_force(log)
-            catalogue, policy = treated(arm.treatment, *before, vocabulary(log))
+            catalogue, policy = treated(arm.treatment, *before, vocabulary(log), log.calendar)
             if catalogue is not before[0]:
                 rows = [offer_to_dict(offer) for offer in catalogue.offers]
                 log.save_catalogue(catalogue.version, rows, catalogue.rule_types, now)
