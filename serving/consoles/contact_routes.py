@@ -21,7 +21,7 @@ from serving.consoles.desk import AtContact, ContactDesk, FragmentsOf, Notice
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute
 from serving.consoles.wording import speaker
-from serving.contacts.schemas import AnswerRequest, CloseContact, ExposureRequest, HandOff
+from serving.contacts.schemas import AnswerRequest, CloseContact, ExposureRequest, HandOff, Identifier
 from serving.decisions.schemas import OfferBody
 from serving.dependencies import LiveHubOf
 from serving.live.stream import follow
@@ -133,7 +133,7 @@ def wrap_up(
 @whole_page.post("/hand-over")
 def hand_over(
     at: AtContact,
-    agent_id: Annotated[str, Form(min_length=1, max_length=128)],
+    agent_id: Annotated[Identifier, Form()],
     note: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Give the contact to another agent and go back to the queue."""

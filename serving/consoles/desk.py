@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 
 from recsys.domain.contact import ContactEventType
-from recsys.domain.errors import DecisionNotFound
+from recsys.domain.errors import ContactNotFound, DecisionNotFound
 from recsys.domain.protection import FLAGS
+from serving.addresses import PathId, quoted
 from serving.consoles import agent_view
 from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
@@ -100,6 +100,11 @@ class ContactDesk:
         }
 
 
+async def named_contact(request: Request, contact_id: PathId) -> None:
+    """Keep the contact that the address names for `contact_desk`."""
+    request.state.contact_id = contact_id
+
+
 async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language, agent: Actor) -> Desk:
     """Return the desk of this request, at which whoever is signed in sits."""
     return Desk(request, contacts, services, language, agent)
@@ -113,11 +118,13 @@ def contact_desk(request: Request, desk: AtDesk) -> ContactDesk:
 
     ContactNotFound before anything is begun.
     """
-    contact_id = request.path_params.get("contact_id")
+    contact_id: str | None = getattr(request.state, "contact_id", None)
     if contact_id is not None:
         known = desk.contacts.contact(contact_id).contact_id
-        return ContactDesk(desk, known, f"/agent/contacts/{quote(known, safe='')}")
-    grant: EmbedGrant = request.state.grant
+        return ContactDesk(desk, known, f"/agent/contacts/{quoted(known)}")
+    grant: EmbedGrant | None = getattr(request.state, "grant", None)
+    if grant is None:  # what stands in the address is no identifier
+        raise ContactNotFound("")
     return ContactDesk(desk, grant.contact_id, f"/agent/embed/{request.state.token}", grant.expires_at)
 
 

@@ -10,9 +10,11 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.filters import do_urlencode
 
 from recsys.domain.clock import system_clock
 from serving.access import Person
+from serving.addresses import quoted
 from serving.consoles import agent_view, charts, formats, science_view
 from serving.consoles.wording import speaker
 from serving.dependencies import Role, language_of
@@ -80,6 +82,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["urlencode"] = _quoted
     environment.globals.update(
         asset=asset,
         charts=charts,
@@ -89,6 +92,11 @@ def _environment() -> Environment:
         view_of=agent_view,
     )
     return environment
+
+
+def _quoted(value: Any) -> str:
+    """Return text as one part of an address, a slash quoted too (Jinja's own leaves it), or a mapping as a query."""
+    return do_urlencode(value) if isinstance(value, Mapping) else quoted(str(value))
 
 
 @cache

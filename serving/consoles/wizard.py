@@ -25,6 +25,7 @@ from serving.consoles.power_view import as_long, chart_document, choices, is_und
 from serving.consoles.reasons import say_reason
 from serving.consoles.treatment_form import KINDS, priceable
 from serving.consoles.wording import Say
+from serving.in_force import conventions
 from serving.offers.rule_check import rule_names
 from serving.wiring import Services
 
@@ -213,7 +214,9 @@ class Wizard:
         problems = dict(draft.problems)
         try:
             found = preview(self.services, plan)
-            plan = plan_to_dict(parse_plan(plan))
+            with self.services.database.read() as log:
+                reading = conventions(log, self.services.policy.current(log))
+            plan = plan_to_dict(parse_plan(plan, reading))
         except CampaignInvalid as error:
             problems = problems or dict(self._refused(draft, error).problems)
             plan = saved.plan

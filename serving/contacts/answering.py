@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from recsys.catalogue import Catalogue
@@ -110,7 +110,7 @@ def without(situation: Situation, put_off: GivenAnswer | None, offer_id: str) ->
 
 def count_acceptance(log: EventLog, offer: Offer, now: datetime) -> None:
     """Count an acceptance; OfferNotAllowed, which takes everything back, where somebody else took the last one."""
-    today, ever = log.count_acceptance(offer.offer_id, now.astimezone(UTC).date())
+    today, ever = log.count_acceptance(offer.offer_id, log.calendar.day_of(now))
     if offer.total_cap is not None and ever > offer.total_cap:
         raise OfferNotAllowed(offer.offer_id, "sold_out")
     if offer.daily_cap is not None and today > offer.daily_cap:

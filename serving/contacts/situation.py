@@ -130,7 +130,7 @@ def situation_in(
         complaint_days=days,
         offered_elsewhere=frozenset(elsewhere),
         elsewhere_channels=elsewhere,
-        acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
+        acceptances=log.acceptances(capped, log.calendar.day_of(now)) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
         degraded_reasons=features.degraded_reasons,
