@@ -141,7 +141,7 @@ def preview(
     form: Submitted,
     editor: AtEditor,
     preview_customer: Annotated[str, Form(max_length=128)] = "",
-    preview_channel: Annotated[str, Form(max_length=20)] = "phone",
+    preview_channel: Annotated[str, Form(max_length=200)] = "phone",
     preview_reason: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Return the card that an agent would see, and what the rules typed so far lack."""

@@ -9,10 +9,11 @@ from urllib.parse import quote
 from fastapi import Depends, Request, Response
 
 from recsys.domain.errors import DecisionNotFound
-from recsys.domain.protection import FLAGS
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from serving.consoles import agent_view
 from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
+from serving.consoles.protection_form import consents, protections
 from serving.contacts.dependencies import Contacts
 from serving.contacts.embed_token import EmbedGrant
 from serving.contacts.schemas import ContactView
@@ -84,6 +85,7 @@ class ContactDesk:
             pitched = log.pitched_in(self.contact_id)
             last = agent_view.last_contact(view)
             ended = log.contact_events(last.contact_id)[-1:] if last else ()
+            ledger = log.statements(view.customer.customer_id)
         return {
             "view": view,
             "base": self.base,
@@ -91,7 +93,9 @@ class ContactDesk:
             "pitched": pitched,
             "last_summary": next(((one.text, one.occurred_at) for one in ended if one.text), None),
             "sequence": agent_view.sequence(view),
-            "flags": tuple(FLAGS),
+            "protections": protections(ledger, [name for name in FLAGS if getattr(view.customer, name)]),
+            "consents": consents(ledger),
+            "subjects": (DELIVERED_FLAGS, tuple(Purpose)),
             "complaint_days": policy.complaint_open_days,
             "declined_days": policy.declined_cool_off_days,
         }

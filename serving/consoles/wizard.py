@@ -8,7 +8,6 @@ from experiments.campaign import plan_to_dict
 from experiments.metrics import METRICS
 from experiments.plan_document import parse_plan
 from recsys.catalogue import Catalogue
-from recsys.domain.channel import CHANNELS
 from recsys.domain.errors import CampaignInvalid
 from recsys.domain.role import Role
 from recsys.storage.campaign_log import SavedCampaign
@@ -138,7 +137,7 @@ class Wizard:
             values |= {"metrics": list(METRICS), "first_metrics": forms.FIRST_METRICS}
         elif step == "audience":
             with self.services.database.read() as log:
-                values |= {"rule_names": rule_names(log), "channels": CHANNELS}
+                values |= {"rule_names": rule_names(log), "channels": self.services.policy.current(log).words.channels}
         elif step == "arms":
             values |= self._arm_choices()
         elif saved is not None:
