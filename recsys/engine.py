@@ -12,8 +12,11 @@ from recsys.domain.interaction import held_offers
 from recsys.domain.policy import Policy
 from recsys.ranking.appraisal import Appraisal, Case, Models, RelevanceModel, appraise, in_order, take_in
 from recsys.ranking.arbitration import arrange
-from recsys.ranking.eligibility import CODES, NUMBER, permit
+from recsys.ranking.codes import CODES, NUMBER
+from recsys.ranking.eligibility import permit
 from recsys.ranking.exploration import Slate, drawn_slate, explore
+from recsys.ranking.held_back import held_back
+from recsys.ranking.people import Pairs
 from recsys.ranking.reasons import PropensityModel, declared_parts, split_relevance, to_reasons
 
 NO_MODEL = "no_model"
@@ -34,7 +37,7 @@ def decide(
     policy's declared weights stand in.
     """
     permission = permit(situation, catalogue, policy)
-    known = take_in(situation, permission, catalogue, policy)
+    known = take_in(situation, permission, catalogue)
     case = Case(known, permission, catalogue, Models(model, propensity), policy)
     appraisal = appraise(case)
     slate = choose(case, appraisal)
@@ -63,29 +66,23 @@ def choose(case: Case, appraisal: Appraisal) -> Slate:
     Nothing is tried out on a customer who is upset.
     """
     table, policy = case.catalogue.table, case.policy
-    worthwhile = appraisal.shortlist[appraisal.is_worthwhile(case)[appraisal.shortlist]]
+    worthwhile = appraisal.shortlist[appraisal.is_worthwhile[appraisal.shortlist]]
     ordered = in_order(case, worthwhile, appraisal.priority).tolist()
     best = arrange(ordered, table, policy.list_length, case.permission.sales_left)
     if case.arbitration == "random":
         return drawn_slate(best, np.flatnonzero(appraisal.is_open & table.is_sale), table)
-    others = [column for column in ordered if column not in best and table.is_sale[column]]
+    others = [column for column in ordered if column not in best and table.sales[column]]
     share = 0.0 if case.is_upset else policy.exploration_share
     return explore(best, others, table, share, case.known.situation.contact.contact_id)
 
 
 def name_held_back(case: Case, appraisal: Appraisal, slate: Slate) -> dict[str, tuple[str, ...]]:
     """Return code → the offers that it keeps off the list."""
-    table, allowed, shown = case.catalogue.table, case.permission.allowed, list(slate.columns)
-    codes = case.permission.codes.copy()
-    codes[allowed] = NUMBER["ranked_lower"]
-    if table.is_sale[shown].sum() == case.permission.sales_left:
-        codes[allowed & table.is_sale] = NUMBER["contact_cap"]
-    codes[allowed & ~appraisal.is_worthwhile(case)] = NUMBER["below_threshold"]
-    codes[allowed & ~appraisal.is_open] = NUMBER["not_called_for"]
-    codes[allowed & ~appraisal.is_open & table.is_sale] = NUMBER["withheld"]
+    table, shown = case.catalogue.table, np.array(slate.columns, dtype=np.intp)
+    pairs, worthwhile = Pairs(np.zeros(len(shown), dtype=np.intp), shown), appraisal.is_worthwhile[None]
+    codes = held_back(case.permission.row, appraisal.is_open[None], worthwhile, pairs, table)[0]
     if slate.made_room is not None:
         codes[slate.made_room] = NUMBER["made_room"]
-    codes[shown] = NUMBER["allowed"]
     order = np.argsort(codes, kind="stable")
     ids, ends = table.ids[order].tolist(), np.cumsum(np.bincount(codes)).tolist()
     return {

@@ -1,6 +1,6 @@
 """The catalogue as parallel arrays, so that a decision asks each question once for all offers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.offer import Offer, OfferKind
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.rules import Rule
 
 Flags = NDArray[np.bool_]
@@ -55,6 +56,48 @@ class OfferTable:
     def ids(self) -> NDArray[np.object_]:
         """The offer ids as an array, to be picked from."""
         return np.array(self.offer_ids, dtype=object)
+
+    @cached_property
+    def has_rule(self) -> Flags:
+        """(m,) which offers have an eligibility rule."""
+        return np.asarray(self.rule >= 0)
+
+    @cached_property
+    def is_sale_or_gone(self) -> Flags:
+        """(m + 1,) which offers count as sales; so does what has left the catalogue, the last entry."""
+        return np.append(self.is_sale, True)
+
+    @cached_property
+    def is_sold_once(self) -> Flags:
+        """(m + 1,) which sales nobody may have twice; the last entry is what has left the catalogue."""
+        return np.append(self.is_sale & ~self.is_repeatable, False)
+
+    @cached_property
+    def family_or_gone(self) -> Columns:
+        """(m + 1,) the number of each family; what has left the catalogue has the last and highest one."""
+        return np.append(self.family, self.family.max(initial=-1) + 1)
+
+    @cached_property
+    def answers_complaint(self) -> Flags:
+        """(m,) which offers answer a complaint."""
+        flags = np.zeros(len(self), dtype=bool)
+        flags[self.of_intent.get(COMPLAINT, [])] = True
+        return flags
+
+    @cached_property
+    def sales(self) -> tuple[bool, ...]:
+        """`is_sale` for who asks about one offer after the other, which a tuple answers faster."""
+        return tuple(self.is_sale.tolist())
+
+    @cached_property
+    def families(self) -> tuple[int, ...]:
+        """`family` for who asks about one offer after the other."""
+        return tuple(self.family.tolist())
+
+    def columns_of(self, offer_ids: Collection[str]) -> Columns:
+        """Return the column of each offer, m for one that has left the catalogue."""
+        place, gone = self.column.get, len(self)
+        return np.array([place(offer_id, gone) for offer_id in offer_ids], dtype=np.intp)
 
     def on_channel(self, channel: str) -> Flags:
         """Return (m,) which offers are made on this channel."""

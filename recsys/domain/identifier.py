@@ -15,13 +15,13 @@ def parse_identifier(text: str) -> str:
     """
     narrow = "".join(map(_narrow, unicodedata.normalize("NFC", text)))
     visible = "".join(character for character in narrow if unicodedata.category(character) != "Cf")
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") for character in visible.strip()):
+        raise ValueError("contains a character that cannot be printed")
     identifier = " ".join(visible.split())
     if not identifier:
         raise ValueError("is empty")
     if len(identifier) > MAX_ID_LENGTH:
         raise ValueError(f"is longer than {MAX_ID_LENGTH} characters")
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Cn", "Co") for character in identifier):
-        raise ValueError("contains a character that cannot be printed")
     return identifier
 
 

@@ -13,7 +13,7 @@ from recsys.domain.contact import Direction
 from recsys.domain.customer import CustomerKind
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.protection import CONSENT_COLUMNS, CONSENT_HEADERS, FLAGS
-from recsys.domain.words import WordTable, fold, holds_word, is_blank
+from recsys.domain.words import WordTable, fold, holds_word, visible_text
 
 COMPLAINT = "complaint"
 UNKNOWN_CHANNEL = "?"
@@ -290,18 +290,19 @@ def _readings(true_words: Iterable[str], false_words: Iterable[str]) -> dict[str
 
 
 def _mark(text: str) -> str:
-    """Return the folded word, or the mark itself where it has no letters."""
-    return fold(text) or "".join(text.split())
+    """Return the folded word, or what is visible of it where it is a number or has no letters: "-1" is not "1"."""
+    visible = visible_text(text)
+    return visible if any(character.isdigit() for character in visible) else fold(text) or visible
 
 
 def _read(readings: Mapping[str, bool], text: str) -> bool | None:
-    if is_blank(text):
-        return None
     word = _mark(text)
+    if not word:
+        return None
     if word in readings:
         return readings[word]
     try:
-        number = float(text)
+        number = float(word)
     except ValueError:
         number = -1.0
     if number in (0.0, 1.0):

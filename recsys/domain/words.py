@@ -22,9 +22,15 @@ def _is_letter(character: str) -> bool:
     return character.isalnum() or unicodedata.category(character).startswith("M")
 
 
+def visible_text(text: str) -> str:
+    """Return the text at half width without blanks around it and without invisible characters."""
+    plain = unicodedata.normalize("NFKC", text)
+    return "".join(one for one in plain if unicodedata.category(one) not in ("Cf", "Cc")).strip()
+
+
 def is_blank(text: str) -> bool:
     """Return whether nothing visible stands there: blanks of any kind and invisible characters do not count."""
-    return not any(not one.isspace() and unicodedata.category(one) not in ("Cf", "Cc") for one in text)
+    return not visible_text(text)
 
 
 def holds_word(folded: str, word: str) -> bool:

@@ -11,11 +11,18 @@ from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
 from recsys.domain.facts import customer_facts
 from recsys.domain.policy import Policy
-from recsys.domain.vocabulary import COMPLAINT
 from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.interactions.weights import history_weights
-from recsys.ranking.arbitration import arrange, best_first, is_worthwhile, net_value, priority
-from recsys.ranking.eligibility import Permission, has_open_complaint, is_profiled, is_upset
+from recsys.ranking.arbitration import (
+    arrange,
+    best_first,
+    is_called_for,
+    is_upset,
+    is_worthwhile,
+    net_value,
+    priority,
+)
+from recsys.ranking.eligibility import Permission
 from recsys.ranking.exploration import drawn
 from recsys.ranking.intents import Matches, match_intents
 from recsys.ranking.propensity import (
@@ -84,7 +91,7 @@ class Case:
     @property
     def is_upset(self) -> bool:
         """Whether service must come before sales."""
-        return is_upset(self.known.situation, self.policy)
+        return is_upset(self.permission.has_complaint, self.known.situation.contact.sentiment, self.policy)
 
     @property
     def arbitration(self) -> str:
@@ -97,11 +104,13 @@ class Case:
 class Appraisal:
     """What each of the m offers is worth now, and the shortlist that was looked at closely.
 
-    `is_open` tells which have a place in this contact. `declared` is what adds to the log-odds by the
+    `is_open` tells which have a place in this contact, `is_worthwhile` which clear the thresholds of priority and
+    propensity, where scores count at all. `declared` is what adds to the log-odds by the
     policy's weights, `trained` the same by a trained model.
     """
 
     is_open: NDArray[np.bool_]
+    is_worthwhile: NDArray[np.bool_]
     relevance: NDArray[np.float32]
     signals: OfferSignals
     shared: Mapping[str, Signal]
@@ -112,35 +121,18 @@ class Appraisal:
     declared: Mapping[str, float | Floats]
     trained: TrainedParts | None
 
-    def is_worthwhile(self, case: Case) -> NDArray[np.bool_]:
-        """Return (m,) which offers clear the thresholds of priority and propensity, where scores count at all."""
-        if case.arbitration in WITHOUT_RANKING:
-            return np.ones(len(self.priority), dtype=bool)
-        return is_worthwhile(self.propensity, self.priority, case.policy)
 
-
-def take_in(situation: Situation, permission: Permission, catalogue: Catalogue, policy: Policy) -> Known:
+def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) -> Known:
     """Return what may shape the ranking: history as evidence (this contact's intents included) and facts."""
     matches = match_intents(situation.intents, catalogue.table)
-    if not is_profiled(situation, policy):
+    if not permission.is_profiled:
         return Known(replace(situation, features={}), matches, None, NOTHING_KNOWN)
     weights = history_weights(situation.history, situation.made_at)
-    for column in np.flatnonzero(matches.found & permission.allowed).tolist():
-        offer_id = catalogue.table.offer_ids[column]
-        weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
+    if situation.intents:
+        for column in np.flatnonzero(matches.found & permission.allowed).tolist():
+            offer_id = catalogue.table.offer_ids[column]
+            weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
     return Known(situation, matches, weights, About(customer_facts(situation.customer), catalogue.facts))
-
-
-def is_called_for(case: Case) -> NDArray[np.bool_]:
-    """Return (m,) which offers have a place in this contact: a service action needs a cause, a sale does not.
-
-    A policy that arbitrates for `nothing` has no place for any sale.
-    """
-    table = case.catalogue.table
-    called_for = table.is_sale | case.known.matches.found
-    if has_open_complaint(case.known.situation, case.policy) and COMPLAINT in table.of_intent:
-        called_for[table.of_intent[COMPLAINT]] = True
-    return called_for & ~table.is_sale if case.arbitration == "nothing" else called_for
 
 
 def appraise(case: Case) -> Appraisal:
@@ -156,7 +148,8 @@ def appraise(case: Case) -> Appraisal:
     declared = declared_contributions(base, relevance, known.matches.confidence, sentiment, declines, policy)
     chance, value = probability(total_log_odds(declared, table.is_sale)), net_value(table, policy)
     worth = priority(chance, value, case.is_upset, table, policy)
-    is_open = case.permission.allowed & is_called_for(case)
+    called_for = is_called_for(known.matches.found, case.permission.row.has_complaint, case.arbitration, table)
+    is_open = case.permission.allowed & called_for[0]
     shortlist = pick(case, is_open, worth, evidence[:, 1])
     signals = OfferSignals(base, relevance, known.matches, table)
     if known.history is not None:
@@ -166,7 +159,9 @@ def appraise(case: Case) -> Appraisal:
         trained = TrainedParts.of(case.models.propensity, signals, shared, shortlist)
         chance[shortlist] = probability(case.models.propensity.log_odds(trained.signals))
         worth = priority(chance, value, case.is_upset, table, policy)
-    return Appraisal(is_open, relevance, signals, shared, chance, value, worth, shortlist, declared, trained)
+    is_ranked = case.arbitration not in WITHOUT_RANKING
+    clears = is_worthwhile(chance, worth, policy) if is_ranked else np.ones(len(table), dtype=bool)
+    return Appraisal(is_open, clears, relevance, signals, shared, chance, value, worth, shortlist, declared, trained)
 
 
 def pick(case: Case, is_open: NDArray[np.bool_], worth: Floats, answers: Floats) -> Columns:

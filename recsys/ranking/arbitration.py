@@ -38,6 +38,23 @@ def is_worthwhile(propensity: Floats, priorities: Floats, policy: Policy) -> NDA
     return is_likely if policy.arbitration == "propensity" else is_likely & (priorities > policy.minimum_priority)
 
 
+def is_called_for(
+    matched: NDArray[np.bool_], has_complaint: NDArray[np.bool_], arbitration: str, table: OfferTable
+) -> NDArray[np.bool_]:
+    """Return (n, m) which offers have a place in this contact: a service action needs a cause, a sale does not.
+
+    A cause is a need that it answers, `matched` (…, m), or an open complaint (n,). A way of arbitration for
+    `nothing` has no place for any sale.
+    """
+    called_for = table.is_sale | matched | (has_complaint[:, None] & table.answers_complaint)
+    return called_for & ~table.is_sale if arbitration == "nothing" else called_for
+
+
+def is_upset(has_complaint: bool, sentiment: float | None, policy: Policy) -> bool:
+    """Return whether service must come before sales: an open complaint or a bad mood."""
+    return has_complaint or (sentiment is not None and sentiment < policy.upset_below)
+
+
 def best_first(columns: Columns, priorities: Floats, is_upset: bool, table: OfferTable) -> Columns:
     """Return `columns` in the order in which they are offered; ties go by offer id, which is the columns' order.
 
@@ -57,7 +74,7 @@ def arrange(ordered: Iterable[int], table: OfferTable, length: int, sales_left: 
     for column in ordered:
         if len(shown) == length:
             break
-        sale, family = bool(table.is_sale[column]), int(table.family[column])
+        sale, family = table.sales[column], table.families[column]
         if family in families or (sale and sales_left == 0):
             continue
         sales_left -= sale

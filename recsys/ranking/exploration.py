@@ -34,7 +34,7 @@ def explore(best: Sequence[int], others: Sequence[int], table: OfferTable, share
     shown has a known chance, as off-policy evaluation needs. Service actions stay. The draw follows from
     `unit` alone (a contact keeps its list while it lasts, as far as the same offers are in question).
     """
-    places = [place for place, column in enumerate(best) if table.is_sale[column]]
+    places = [place for place, column in enumerate(best) if table.sales[column]]
     chance = share / len(places) if places else 0.0
     probabilities = [1.0] * len(best)
     for place in places:
@@ -76,5 +76,5 @@ def drawn_slate(shown: Sequence[int], sales: Columns, table: OfferTable) -> Slat
 
 def _fitting(best: Sequence[int], place: int, others: Sequence[int], table: OfferTable) -> Iterator[bool]:
     """Yield, for each of `others`, whether it may stand there: its family has no other place on the list."""
-    taken = {int(table.family[column]) for other, column in enumerate(best) if other != place}
-    return (int(table.family[column]) not in taken for column in others)
+    taken = {table.families[column] for other, column in enumerate(best) if other != place}
+    return (table.families[column] not in taken for column in others)

@@ -81,11 +81,11 @@ class CatalogueLog(BoundLog):
         numbers = self._connection.execute(_POLICY, {"version": version}).scalar()
         return None if numbers is None else parse_policy(orjson.loads(numbers))
 
-    def save_policy(self, policy: Policy, recorded_at: datetime) -> None:
-        """Put a policy in force; nothing is written when it already is."""
+    def save_policy(self, policy: Policy, recorded_at: datetime, actor: str | None = None) -> None:
+        """Put a policy in force; nothing is written when it already is. `actor` is who changed it."""
         if self.versions_in_force()[1] != policy.version:
             numbers = orjson.dumps(policy.document()).decode()
-            row = {"version": policy.version, "numbers": numbers, "recorded_at": recorded_at}
+            row = {"version": policy.version, "numbers": numbers, "recorded_at": recorded_at, "actor": actor}
             self._connection.execute(_ADD_POLICY, row)
             self._in_force = None
 

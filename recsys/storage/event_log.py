@@ -12,6 +12,7 @@ from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
 from recsys.storage.decision_samples import DecisionSamples
 from recsys.storage.schema import metadata
+from recsys.storage.vocabulary_log import VocabularyLog
 
 
 class EventLog(
@@ -24,6 +25,7 @@ class EventLog(
     CampaignLog,
     CampaignUnitLog,
     BaselineLog,
+    VocabularyLog,
 ):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 

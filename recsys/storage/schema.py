@@ -131,6 +131,7 @@ policy_versions = Table(
     Column("version", String, nullable=False, index=True),
     Column("numbers", Text, nullable=False, comment="JSON object"),
     Column("recorded_at", UtcDateTime, nullable=False),
+    Column("actor", String, comment="who changed it; empty for the first one and before this was kept"),
 )
 
 acceptances = Table(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsys.ranking.eligibility import CODES
+from recsys.ranking.codes import CODES
 from recsys.what_if.audience import Audience
 from recsys.what_if.lists import NOTHING
 from recsys.what_if.run import Tally

@@ -16,15 +16,17 @@ from recsys.domain.policy import Policy
 from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from recsys.domain.vocabulary import UNKNOWN_CHANNEL, Vocabulary
 from recsys.interactions.history_columns import KINDS, HistoryColumns
-from recsys.what_if.audience import (
+from recsys.ranking.people import (
     ANSWERS,
+    AS_THE_POLICY_SAYS,
+    MICROSECONDS_PER_DAY,
     NEVER_ASKED,
     NO_COMPLAINT,
     AnswerColumns,
-    Audience,
     Occasion,
     Protection,
 )
+from recsys.what_if.audience import Audience
 from recsys.what_if.rulebook import Rulebook
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def read_audience(
         occasion,
         _texts(ids),
         facts,
-        Protection(risk_level, flags, consents, complaint_at, complaint_days),
+        Protection(risk_level, flags, consents, complaint_at, complaint_days, np.zeros(len(ids), dtype=bool)),
         tuple(offers),
         replace(history, width=len(offers)),
         answers,
@@ -177,14 +179,14 @@ def _read_complaints(
     log: Reader, row_of: Mapping[str, int], until: datetime, policy: Policy
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return when the open complaint of each began that counts longest, and for how many days (−1: the policy's)."""
-    began, days = np.full(len(row_of), NO_COMPLAINT, dtype=np.int64), np.full(len(row_of), -1, dtype=np.int64)
+    began, days = np.full(len(row_of), NO_COMPLAINT), np.full(len(row_of), AS_THE_POLICY_SAYS)
     ends = began.copy()
     for rows, (moments, reasons) in _known(log.open_complaints(until), row_of):
         for row, moment, reason in zip(rows, moments, reasons, strict=True):
             own = policy.words.complaint_days(reason or "")
-            end = moment + (policy.complaint_open_days if own is None else own) * 86_400_000_000
+            end = moment + (policy.complaint_open_days if own is None else own) * MICROSECONDS_PER_DAY
             if end > ends[row]:
-                began[row], days[row], ends[row] = moment, -1 if own is None else own, end
+                began[row], days[row], ends[row] = moment, AS_THE_POLICY_SAYS if own is None else own, end
     return began, days
 
 
@@ -213,7 +215,7 @@ def _read_answers(
         on_channel = [words.channel_or_unknown(channel) in (here, UNKNOWN_CHANNEL) for channel in channels]
         parts.add(rows, places, moments, list(map(numbers.__getitem__, answers)), on_channel)
     columns = AnswerColumns(*parts.joined())
-    return columns.where(np.lexsort((columns.at, columns.rows)))
+    return columns.where(np.lexsort((columns.at, columns.offers, columns.rows)))
 
 
 def _placed(offer_ids: Sequence[str], offers: dict[str, int]) -> list[int]:

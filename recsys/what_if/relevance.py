@@ -12,10 +12,10 @@ from scipy.sparse import csr_matrix
 from recsys.domain.facts import Facts
 from recsys.domain.protection import FLAGS
 from recsys.interactions.side_features import FeatureSpace
+from recsys.ranking.permission import is_profiled
 from recsys.ranking.reasons import PropensityModel
 from recsys.what_if.audience import Audience
 from recsys.what_if.lists import Floats
-from recsys.what_if.permission import is_profiled
 from recsys.what_if.rulebook import Rulebook
 
 

@@ -20,11 +20,6 @@ class Rulebook:
     catalogue: Catalogue
     policy: Policy
 
-    def columns_of(self, offer_ids: Sequence[str]) -> NDArray[np.intp]:
-        """Return the column of each offer in this catalogue, −1 where it has left it."""
-        column = self.catalogue.table.column
-        return np.array([column.get(offer_id, -1) for offer_id in offer_ids], dtype=np.intp)
-
     def are_sales(self, offer_ids: Sequence[str]) -> NDArray[np.bool_]:
         """Return which of the offers count as sales; those that have left the catalogue do."""
         return np.array([self.catalogue.is_sale(offer_id) for offer_id in offer_ids], dtype=bool)

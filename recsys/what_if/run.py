@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.ranking.arbitration import net_value
-from recsys.ranking.eligibility import CODES
+from recsys.ranking.codes import CODES
 from recsys.what_if.audience import Audience
 from recsys.what_if.decisions import Decisions, decide_many
 from recsys.what_if.lists import NOTHING

@@ -10,17 +10,17 @@ from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
 from recsys.domain.protection import FLAGS
-from recsys.what_if.audience import ANSWERS, Audience
+from recsys.ranking.people import ANSWERS, MICROSECONDS_PER_DAY
+from recsys.ranking.permission import is_profiled
+from recsys.what_if.audience import Audience
 from recsys.what_if.lists import Floats
-from recsys.what_if.permission import is_profiled
 
-_MICROSECONDS_PER_DAY = 86_400_000_000
 _DECLINED = ANSWERS.index(Answer.DECLINED)
 
 
 def declines_90d(audience: Audience) -> NDArray[np.int64]:
     """Return (n,) the feature `declined_count_90d`: how often each declined something in the last 90 days."""
-    since = audience.occasion.microseconds - 90 * _MICROSECONDS_PER_DAY
+    since = audience.occasion.microseconds - 90 * MICROSECONDS_PER_DAY
     return audience.history.declines_since(since, len(audience))
 
 
@@ -71,12 +71,11 @@ class AudienceSignals:
     def _past_answers(self) -> tuple[Floats, Floats]:
         """(n, m) how often, and how many days ago, each customer has declined each offer."""
         answers, table = self._audience.answers, self._table
-        known = np.array([table.column.get(offer_id, -1) for offer_id in self._audience.offer_ids], dtype=np.intp)
-        columns = known[answers.offers]
-        counts = (answers.answers == _DECLINED) & (columns >= 0)
+        columns = table.columns_of(self._audience.offer_ids)[answers.offers]
+        counts = (answers.answers == _DECLINED) & (columns < len(table))
         rows, columns, at = answers.rows[counts], columns[counts], answers.at[counts]
         times = np.zeros((len(self._audience), len(table)))
         np.add.at(times, (rows, columns), 1.0)
         days = np.full(times.shape, np.nan)
-        days[rows, columns] = (self._audience.occasion.microseconds - at) / _MICROSECONDS_PER_DAY
+        days[rows, columns] = (self._audience.occasion.microseconds - at) / MICROSECONDS_PER_DAY
         return times, days

@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from recsys.domain.contact import Direction
 from recsys.interactions.file_queries import open_duckdb
-from recsys.ranking.eligibility import ALLOWED, NUMBER
+from recsys.ranking.codes import ALLOWED, NUMBER, Codes
 from recsys.rules.sql import to_sql
 from recsys.what_if.audience import Audience
 from recsys.what_if.rulebook import Rulebook
-
-Codes = NDArray[np.int8]
 
 _CODE_OF = np.array([NUMBER["not_eligible"], ALLOWED, NUMBER["eligibility_unknown"]], dtype=np.int8)
 _FALSE, _TRUE, _NULL = 0, 1, 2

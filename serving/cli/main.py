@@ -77,6 +77,7 @@ def build() -> typer.Typer:
     app.add_typer(_group("policy", "Decision policies.", {
         "show": decision_policy_commands.show,
         "change": decision_policy_commands.change,
+        "vocabulary": decision_policy_commands.vocabulary,
         "evaluate": policy_commands.evaluate,
     }))  # fmt: skip
     app.add_typer(_group("experiment", "A/B tests.", EXPERIMENTS))

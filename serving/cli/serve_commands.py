@@ -15,6 +15,7 @@ from serving.cli.output import JsonOption, emit
 if TYPE_CHECKING:
     from serving.settings import Settings
 
+_UNKNOWN_LISTED = 20
 HostOption = Annotated[str, typer.Option(help="Address to listen on.")]
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 WorkersOption = Annotated[int, typer.Option(min=1, max=64, help="Worker processes.")]
@@ -82,6 +83,7 @@ def doctor(as_json: JsonOption = False) -> None:
         "event log": _check_event_log,
         "redis": _check_redis,
         "catalogue": _check_catalogue,
+        "vocabulary": _check_vocabulary,
         "feature registry": _check_feature_registry,
         "model registry": _check_model_registry,
         "model on disk": _check_bundle,
@@ -122,6 +124,25 @@ def _check_redis(settings: "Settings") -> str:
         server: Any = client.info("server")
         client.close()
     return f"redis-server {server['redis_version']}" + ("" if settings.redis_url else ", embedded")
+
+
+def _check_vocabulary(settings: "Settings") -> str:
+    from recsys.storage.database import open_database
+    from serving.in_force import PolicyInService
+
+    database = open_database(settings.event_log_url)
+    with database.read() as log:
+        words, unknown = PolicyInService().current(log).words, log.unknown_words()
+    database.close()
+    if not unknown:
+        return "every word that came in for a channel or a reason is known"
+    listed = [
+        f"{one.part} “{one.word}” {one.times:,} times" + (f" (nearest: {near})" if near else "")
+        for one in unknown[:_UNKNOWN_LISTED]
+        for near in [words.nearest_channel(one.word) if one.part == "channel" else words.nearest_need(one.word)]
+    ]
+    more = f" and {len(unknown) - len(listed)} more" if len(unknown) > len(listed) else ""
+    return f"{len(unknown)} unknown words: {', '.join(listed)}{more}; say what they mean with `nbo policy vocabulary`"
 
 
 def _check_catalogue(settings: "Settings") -> str:

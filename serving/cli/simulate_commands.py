@@ -13,7 +13,8 @@ from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
 
 if TYPE_CHECKING:
     from recsys.models.bundle import Bundle
-    from recsys.what_if.audience import Audience, Occasion
+    from recsys.ranking.people import Occasion
+    from recsys.what_if.audience import Audience
     from recsys.what_if.reading import Sample
     from recsys.what_if.rulebook import Rulebook
     from serving.settings import Settings
@@ -37,7 +38,7 @@ def simulate(
 
     from recsys.domain.channel import CHANNELS
     from recsys.domain.vocabulary import SHIPPED
-    from recsys.what_if.audience import Occasion
+    from recsys.ranking.people import Occasion
     from recsys.what_if.comparison import compare
     from recsys.what_if.reading import Sample
     from recsys.what_if.relevance import Models

@@ -71,7 +71,7 @@ def _basis_with(offer: Offer, services: Services, log: EventLog) -> Basis:
 def _held_back_card(offer_id: str, situation: Situation, basis: Basis) -> RankedOffer:
     """Return the card that the list does not hold; a trained propensity never looked at it, the declared one does."""
     permission = permit(situation, basis.catalogue, basis.policy)
-    known = take_in(situation, permission, basis.catalogue, basis.policy)
+    known = take_in(situation, permission, basis.catalogue)
     case = Case(known, permission, basis.catalogue, Models(basis.model, None), basis.policy)
     slate = Slate((basis.catalogue.table.column[offer_id],), (1.0,))
     return present(case, appraise(case), slate)[0]

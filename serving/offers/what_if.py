@@ -26,8 +26,9 @@ from serving.wiring import Services
 from serving.words import channel_named
 
 if TYPE_CHECKING:
+    from recsys.ranking.people import Occasion
     from recsys.storage.event_log import EventLog
-    from recsys.what_if.audience import Audience, Occasion
+    from recsys.what_if.audience import Audience
     from recsys.what_if.reading import Progress, Sample
     from recsys.what_if.rulebook import Rulebook
 
@@ -95,7 +96,7 @@ def _run(services: Services, change: Mapping[str, Any], asked: WhatIfRequest) ->
         import duckdb  # noqa: F401
         import pyarrow as pa  # noqa: F401
 
-        from recsys.what_if.audience import Occasion
+        from recsys.ranking.people import Occasion
         from recsys.what_if.comparison import compare
         from recsys.what_if.reading import Sample
         from recsys.what_if.relevance import Models

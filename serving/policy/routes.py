@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 from fastapi import Body as FromBody
 
-from recsys.domain.policy import Policy, parse_policy
+from recsys.domain.policy import Policy
 from serving.decisions.schemas import Body
-from serving.dependencies import Role, ServicesOf, allow
+from serving.dependencies import Asking, Role, ServicesOf, allow
+from serving.policy.service import change_policy
 
 router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(allow(Role.APPROVER, Role.SERVICE))])
 
@@ -29,12 +30,9 @@ def show_policy(services: ServicesOf) -> PolicyBody:
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def change_policy(numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf) -> PolicyBody:
+def post_policy(numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf, asking: Asking) -> PolicyBody:
     """Put a policy in force that differs from the present one in what is given; the next decision uses it."""
-    with services.database.transaction() as log:
-        policy = parse_policy(numbers, services.policy.current(log))
-        log.save_policy(policy, services.clock())
-    return _body(policy)
+    return _body(change_policy(services, numbers, asking.name).after)
 
 
 def _body(policy: Policy) -> PolicyBody:

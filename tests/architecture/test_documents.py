@@ -7,7 +7,7 @@ import pytest
 from typer.core import TyperCommand
 
 from recsys.domain.policy import Policy
-from recsys.ranking.eligibility import CODES
+from recsys.ranking.codes import CODES
 from recsys.ranking.explanation import CHANGE_TEXTS, HELD_BACK_TEXTS, REASON_TEXTS
 from tests.architecture.command_reference import commands
 from tests.architecture.modules import ROOT

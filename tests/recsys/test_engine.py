@@ -163,6 +163,18 @@ def test_terms_are_computed_for_the_person() -> None:
     assert decision.offers[0].terms == {"limit": 30000.0}
 
 
+@pytest.mark.parametrize(
+    ("age", "limit"), [(None, None), (29.9, 300.0), (30.0, 300.0), (30.1, 301.0), (40.0, 400.0), (40.1, 400.0)]
+)
+@pytest.mark.parametrize("bounds", [(300.0, 400.0), (300.0, 300.0), (-1e9, 1e9)])
+def test_a_term_is_kept_within_its_bounds(age: float | None, limit: float | None, bounds: tuple[float, float]) -> None:
+    bounded = an_offer("card", terms={"limit": "age * 10", "gift": "'mug'"}, term_bounds={"limit": bounds})
+    known = {} if age is None else {"age": age}
+    decision = decide(a_situation(customer=a_customer(attributes=known)), a_catalogue(bounded), None, ALWAYS_BEST)
+    expected = {(300.0, 400.0): limit, (300.0, 300.0): 300.0}.get(bounds, age and age * 10)
+    assert decision.offers[0].terms == {"limit": None if age is None else pytest.approx(expected), "gift": "mug"}
+
+
 def test_every_offer_is_either_shown_or_held_back_with_a_code() -> None:
     decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
     named = [offer.offer_id for offer in decision.offers] + [one for ids in decision.held_back.values() for one in ids]

@@ -4,14 +4,22 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from recsys.catalogue import Catalogue
+from recsys.catalogue.offer_table import OfferTable
 from recsys.domain.offer import Offer
-from recsys.ranking import eligibility
-from recsys.ranking.contact_policy import ContactPolicyState, contact_policy_state
+from recsys.domain.policy import Policy
+from recsys.ranking import permission
+from recsys.ranking.codes import Codes
+from recsys.ranking.contact_policy import stop_by_contact_policy
+from recsys.ranking.people import People
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from serving.contacts import service, situation
@@ -45,25 +53,33 @@ def test_no_decision_breaks_permission(sqlite_url: str, decisions: int) -> None:
     assert oracle.shown > decisions
 
 
-def without_caps(*asked: object) -> ContactPolicyState:
-    state = contact_policy_state(*asked)  # type: ignore[arg-type]
-    return ContactPolicyState({c: code for c, code in state.blocked.items() if not code.endswith("_cap")}, 99)
+def weakened(monkeypatch: pytest.MonkeyPatch, **numbers: int) -> None:
+    """Let contact policy go by these numbers, whatever the policy says."""
+
+    def by_other_numbers(codes: Codes, people: People, table: OfferTable, policy: Policy) -> NDArray[np.int64]:
+        return stop_by_contact_policy(codes, people, table, replace(policy, **numbers))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(permission, "stop_by_contact_policy", by_other_numbers)
+
+
+def without_volume_caps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no offer ever be sold out."""
+
+    def unlimited(_acceptances: object, catalogue: Catalogue) -> Codes:
+        return np.zeros(len(catalogue.table), dtype=np.int8)
+
+    monkeypatch.setattr(permission, "volume_codes", unlimited)
 
 
 def test_the_storm_finds_caps_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eligibility, "contact_policy_state", without_caps)
+    weakened(monkeypatch, sales_cap=999, channel_cap=999, family_cap=999, offer_cap=999)
     found = storm(sqlite_url, FEW).violations
     assert {"list: over the cap on sales", "list: over the cap of the channel"} <= found.keys()
     assert {"shown: over the cap of the offer", "shown: over the cap of the family"} & found.keys()
 
 
 def test_the_storm_finds_cool_offs_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def without_cool_off(*asked: object) -> ContactPolicyState:
-        state = contact_policy_state(*asked)  # type: ignore[arg-type]
-        kept = {c: code for c, code in state.blocked.items() if code != "cooling_off"}
-        return ContactPolicyState(kept, state.sales_left)
-
-    monkeypatch.setattr(eligibility, "contact_policy_state", without_cool_off)
+    weakened(monkeypatch, declined_cool_off_days=0)
     assert any("cooling off" in code for code in storm(sqlite_url, FEW).violations)
 
 
@@ -94,7 +110,7 @@ def test_the_storm_finds_a_lock_that_is_not_taken(sqlite_url: str, monkeypatch: 
 
 
 def test_the_storm_finds_volumes_that_are_not_kept(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(eligibility, "apply_volume_caps", lambda *_: None)
+    without_volume_caps(monkeypatch)
     found = storm(sqlite_url, FEW).violations
     assert "shown: sold out" in found
     assert not any(code.startswith("accepted:") for code in found)  # the counter still stands in the way
@@ -104,6 +120,6 @@ def test_the_storm_finds_acceptances_that_are_not_counted(sqlite_url: str, monke
     def count_only(log: EventLog, offer: Offer, now: datetime) -> None:
         log.count_acceptance(offer.offer_id, now.date())
 
-    monkeypatch.setattr(eligibility, "apply_volume_caps", lambda *_: None)
+    without_volume_caps(monkeypatch)
     monkeypatch.setattr(service, "count_acceptance", count_only)
     assert "accepted: sold out" in storm(sqlite_url, FEW).violations

@@ -19,12 +19,13 @@ from recsys.domain.clock import system_clock
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
-from recsys.domain.protection import DELIVERED_FLAGS, Purpose
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.models.bundle import Bundle, TrainingFacts
+from recsys.ranking.people import ANSWERS, AS_THE_POLICY_SAYS, NO_COMPLAINT, AnswerColumns, Occasion, Protection
 from recsys.rules import BUILT_IN, ValueType
-from recsys.what_if.audience import ANSWERS, NO_COMPLAINT, AnswerColumns, Audience, Occasion, Protection
+from recsys.what_if.audience import Audience
 from recsys.what_if.comparison import compare
 from recsys.what_if.relevance import Models
 from recsys.what_if.rulebook import TODAY, Rulebook
@@ -163,13 +164,15 @@ def a_base(plan: Plan, rng: Generator) -> Audience:
         "city": pa.array(np.array(["上海", "北京", "广州"])[rng.integers(3, size=count)]),
     })  # fmt: skip
     consents = {purpose: rng.choice([1, 1, 1, 0, -1], count).astype(np.int8) for purpose in Purpose}
-    flags = {name: facts[name].to_numpy() for name in DELIVERED_FLAGS}
+    nobody = np.zeros(count, dtype=bool)
+    flags = {name: facts[name].to_numpy() if name in DELIVERED_FLAGS else nobody for name in FLAGS}
+    risk_level, own_days = (1 + numbers % 5).astype(np.int8), np.full(count, AS_THE_POLICY_SAYS)
     complaints = np.where(rng.random(count) < 0.005, occasion.microseconds - 3 * _DAY, NO_COMPLAINT)
     return Audience(
         occasion,
         pa.array([f"c{number:07d}" for number in range(count)]),
         facts,
-        Protection((1 + numbers % 5).astype(np.int8), flags, consents, complaints, np.full(count, -1, dtype=np.int64)),
+        Protection(risk_level, flags, consents, complaints, own_days, nobody),
         tuple(f"o{number:04d}" for number in range(plan.offers)),
         _histories(plan, occasion.microseconds, rng),
         _answers(plan, occasion.microseconds, rng),

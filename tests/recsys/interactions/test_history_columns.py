@@ -8,7 +8,7 @@ import pytest
 from recsys.domain.interaction import Interaction, held_offers
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.interactions.weights import history_weights
-from recsys.what_if.audience import microseconds
+from recsys.ranking.people import microseconds
 from tests.builders import NOW
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from recsys.domain.offer import Offer, OfferKind
 from recsys.domain.policy import Policy
-from recsys.ranking.arbitration import arrange, best_first, net_value, priority
+from recsys.ranking.arbitration import arrange, best_first, is_upset, net_value, priority
 from tests.builders import a_catalogue, an_offer
 
 MONEY = st.floats(-500, 5_000)
@@ -100,3 +100,9 @@ def test_the_list_is_that_of_the_plainest_program(
     order = data.draw(st.permutations(range(len(offers))))
     shown = [table.offer_ids[column] for column in arrange(order, table, length, sales_left)]
     assert shown == plain_list([offers[column] for column in order], length, sales_left)
+
+
+@pytest.mark.parametrize("has_complaint", [False, True])
+@pytest.mark.parametrize(("sentiment", "is_bad"), [(None, False), (-0.41, True), (-0.4, False), (0.0, False)])
+def test_an_open_complaint_or_a_bad_mood_upsets(has_complaint: bool, sentiment: float | None, is_bad: bool) -> None:
+    assert is_upset(has_complaint, sentiment, Policy(upset_below=-0.4)) is (has_complaint or is_bad)

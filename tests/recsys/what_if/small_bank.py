@@ -12,10 +12,10 @@ from recsys.domain.contact import Contact
 from recsys.domain.decision import Situation
 from recsys.domain.outcome import Answer, Outcome
 from recsys.domain.policy import Policy
+from recsys.ranking.people import Occasion
 from recsys.rules import BUILT_IN, ValueType
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
-from recsys.what_if.audience import Occasion
 from recsys.what_if.changes import SIMULATED
 from tests.builders import NOW
 from tests.recsys.storage.importing import Importer

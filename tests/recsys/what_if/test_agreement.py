@@ -1,4 +1,4 @@
-"""A batch of decisions says for every customer what the engine says: the same list, priorities and codes."""
+"""A batch says for every customer what the engine says, and stops for each what the plainest words say."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,21 +8,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsys.domain.decision import Decision
+from recsys.domain.decision import Decision, Situation
+from recsys.domain.interaction import held_offers
+from recsys.domain.offer import Offer
 from recsys.engine import decide
 from recsys.models.bundle import Bundle, TrainingFacts
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
-from recsys.ranking.eligibility import CODES
+from recsys.ranking.codes import CODES
+from recsys.ranking.eligibility import rule_facts
+from recsys.ranking.people import Occasion
 from recsys.storage.database import Database, open_database
-from recsys.what_if.audience import Audience, Occasion
+from recsys.what_if.audience import Audience
 from recsys.what_if.decisions import Decisions, decide_many
 from recsys.what_if.reading import Sample, read_audience
 from recsys.what_if.relevance import Models, RelevancePlan
 from recsys.what_if.rulebook import Rulebook
 from recsys.what_if.verdicts import Verdicts
 from tests.recsys.models.worlds import a_market, facts_of
+from tests.recsys.ranking.plain_permission import Plain
 from tests.recsys.what_if.small_bank import OCCASION, catalogue_of, fill, offer_rows, random_policy, situation_of
+
+OF_RANK = {"allowed", "not_called_for", "below_threshold", "ranked_lower", "contact_cap"}
 
 
 def quiet(_what: str, _done: int, _total: int | None) -> None:
@@ -55,6 +62,21 @@ def check(decision: Decision, batch: Decisions, row: int, rulebook: Rulebook) ->
     assert found == codes
 
 
+def check_plainly(situation: Situation, batch: Decisions, row: int, rulebook: Rulebook) -> None:
+    """The row of the batch stops what the plainest words stop, and nothing else but for its rank."""
+    catalogue, table = rulebook.catalogue, rulebook.catalogue.table
+    facts = rule_facts(situation, catalogue, held_offers(situation.history))
+
+    def verdict(offer: Offer) -> bool | None:
+        rule = int(table.rule[table.column[offer.offer_id]])
+        return True if rule < 0 else table.rules[rule].evaluate(facts)
+
+    plain = Plain(situation, catalogue.offers, rulebook.policy, verdict)
+    for column, offer in enumerate(catalogue.offers):
+        code, expected = CODES[batch.codes[row, column]], plain.code(offer)
+        assert code == expected or (expected is None and code in OF_RANK)
+
+
 def check_all(
     database: Database,
     rulebooks: Sequence[Rulebook],
@@ -75,6 +97,7 @@ def check_all(
                     situation = situation_of(log, customer_id, rulebook.catalogue, policy, occasion)
                     decision = decide(situation, rulebook.catalogue, models.relevance, policy, models.propensity)  # type: ignore[arg-type]
                     check(decision, batch, within, rulebook)
+                    check_plainly(situation, batch, within, rulebook)
                     seen |= decision.held_back.keys()
                 row += 1
     assert row == len(audience)

@@ -7,8 +7,9 @@ import pytest
 from recsys.domain.policy import Policy
 from recsys.domain.protection import FLAGS, Purpose
 from recsys.interactions.history_columns import HistoryColumns
-from recsys.ranking.eligibility import NUMBER
-from recsys.what_if.audience import AnswerColumns, Audience, Protection
+from recsys.ranking.codes import NUMBER
+from recsys.ranking.people import AnswerColumns, Protection
+from recsys.what_if.audience import Audience
 from recsys.what_if.comparison import compare
 from recsys.what_if.rulebook import TODAY, Rulebook
 from recsys.what_if.run import Tally
@@ -26,6 +27,7 @@ AUDIENCE = Audience(
         {one: np.ones(4, np.int8) for one in Purpose},
         np.zeros(4, np.int64),
         np.full(4, -1),
+        np.zeros(4, dtype=bool),
     ),
     (),
     HistoryColumns(NOBODY, NOBODY, NOBODY.astype(np.int64), NOBODY.astype(np.int8), NOBODY.astype(float), 0),

@@ -9,10 +9,10 @@ from recsys.domain.policy import Policy
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
+from recsys.ranking.people import Occasion
 from recsys.simulator.import_directory import write_import_directory
 from recsys.simulator.world import World
 from recsys.storage.database import Database, open_database
-from recsys.what_if.audience import Occasion
 from recsys.what_if.changes import parse_changes
 from recsys.what_if.reading import Sample, read_audience
 from recsys.what_if.relevance import Models

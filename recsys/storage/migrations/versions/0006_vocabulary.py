@@ -24,6 +24,8 @@ def upgrade() -> None:
     _move_the_flags()
     _keep_what_ids_look_like()
     _mark_the_complaints()
+    comment = "who changed it; empty for the first one and before this was kept"
+    op.add_column("policy_versions", sa.Column("actor", sa.String(), comment=comment))
     op.create_table(
         "unknown_words",
         sa.Column("part", sa.String(), nullable=False, comment="channel or reason"),
