@@ -30,7 +30,7 @@ COMPOSED = (
     *("keys_", "reason_", "fit_", "csat_", "mood_", "degraded_", "role_", "rule_type_"),
     *("do_", "ask_", "log_", "wanted_", "stage_", "status_", "verdict_", "moved_", "state_", "audit_"),
     *("step_", "next_", "metric_", "change_", "word_", "field_", "product_state_", "product_risk_"),
-    *("preview_language_", "worth_", "policy_"),
+    *("preview_language_", "worth_", "policy_", "unknown_", "means_new_", "truth_"),
     *("card_", "gate_is_", "plot_", "notice_", "score_", "share_", "part_", "without_", "reading_"),
     *("by_week", "by_day", "by_hour", "one_week", "one_day", "one_hour", "relevance_models_", "propensity_models_"),
 )
