@@ -22,12 +22,11 @@ from serving.consoles.vocabulary_form import (
     Meaning,
     Words,
     field_of,
-    own_spellings,
     put_truths,
     removed,
     typed,
 )
-from serving.consoles.vocabulary_view import shown
+from serving.consoles.vocabulary_view import shipped_spellings, shown
 from serving.dependencies import Actor, Role, ServicesOf, allow, language_of
 from serving.policy.service import saved_change
 from serving.wiring import Services
@@ -160,7 +159,7 @@ def _form_page(request: Request, form: Form, own: Words, problems: dict[str, str
         "address": ADDRESS,
         "icons": tuple(dict.fromkeys((*ICONS, *([form.icon] if hasattr(form, "icon") else ())))),
         "is_changed": any(form.name in own.get(part, {}) for part in parts),
-        "own": own_spellings(own, parts, form.name),
+        "ships": shipped_spellings(form.part, form.name),
         "problems": problems or {},
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK

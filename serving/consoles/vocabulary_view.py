@@ -63,6 +63,12 @@ def shown(words: Vocabulary, own: Words, unknown: Iterable[UnknownWord]) -> Show
     )
 
 
+def shipped_spellings(part: str, name: str) -> tuple[Spelling, ...]:
+    """Return the spellings that ship of a channel or a reason, none of one that is the bank's own."""
+    shipped: Mapping[str, Channel | Need] = CHANNELS if part == "channels" else NEEDS
+    return _spellings(shipped[name].spellings, ()) if name in shipped else ()
+
+
 def _rows(
     in_force: Mapping[str, Channel] | Mapping[str, Need],
     shipped: Mapping[str, Any],

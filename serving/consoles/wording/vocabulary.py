@@ -75,6 +75,7 @@ VOCABULARY = {
         "One a line. Case, width, blanks and punctuation do not count.",
         "每行一个，不区分大小写、全半角、空格与标点。",
     ),
+    "entry_ships": ("Spellings that ship with the product", "系统自带的写法"),
     "entry_icon": ("Picture", "图标"),
     "entry_live": ("Somebody waits for the answer while it is open", "客户在线等待答复"),
     "entry_self_service": ("A machine answers first", "由机器先行应答"),
