@@ -52,6 +52,8 @@ def problem_of(error: errors.NboError) -> Response:
         more = {"problems": [{"field": field, "reason": reason} for field, reason in error.problems]}
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}
+    elif isinstance(error, errors.AlreadyAnswered):
+        more = {"first": error.first}
     retry_after = error.retry_after_seconds if isinstance(error, errors.Unavailable) else None
     response = problem(status, _name(type(error)), str(error), more, retry_after)
     if status is HTTPStatus.UNAUTHORIZED:

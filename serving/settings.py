@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     auth: Literal["demo", "local", "oidc"] = "demo"
     decision_deadline_ms: int = 250
     embed_ancestors: str = "'none'"
+    time_zone: str = "UTC"
 
     @field_validator("embed_ancestors")
     @classmethod

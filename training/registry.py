@@ -167,12 +167,16 @@ class Registry:
         self._point_champion(info.number)
         return self.version(info.version)
 
-    def rollback(self) -> VersionInfo:
-        """Make the champion before this one the champion again.
+    def rollback(self, leaving: str | None = None) -> VersionInfo:
+        """Make the champion before this one the champion again; where it is not `leaving` any more, it stays.
 
         Raises NoChampion when there was none; BundleRefused when its files no longer pass their checks.
         """
-        before = next((info for info in self.versions() if PREVIOUS in info.aliases), None)
+        versions = self.versions()
+        champion = next((info for info in versions if CHAMPION in info.aliases), None)
+        if champion is not None and leaving not in (None, champion.version):
+            return champion
+        before = next((info for info in versions if PREVIOUS in info.aliases), None)
         if before is None:
             raise NoChampion("There is no earlier champion to go back to; see `nbo models list`.")
         self._check(before.version)

@@ -59,18 +59,26 @@ def check_offers(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[tuple[Off
 
     `vocabulary` is what the rules may name. Of rows with the same id none is taken.
     """
+    offers, problems = check_placed_offers(list(enumerate(rows, start=1)), vocabulary)
+    return offers, tuple(problem for _, problem in problems)
+
+
+def check_placed_offers(
+    rows: Sequence[tuple[int, Row]], vocabulary: Vocabulary
+) -> tuple[tuple[Offer, ...], tuple[tuple[int, OfferInvalid], ...]]:
+    """Do what `check_offers` does with rows that have a place (such as a line), and say the place of each problem."""
     parse: RuleParser = cache(lambda text, expected: parse_rule(text, vocabulary, expected))
-    seen = Counter(_offer_id(row, position) for position, row in enumerate(rows, start=1))
+    seen = Counter(_offer_id(row, position) for position, row in rows)
     offers: list[Offer] = []
-    problems: list[OfferInvalid] = []
-    for position, row in enumerate(rows, start=1):
+    problems: list[tuple[int, OfferInvalid]] = []
+    for position, row in rows:
         offer_id = _offer_id(row, position)
         values, found = _read_cells(row, offer_id)
         found += _contradictions(values, offer_id)
         found += _rule_problems(values, offer_id, parse)
         if seen[offer_id] > 1:
             found.append(OfferInvalid(offer_id, "offer_id", "is used by another offer too"))
-        problems += found
+        problems += ((position, problem) for problem in found)
         if not found:
             offers.append(_offer(values))
     return tuple(offers), tuple(problems)

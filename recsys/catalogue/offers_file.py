@@ -35,6 +35,28 @@ def read_offer_rows(path: Path) -> list[Row]:
     return _FORMATS[suffix](_read_bounded(path, is_gzipped), path.name)
 
 
+def read_placed_offers(path: Path) -> list[tuple[int, Row]]:
+    """Return the rows of a YAML or Parquet file, unchecked, with the line (Parquet: the row, from 1) of each.
+
+    Raises `ImportInvalid`.
+    """
+    rows = read_offer_rows(path)
+    is_gzipped = path.suffix.lower() == ".gz"
+    if {".yaml", ".yml"} & {suffix.lower() for suffix in path.suffixes}:
+        return list(zip(_yaml_lines(_read_bounded(path, is_gzipped)), rows, strict=True))
+    return list(enumerate(rows, start=1))
+
+
+def _yaml_lines(content: bytes) -> list[int]:
+    """Return the lines on which the offers of a document begin that `_yaml_rows` has read."""
+    import yaml
+
+    root: Any = yaml.compose(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    if isinstance(root, yaml.MappingNode):
+        root = next(value for key, value in reversed(root.value) if key.value == "offers")
+    return [node.start_mark.line + 1 for node in root.value]
+
+
 def _read_bounded(path: Path, is_gzipped: bool) -> bytes:
     try:
         with gzip.open(path) if is_gzipped else path.open("rb") as file:

@@ -24,6 +24,7 @@ class ContactEventType(StrEnum):
     PROTECTION = "protection"
     HANDOFF = "handoff"
     CLOSED = "closed"
+    CONTINUED = "continued"
 
 
 @dataclass(frozen=True, slots=True)

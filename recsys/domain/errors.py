@@ -7,13 +7,13 @@ NboError
 │                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 │                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
-│                   CampaignNotLaunched SplitCheckFailed AccountExists
+│                   CampaignNotLaunched SplitCheckFailed AccountExists AlreadyAnswered DisclosureNotRead
 ├── NotSignedIn
 ├── Refused         NotPermitted EmbedTokenRefused
 └── Unavailable     StoreUnavailable FeaturesUnavailable RegistryUnavailable BundleRefused NoChampion WhatIfRunning
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class NboError(Exception):
@@ -181,6 +181,22 @@ class OfferNotAllowed(Conflict):
         super().__init__(f"The offer is no longer allowed for this customer: {code}. Ask for a new decision.")
 
 
+class AlreadyAnswered(Conflict):
+    """An offer of a decision was answered before; `first` is the receipt that was given then."""
+
+    def __init__(self, first: Mapping[str, object]) -> None:
+        self.first = dict(first)
+        super().__init__("This offer of this decision was answered before, and an answer is given once.")
+
+
+class DisclosureNotRead(Conflict):
+    """An acceptance of an offer whose must-say text was not read out."""
+
+    def __init__(self, offer_id: str) -> None:
+        self.offer_id = offer_id
+        super().__init__("Read the must-say text out first, then send the acceptance with disclosure_read true.")
+
+
 class OfferChanged(Conflict):
     """An offer was saved by somebody else since the version of the catalogue that a change of it is based on."""
 
@@ -204,7 +220,7 @@ class IdempotencyKeyReused(Conflict):
     """The same idempotency key came with another body; answered 422, as the contract says."""
 
     def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used with another body; use a new key for a new outcome.")
+        super().__init__("This Idempotency-Key was used with another body; use a new key for a new request.")
 
 
 class NotPromotable(Conflict):

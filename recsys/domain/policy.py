@@ -59,6 +59,7 @@ class Policy:
     service_done_days: int = 1
     complaint_open_days: int = 14
     elsewhere_hours: int = 2
+    later_accept_days: int = 14
 
     upset_below: float = -0.4
     upset_sales_weight: float = 0.5
@@ -100,7 +101,7 @@ def _version(policy: Policy) -> str:
     return "p-" + hashlib.sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_ADDED_LATER = frozenset({"arbitration", "holdout_share", "holdout_rotation_days", "vocabulary"})
+_ADDED_LATER = frozenset({"arbitration", "holdout_share", "holdout_rotation_days", "vocabulary", "later_accept_days"})
 """Fields that the first policies did not have count where they differ: so versions stay as they were recorded."""
 _SHARES = ("minimum_propensity", "exploration_share", "holdout_share")
 _MAY_BE_NEGATIVE = frozenset(

@@ -26,12 +26,6 @@ _OF_CUSTOMER = Prepared(
     .order_by(contacts.c.opened_at.desc(), contacts.c.contact_id)
     .limit(_limit)
 )
-_LIVE_OF_CUSTOMER = _contact.where(
-    contacts.c.customer_id == bindparam("customer_id"),
-    contacts.c.closed_at.is_(None),
-    contacts.c.agent_id.is_not(None),
-    contacts.c.opened_at >= bindparam("since"),
-)
 _WAITING = (
     _contact.where(contacts.c.closed_at.is_(None), contacts.c.agent_id.is_(None))
     .order_by(contacts.c.opened_at, contacts.c.contact_id)
@@ -86,10 +80,6 @@ class ContactLog(BoundLog):
         """Return the customer's contacts, newest first."""
         rows = _OF_CUSTOMER.rows(self._connection, {"customer_id": customer_id, "limit": limit})
         return tuple(map(_to_contact, rows))
-
-    def live_contacts_of(self, customer_id: str, since: datetime) -> tuple[Contact, ...]:
-        """Return the customer's open contacts that agents hold, opened from `since` on."""
-        return self._contacts(_LIVE_OF_CUSTOMER, customer_id=customer_id, since=since)
 
     def open_complaints_of(self, customer_id: str) -> list[tuple[datetime, str | None]]:
         """Return when each complaint of the customer began that is not settled, and its reason."""

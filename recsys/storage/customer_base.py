@@ -26,6 +26,7 @@ from recsys.domain.interaction import InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.contact_log import is_settled
+from recsys.storage.customer_log import IS_LAST_WORD
 from recsys.storage.protection_log import IN_FORCE
 from recsys.storage.schema import contacts, customers, interactions, outcomes
 
@@ -66,7 +67,10 @@ class CustomerBaseLog(BoundLog):
         return self.batches(select(*columns).where(*within).order_by(interactions.c.interaction_id), _BATCH)
 
     def all_answers(self, until: datetime, of: Ids = None) -> Rows:
-        """Yield (customer_id, offer_id, answer, answered_at, channel): outcomes and imported declines."""
+        """Yield (customer_id, offer_id, answer, answered_at, channel): outcomes and imported declines.
+
+        As `CustomerLog.answers`, "later" that was taken up is left out.
+        """
         given = (
             select(
                 outcomes.c.customer_id,
@@ -76,7 +80,7 @@ class CustomerBaseLog(BoundLog):
                 func.coalesce(outcomes.c.channel, contacts.c.channel),
             )
             .join(contacts, contacts.c.contact_id == outcomes.c.contact_id)
-            .where(outcomes.c.recorded_at <= until, self._is_one(outcomes.c.customer_id, of))
+            .where(outcomes.c.recorded_at <= until, IS_LAST_WORD, self._is_one(outcomes.c.customer_id, of))
         )
         imported = select(
             interactions.c.customer_id,

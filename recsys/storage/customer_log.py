@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import orjson
-from sqlalchemy import BindParameter, bindparam, delete, func, insert, literal, select, union_all
+from sqlalchemy import BindParameter, bindparam, delete, exists, func, insert, literal, or_, select, union_all
 
 from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.errors import CustomerNotFound
@@ -50,9 +50,20 @@ _HISTORY = Prepared(
         interactions.c.channel,
         interactions.c.weight,
     )
-    .where(interactions.c.customer_id == _ID)
+    .where(
+        interactions.c.customer_id == _ID,
+        or_(interactions.c.occurred_at <= bindparam("until"), interactions.c.outcome_id.is_not(None)),
+    )
     .order_by(interactions.c.occurred_at, interactions.c.interaction_id)
 )
+_accepted = outcomes.alias("accepted")
+_is_taken_up = exists().where(
+    _accepted.c.decision_id == outcomes.c.decision_id,
+    _accepted.c.offer_id == outcomes.c.offer_id,
+    _accepted.c.answer == Answer.ACCEPTED.value,
+)
+IS_LAST_WORD = or_(outcomes.c.answer != Answer.LATER.value, ~_is_taken_up)
+"""Whether an outcome stands for a conversation: "later" does until the same offer of the decision is accepted."""
 _ANSWERS = union_all(
     select(
         outcomes.c.offer_id,
@@ -61,12 +72,13 @@ _ANSWERS = union_all(
         func.coalesce(outcomes.c.channel, contacts.c.channel),
     )
     .join(contacts, contacts.c.contact_id == outcomes.c.contact_id)
-    .where(outcomes.c.customer_id == _ID, outcomes.c.recorded_at >= bindparam("since")),
+    .where(outcomes.c.customer_id == _ID, outcomes.c.recorded_at >= bindparam("since"), IS_LAST_WORD),
     select(
         interactions.c.offer_id, literal(Answer.DECLINED.value), interactions.c.occurred_at, interactions.c.channel
     ).where(
         interactions.c.customer_id == _ID,
         interactions.c.occurred_at >= bindparam("since"),
+        interactions.c.occurred_at <= bindparam("until"),
         interactions.c.kind == InteractionKind.DECLINED.value,
         interactions.c.outcome_id.is_(None),
     ),
@@ -125,17 +137,23 @@ class CustomerLog(ProtectionLog):
         first = {"first": text, "behind": text + _BEHIND_ALL, "limit": limit}
         return list(self._connection.execute(_FROM, first).scalars())
 
-    def history(self, customer_id: str) -> tuple[Interaction, ...]:
-        """Return what the customer did, oldest first."""
-        rows = _HISTORY.rows(self._connection, {"customer_id": customer_id})
+    def history(self, customer_id: str, until: datetime) -> tuple[Interaction, ...]:
+        """Return what the customer did, oldest first: imports may know what is yet to come after `until`.
+
+        What was answered to this service is never left out, whatever the clock of the process that recorded it.
+        """
+        rows = _HISTORY.rows(self._connection, {"customer_id": customer_id, "until": until})
         return tuple(
             Interaction(customer, offer, occurred_at, InteractionKind(kind), channel, weight)
             for customer, offer, occurred_at, kind, channel, weight in rows
         )
 
-    def answers(self, customer_id: str, since: datetime) -> tuple[PastAnswer, ...]:
-        """Return the customer's answers from `since` on, oldest first: outcomes and imported declines."""
-        rows = _ANSWERS_SINCE.rows(self._connection, {"customer_id": customer_id, "since": since})
+    def answers(self, customer_id: str, since: datetime, until: datetime) -> tuple[PastAnswer, ...]:
+        """Return the customer's answers from `since` on, oldest first: outcomes, and declines imported up to `until`.
+
+        "Later" and the acceptance that followed it in the same decision are one conversation: the acceptance.
+        """
+        rows = _ANSWERS_SINCE.rows(self._connection, {"customer_id": customer_id, "since": since, "until": until})
         return tuple(PastAnswer(offer, Answer(answer), at, channel) for offer, answer, at, channel in rows)
 
     def attribute_types(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, Select, bindparam, case, func, insert, select
+from sqlalchemy import BindParameter, Select, bindparam, case, exists, func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -43,6 +43,18 @@ _LATEST_OF_CONTACT = (
     .order_by(decisions.c.sequence.desc())
     .limit(1)
 )
+_later = decisions.alias("later_in_contact")
+_OPEN_LISTS = Prepared(
+    select(decisions.c.contact_id, contacts.c.channel, decisions.c.record)
+    .join(contacts, contacts.c.contact_id == decisions.c.contact_id)
+    .where(
+        decisions.c.customer_id == bindparam("customer_id"),
+        decisions.c.made_at > bindparam("since"),
+        contacts.c.closed_at.is_(None),
+        ~exists().where(_later.c.contact_id == decisions.c.contact_id, _later.c.sequence > decisions.c.sequence),
+    )
+    .order_by(decisions.c.made_at)
+)
 _EXPOSURES = select(exposures).where(exposures.c.decision_id == bindparam("decision_id"))
 _PITCHED = (
     select(exposures.c.offer_id)
@@ -56,6 +68,11 @@ _OUTCOMES_OF_CUSTOMER = (
     _outcome.where(outcomes.c.customer_id == bindparam("customer_id"))
     .order_by(outcomes.c.recorded_at.desc(), outcomes.c.outcome_id)
     .limit(bindparam("limit"))
+)
+_GIVEN = (
+    select(outcomes.c.answer, outcomes.c.recorded_at, outcomes.c.receipt)
+    .where(outcomes.c.decision_id == bindparam("decision_id"), outcomes.c.offer_id == bindparam("offer_id"))
+    .order_by(outcomes.c.recorded_at, outcomes.c.outcome_id)
 )
 _OUTCOMES_OF_DECISION = _outcome.where(outcomes.c.decision_id == bindparam("decision_id")).order_by(
     outcomes.c.recorded_at, outcomes.c.outcome_id
@@ -93,6 +110,24 @@ class AnsweredOffer:
     recorded_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class OpenList:
+    """What the latest decision of an open contact offers, best first, and the channel it can be answered on."""
+
+    contact_id: str
+    channel: str
+    offer_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenAnswer:
+    """An answer that was given to one offer of one decision, and the receipt for it."""
+
+    answer: Answer
+    recorded_at: datetime
+    receipt: dict[str, Any]
+
+
 class DecisionLog(BoundLog):
     """The decisions' and outcomes' part of the log."""
 
@@ -109,6 +144,14 @@ class DecisionLog(BoundLog):
         """Return the record of the contact's newest decision, if there is one."""
         record = self._connection.execute(_LATEST_OF_CONTACT, {"contact_id": contact_id}).scalar()
         return None if record is None else _object(record)
+
+    def open_lists(self, customer_id: str, since: datetime) -> tuple[OpenList, ...]:
+        """Return the latest list of each open contact of the customer, where it was made after `since`."""
+        rows = _OPEN_LISTS.rows(self._connection, {"customer_id": customer_id, "since": since})
+        return tuple(
+            OpenList(contact_id, channel, tuple(offer["offer_id"] for offer in _object(record)["offers"]))
+            for contact_id, channel, record in rows
+        )
 
     def decision_text(self, decision_id: str) -> str:
         """Return the record's text, to the last byte as it was stored; raises `DecisionNotFound`."""
@@ -155,6 +198,11 @@ class DecisionLog(BoundLog):
         """Return the customer's outcomes, newest first."""
         rows = self._connection.execute(_OUTCOMES_OF_CUSTOMER, {"customer_id": customer_id, "limit": limit})
         return tuple(_to_outcome(row) for row in rows)
+
+    def answers_given(self, decision_id: str, offer_id: str) -> tuple[GivenAnswer, ...]:
+        """Return what was answered to this offer of this decision, oldest first."""
+        rows = self._connection.execute(_GIVEN, {"decision_id": decision_id, "offer_id": offer_id})
+        return tuple(GivenAnswer(Answer(answer), at, _object(receipt)) for answer, at, receipt in rows)
 
     def outcomes_of_decision(self, decision_id: str) -> tuple[Outcome, ...]:
         """Return the decision's outcomes, oldest first."""

@@ -11,6 +11,7 @@ from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
 from recsys.storage.decision_samples import DecisionSamples
+from recsys.storage.idempotency_log import IdempotencyLog
 from recsys.storage.schema import metadata
 from recsys.storage.vocabulary_log import VocabularyLog
 
@@ -26,6 +27,7 @@ class EventLog(
     CampaignUnitLog,
     BaselineLog,
     VocabularyLog,
+    IdempotencyLog,
 ):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 

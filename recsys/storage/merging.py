@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
-from sqlalchemy import BindParameter, Connection, bindparam, func, select, text, update
+from sqlalchemy import BindParameter, Connection, bindparam, select, text, update
 
 from recsys.domain.identifier import alike
-from recsys.domain.protection import FLAGS
-from recsys.storage.import_rows import SUBJECT_OF_COLUMN
+from recsys.storage.customer_versions import forget_versions
 from recsys.storage.moments import UtcDateTime
-from recsys.storage.protection_log import say_flags
-from recsys.storage.schema import customers, protections
+from recsys.storage.schema import customers
 from recsys.storage.staging import BATCH, staged_customers
 
 CREATED = "created"
@@ -59,6 +57,7 @@ _DELETE_OTHER_CONTACTS = text("""
 _GONE = """
     import_key IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM staged_customers AS s WHERE s.customer_id = customers.customer_id)
+    AND NOT EXISTS (SELECT 1 FROM staged_holds AS h WHERE h.customer_id = customers.customer_id)
 """
 _UNUSED = f"""
     {_GONE}
@@ -67,9 +66,9 @@ _UNUSED = f"""
     AND NOT EXISTS (
         SELECT 1 FROM protections AS p WHERE p.customer_id = customers.customer_id AND source <> 'import')
 """
-_LAST_STATEMENT = select(func.coalesce(func.max(protections.c.statement_id), 0))
 _WITHOUT_KEY = select(customers.c.customer_id).where(customers.c.alike == "").limit(BATCH)
 _SET_ALIKE = update(customers).where(customers.c.customer_id == bindparam("key")).values(alike=bindparam("like"))
+_AGENTS = text("SELECT DISTINCT agent_id FROM staged_contacts WHERE agent_id IS NOT NULL")
 _NEW_OFFERS = text("SELECT DISTINCT offer_id FROM staged_interactions ORDER BY offer_id")
 
 
@@ -125,32 +124,6 @@ def merge_customers(connection: Connection, columns: Sequence[str], attributes: 
     return Merged(added, max(written - added, 0))
 
 
-def merge_protections(connection: Connection, at: datetime) -> int:
-    """Write to the ledger what the file says of flags and consents, unless the last import said the same.
-
-    That a flag does not hold is worth a line only where the last import said that it does.
-    """
-    before: int = connection.execute(_LAST_STATEMENT).scalar_one()
-    for column, subject in SUBJECT_OF_COLUMN.items():
-        unsaid = "false" if subject in FLAGS else f"NOT s.{column}"
-        statement = text(f"""
-            INSERT INTO protections (customer_id, subject, value, recorded_at, source)
-            SELECT s.customer_id, '{subject}', s.{column}, :at, 'import' FROM staged_customers AS s
-            WHERE s.{column} IS NOT NULL AND s.{column} <> coalesce((
-                SELECT p.value FROM protections AS p
-                WHERE p.customer_id = s.customer_id AND p.subject = '{subject}' AND p.source = 'import'
-                ORDER BY p.statement_id DESC LIMIT 1), {unsaid})
-            ORDER BY s.line
-        """).bindparams(_AT)
-        connection.execute(statement, {"at": at})
-    flagged = select(protections.c.customer_id).where(protections.c.statement_id > before)
-    say_flags(
-        connection, connection.execute(flagged.where(protections.c.subject.in_(FLAGS)).distinct()).scalars().all()
-    )
-    written = select(func.count()).where(protections.c.statement_id > before)
-    return connection.execute(written.where(protections.c.subject.not_in(FLAGS))).scalar_one()
-
-
 def merge_interactions(connection: Connection, replace: bool) -> Merged:
     """Add the interactions that are not there; of n identical rows in the file n are there in the end."""
     if replace:
@@ -168,11 +141,17 @@ def merge_contacts(connection: Connection, replace: bool) -> Merged:
 
 def remove_unnamed_customers(connection: Connection) -> None:
     """Remove imported customers that nothing names any more; those something live names lose their attributes."""
+    forget_versions(connection, _UNUSED)
     connection.execute(
         text(f"DELETE FROM protections WHERE customer_id IN (SELECT customer_id FROM customers WHERE {_UNUSED})")
     )
     connection.execute(text(f"DELETE FROM customers WHERE {_UNUSED}"))
     connection.execute(text(f"UPDATE customers SET attributes = '{{}}', import_key = '{CREATED}' WHERE {_GONE}"))
+
+
+def staged_agents(connection: Connection) -> list[str]:
+    """Return the ids of the agents that the staged contacts name."""
+    return list(connection.execute(_AGENTS).scalars())
 
 
 def staged_offers(connection: Connection) -> list[str]:
@@ -182,4 +161,4 @@ def staged_offers(connection: Connection) -> list[str]:
 
 def _merged(old: str, new: str, given: Sequence[str]) -> str:
     kept = {name: value for name, value in orjson.loads(old).items() if name not in given}
-    return orjson.dumps(kept | orjson.loads(new)).decode()
+    return orjson.dumps(kept | orjson.loads(new), option=orjson.OPT_SORT_KEYS).decode()

@@ -48,6 +48,21 @@ customers = Table(
     Index(None, "alike"),
 )
 
+customer_versions = Table(
+    "customer_versions",
+    metadata,
+    Column("version_id", _Serial, primary_key=True),
+    Column("customer_id", ForeignKey("customers.customer_id"), nullable=False),
+    Column("known_at", UtcDateTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("segment", String),
+    Column("language", String),
+    Column("risk_level", Integer),
+    Column("attributes", Text, nullable=False, comment="JSON object"),
+    Column("import_digest", String, nullable=False, comment="of the row that said so"),
+    Index(None, "customer_id", "known_at"),
+)
+
 attribute_types = Table(
     "attribute_types",
     metadata,
@@ -206,6 +221,17 @@ exposures = Table(
     Column("offer_id", String, primary_key=True),
     Column("stage", String, primary_key=True, comment="seen or pitched"),
     Column("exposed_at", UtcDateTime, nullable=False, comment="for the first time"),
+)
+
+idempotent_requests = Table(
+    "idempotent_requests",
+    metadata,
+    Column("person", String, primary_key=True, comment="who is signed in"),
+    Column("scope", String, primary_key=True, comment="method and route"),
+    Column("key", String, primary_key=True),
+    Column("digest", String, nullable=False, comment="of path, query and body"),
+    Column("made", Text, comment="JSON object, what names the result"),
+    Column("created_at", UtcDateTime, nullable=False),
 )
 
 accounts = Table(

@@ -1,9 +1,9 @@
 """Temporary tables that hold what an import has read until all of it is known to be good."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import Boolean, Column, Connection, Float, Integer, MetaData, String, Table, Text, select, text
 
 from recsys.domain.errors import StoreUnavailable
 from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS
@@ -26,8 +26,17 @@ staged_customers = Table(
     Column("segment", String),
     Column("risk_level", Integer),
     *(Column(name, Boolean) for name in (*DELIVERED_FLAGS, *CONSENT_COLUMNS)),
+    Column("consents_as_of", UtcDateTime),
+    Column("known_at", UtcDateTime),
     Column("attributes", Text, nullable=False),
     Column("digest", String, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
+staged_older = Table(
+    "staged_older",
+    metadata,
+    *(Column(column.name, column.type, primary_key=column.primary_key) for column in staged_customers.columns),
     prefixes=["TEMPORARY"],
 )
 
@@ -63,6 +72,16 @@ staged_contacts = Table(
     prefixes=["TEMPORARY"],
 )
 
+staged_holds = Table(
+    "staged_holds",
+    metadata,
+    Column("customer_id", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("value", Boolean, nullable=False),
+    Column("why", String, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+
 
 def create_staging(connection: Connection) -> None:
     """Create the temporary tables on this connection, which alone sees them."""
@@ -95,17 +114,29 @@ def _copy(connection: Connection, table: Table, batch: list[dict[str, Any]]) -> 
         raise StoreUnavailable("The event log was lost during the import; nothing was saved, import again.") from error
 
 
-def drop_repeats(connection: Connection, table: Table, key: str, reject: Reject) -> int:
-    """Keep the first row of every key; return how many there were, rejecting those that say something else."""
+def drop_repeats(
+    connection: Connection, table: Table, key: str, reject: Reject, conflicting: Callable[[Mapping[str, Any]], None]
+) -> int:
+    """Keep the first row of every key; return how many there were, rejecting those that say something else.
+
+    `conflicting` is told each of those.
+    """
     ranked = (
         f"SELECT line, digest, first_value(digest) OVER earlier AS first_digest, row_number() OVER earlier AS place "
         f"FROM {table.name} WINDOW earlier AS (PARTITION BY {key} ORDER BY line)"
     )
     others = connection.execute(
-        text(f"SELECT line FROM ({ranked}) AS ranked WHERE place > 1 AND digest <> first_digest ORDER BY line")
+        select(table)
+        .where(
+            table.c.line.in_(text(f"SELECT line FROM ({ranked}) AS ranked WHERE place > 1 AND digest <> first_digest"))
+        )
+        .order_by(table.c.line)
     )
-    for (line,) in others:
-        reject(line, key, "stands in an earlier row that says something else; the earlier one is used")
+    for row in others.mappings():
+        conflicting(dict(row))
+        reject(
+            row["line"], key.partition(",")[0], "stands in an earlier row that says something else; that one is used"
+        )
     removed = connection.execute(
         text(f"DELETE FROM {table.name} WHERE line IN (SELECT line FROM ({ranked}) AS ranked WHERE place > 1)")
     )

@@ -1,26 +1,37 @@
 """Reads a CSV or Parquet file row by row as text, in bounded memory, whatever is wrong with single rows."""
 
-import csv
-import gzip
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import IO, Any, cast
 
 from recsys.domain.errors import ImportInvalid
+from recsys.domain.vocabulary import SHIPPED
 from recsys.storage.import_mapping import TableMapping
+from recsys.storage.parquet_files import parquet_header, parquet_rows
+from recsys.storage.protective_cells import SUBJECT_OF_COLUMN
+from recsys.storage.text_files import (
+    DELIMITER_NAMES,
+    MAX_LINES_OF_A_ROW,
+    Dialect,
+    Reject,
+    Torn,
+    csv_header,
+    csv_rows,
+    detect_dialect,
+)
+
+__all__ = ["MAX_LINES_OF_A_ROW", "SUFFIXES", "Reject", "Row", "TableFile", "find_table", "open_table"]
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".parquet.gz")
-MAX_LINES_OF_A_ROW = 100
-"""A quoted cell may run over several lines, but a quote nobody closes must not swallow the file."""
-_BATCH = 10_000
+IDENTIFIERS = ("customer_id", "offer_id", "contact_id", "agent_id")
+"""Columns whose cells name somebody or something: 1.0 and 1 are the same, and no digit may be missing."""
 
 Row = dict[str, str]
-Reject = Callable[[int, str, str], None]
-"""Called with line (a Parquet file's row, from 1), column and reason of a row that cannot be used."""
+Misshapen = Callable[[Row], None]
+"""Called with what can be read of a row that has a stray quote, or too few or too many cells."""
 
 
 def find_table(directory: Path, table: str, suffixes: Sequence[str] = SUFFIXES) -> Path | None:
@@ -34,48 +45,113 @@ def find_table(directory: Path, table: str, suffixes: Sequence[str] = SUFFIXES) 
 
 @dataclass(frozen=True, slots=True)
 class TableFile:
-    """A table in a file; `columns` are ours, after the mapping, the constants' included."""
+    """A table in a file; `columns` are ours, after the mapping, the constants' included.
+
+    `names` are the file's columns under our names, `dialect` how a text file is written (None for Parquet).
+    """
 
     path: Path
     mapping: TableMapping
     columns: tuple[str, ...]
-    _names: tuple[str, ...]
+    names: tuple[str, ...]
+    dialect: Dialect | None = None
+    header: tuple[str, ...] = ()
 
-    def rows(self, reject: Reject) -> Iterator[tuple[int, Row]]:
+    @property
+    def name(self) -> str:
+        """The name the report has for it."""
+        return self.path.name
+
+    def theirs(self, column: str) -> str:
+        """Return what the file calls one of our columns."""
+        return self.header[self.names.index(column)] if column in self.names else column
+
+    def rows(self, reject: Reject, misshapen: Misshapen | None = None) -> Iterator[tuple[int, Row]]:
         """Yield line and cells of every row that has the header's shape; the others go to `reject`.
 
-        Raises `ImportInvalid` when the file cannot be read to its end.
+        `misshapen` is told what can be read of each of those. Raises `ImportInvalid` when the file cannot be read
+        to its end.
         """
-        read = _parquet_rows if ".parquet" in self.path.suffixes else _csv_rows
-        names, constants = self._names, self.mapping.constants
+        names, constants = self.names, self.mapping.constants
+        for line, cells in self.shaped_rows(reject, misshapen):
+            row = dict(zip(names, cells, strict=True))
+            row.update(constants)
+            yield line, row
+
+    def shaped_rows(self, reject: Reject, misshapen: Misshapen | None = None) -> Iterator[tuple[int, list[str]]]:
+        """Yield line and cells, one for each of `names`."""
+        width = len(self.names)
         with _readable(self.path):
-            for line, cells in read(self.path, reject):
-                if len(cells) != len(names):
-                    reject(line, "", f"the row has {len(cells)} cells, the header has {len(names)}")
+            for line, cells in self._read(reject, misshapen):
+                if len(cells) == width:
+                    yield line, cells
                     continue
-                row = dict(zip(names, cells, strict=True))
-                row.update(constants)
-                yield line, row
+                torn_rows(self.names, misshapen)(cells)
+                reject(line, "", f"the row has {len(cells)} cells, the header has {width}")
+
+    def _read(self, reject: Reject, misshapen: Misshapen | None) -> Iterator[tuple[int, list[str]]]:
+        torn = torn_rows(self.names, misshapen)
+        if self.dialect is None:
+            identifiers = {self.theirs(name) for name in IDENTIFIERS}
+            return parquet_rows(self.path, identifiers, reject, torn)
+        return csv_rows(self.path, self.dialect, reject, torn)
 
 
-def open_table(path: Path, mapping: TableMapping, required: Sequence[str]) -> TableFile:
-    """Return the file as a table; raises `ImportInvalid` when header or required columns are missing."""
+def torn_rows(names: Sequence[str], misshapen: Misshapen | None) -> Torn:
+    """Return what tells `misshapen` the cells of a row by their names, as far as there are cells."""
+    if misshapen is None:
+        return len
+    return lambda cells: misshapen(dict(zip(names, cells, strict=False)))
+
+
+def open_table(path: Path, mapping: TableMapping, required: Sequence[str], known: Collection[str] = ()) -> TableFile:
+    """Return the file as a table; headers that the vocabulary spells as one of the `known` columns stand for it.
+
+    Raises `ImportInvalid` when header or required columns are missing.
+    """
     with _readable(path):
-        header = _parquet_header(path) if ".parquet" in path.suffixes else _csv_header(path)
-    if missing := [source for source in mapping.columns.values() if source not in header]:
-        raise ImportInvalid(f"{path.name} has no column {missing[0]}, which the mapping names.")
+        dialect = None
+        if ".parquet" in path.suffixes:
+            header = parquet_header(path)
+        else:
+            dialect = detect_dialect(path, mapping.encoding, mapping.delimiter)
+            header = csv_header(path, dialect)
+    names = our_names(path.name, header, mapping, known)
+    columns = tuple(dict.fromkeys([*(name for name in names if name), *mapping.constants]))
+    if missing := [name for name in required if name not in columns]:
+        by_what = f" by {DELIMITER_NAMES.get(dialect.delimiter, dialect.delimiter)}s" if dialect else ""
+        raise ImportInvalid(
+            f"{path.name} has no column {', '.join(missing)}. Its first line must name the columns; separated{by_what} "
+            f"it names {len(names)}: {', '.join(header[:20])}. Rename them or use --mapping."
+        )
+    return TableFile(path, mapping, columns, names, dialect, tuple(header))
+
+
+def our_names(file: str, header: Sequence[str], mapping: TableMapping, known: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the columns of a header under our names: those of the mapping, else of the vocabulary if `known`.
+
+    Raises `ImportInvalid` when the mapping names a column the file has not, or two have one name.
+    """
+    for source in mapping.columns.values():
+        if source not in header:
+            near = get_close_matches(source, header, n=3, cutoff=0.5) or list(header[:20])
+            raise ImportInvalid(f"{file} has no column {source}, which the mapping names; it has {', '.join(near)}.")
     ours = {source: name for name, source in mapping.columns.items()}
-    names = tuple(ours.get(name, name) for name in header)
+    taken = {*header, *mapping.columns}
+    names = tuple(ours.get(name) or _canonical(name, mapping, known, taken) for name in header)
     named = [name for name in names if name]
     if len(set(named)) < len(named):
-        raise ImportInvalid(f"{path.name} has two columns of the same name; rename one of them.")
-    columns = tuple(dict.fromkeys([*named, *mapping.constants]))
-    if missing := [name for name in required if name not in columns]:
-        raise ImportInvalid(
-            f"{path.name} has no column {', '.join(missing)}. Its first line must name the columns, "
-            f"separated by commas; it names {len(named)}. Rename them or use --mapping."
-        )
-    return TableFile(path, mapping, columns, names)
+        twice = next(name for name in named if named.count(name) > 1)
+        raise ImportInvalid(f"{file} has two columns of the same name, {twice}; rename one of them.")
+    return names
+
+
+def _canonical(name: str, mapping: TableMapping, known: Collection[str], taken: Collection[str]) -> str:
+    """Return the known column that a header stands for, else the header; a second one that protects is not dropped."""
+    canonical = SHIPPED.column(name)
+    if canonical not in known or name in mapping.types:
+        return name
+    return canonical if canonical not in taken or canonical in SUBJECT_OF_COLUMN else name
 
 
 @contextmanager
@@ -83,114 +159,6 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
-        raise ImportInvalid(f"{path.name} is not UTF-8 text; save it as UTF-8 and import again.") from error
+        raise ImportInvalid(f"{path.name} is not {error.encoding} text; name its encoding in the mapping.") from error
     except (OSError, EOFError, zlib.error) as error:
         raise ImportInvalid(f"{path.name} cannot be read to its end; copy it again. ({error})") from error
-
-
-def _csv_header(path: Path) -> list[str]:
-    with _open_text(path) as text:
-        first = next((line for line in text if line.strip()), "")
-    if not first:
-        raise ImportInvalid(f"{path.name} is empty; its first line must name the columns.")
-    try:
-        return [name.strip() for name in next(csv.reader([first]))]
-    except csv.Error as error:
-        raise ImportInvalid(f"{path.name} begins with a line that does not name columns.") from error
-
-
-def _csv_rows(path: Path, reject: Reject) -> Iterator[tuple[int, list[str]]]:
-    with _open_text(path) as text:
-        lines = enumerate(text, 1)
-        width = len(next(csv.reader([next(line for _, line in lines if line.strip())])))
-        waiting: deque[tuple[int, str]] = deque()
-        while (entry := waiting.popleft() if waiting else next(lines, None)) is not None:
-            number, line = entry
-            if '"' not in line:
-                if line.strip():
-                    yield number, line.rstrip("\n").split(",")
-            elif (cells := _quoted(line, waiting, lines, width)) is not None:
-                yield number, cells
-            else:
-                reject(number, "", "a quote is opened or closed in the wrong place")
-
-
-def _quoted(
-    line: str, waiting: deque[tuple[int, str]], lines: Iterator[tuple[int, str]], width: int
-) -> list[str] | None:
-    """Return the cells of a row that begins with `line`, taking more lines where a quoted cell needs them.
-
-    Only a row that comes out as wide as the header may take more lines: else a stray quote would
-    swallow the good rows after it.
-    """
-    text = line
-    for taken in range(MAX_LINES_OF_A_ROW):
-        try:
-            cells = next(csv.reader([text], strict=True))
-        except csv.Error as error:
-            if "unexpected end of data" not in str(error):
-                return None
-        else:
-            if taken and len(cells) != width:
-                return None
-            for _ in range(taken):
-                waiting.popleft()
-            return cells
-        while len(waiting) <= taken:
-            if (more := next(lines, None)) is None:
-                return None
-            waiting.append(more)
-        text += waiting[taken][1]
-    return None
-
-
-def _open_text(path: Path) -> IO[str]:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig")
-    return path.open(encoding="utf-8-sig")
-
-
-def _parquet_header(path: Path) -> list[str]:
-    return [name.strip() for name in _open_parquet(path).schema_arrow.names]
-
-
-def _parquet_rows(path: Path, _reject: Reject) -> Iterator[tuple[int, list[str]]]:
-    import pyarrow as pa
-
-    line = 0
-    for batch in _open_parquet(path).iter_batches(batch_size=_BATCH):
-        columns = []
-        for column in batch.columns:
-            if pa.types.is_timestamp(column.type):  # nanoseconds have no datetime
-                column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
-            columns.append([_as_text(value) for value in column.to_pylist()])
-        for cells in zip(*columns, strict=True):
-            line += 1
-            yield line, list(cells)
-
-
-def _open_parquet(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if path.suffix == ".gz":
-            with gzip.open(path) as packed:
-                return pq.ParquetFile(pa.BufferReader(packed.read()))
-        return pq.ParquetFile(path)
-    except pa.ArrowInvalid as error:
-        raise ImportInvalid(f"{path.name} is not a Parquet file.") from error
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, bytes):
-        return value.decode()
-    if hasattr(value, "isoformat"):
-        return cast("str", value.isoformat())
-    return str(value)

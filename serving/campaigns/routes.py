@@ -24,6 +24,7 @@ from serving.campaigns.segments import segments
 from serving.campaigns.service import CampaignService
 from serving.campaigns.standing_controls import PLAN, find_controls, prices
 from serving.dependencies import Actor, Language, Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"])
 
@@ -50,9 +51,14 @@ def list_campaigns(services: ServicesOf) -> CampaignList:
 
 
 @router.post("", status_code=HTTPStatus.CREATED, dependencies=_marketers)
-def draft_campaign(plan: JsonObject, service: Campaigns) -> CampaignBody:
-    """Save a plan as a draft; every field that cannot be used is named."""
-    return _body(service.draft(plan))
+def draft_campaign(plan: JsonObject, service: Campaigns, once: OnceOf, response: Response) -> CampaignBody:
+    """Save a plan as a draft; every field that cannot be used is named.
+
+    Sent again under its Idempotency-Key, it answers 200 with the campaign that it drafted, as it stands now.
+    """
+    saved = service.draft(plan, once)
+    response.status_code = once.status()
+    return _body(saved)
 
 
 @router.post("/preview", dependencies=_marketers)
@@ -81,9 +87,9 @@ def show_campaign(campaign_id: str, services: ServicesOf) -> CampaignBody:
 
 
 @router.patch("/{campaign_id}", dependencies=_marketers)
-def change_campaign(campaign_id: str, fields: JsonObject, service: Campaigns) -> CampaignBody:
+def change_campaign(campaign_id: str, fields: JsonObject, service: Campaigns, once: OnceOf) -> CampaignBody:
     """Change fields of a draft; of a launched campaign `weights` alone (and why: `reason`), as a new epoch."""
-    return _body(service.change(campaign_id, fields))
+    return _body(service.change(campaign_id, fields, once))
 
 
 @router.post("/{campaign_id}/approve", dependencies=_approvers)

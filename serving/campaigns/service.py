@@ -19,6 +19,7 @@ from recsys.domain.policy import Policy
 from recsys.storage.campaign_log import SavedCampaign, SavedChange, SavedEpoch
 from recsys.storage.event_log import EventLog
 from serving.contacts.service import new_id
+from serving.idempotency import JUST_DO_IT, Once
 from serving.in_force import vocabulary
 from serving.wiring import Services, registry_of
 
@@ -34,11 +35,13 @@ class CampaignService:
     services: Services
     actor: str
 
-    def draft(self, document: object) -> SavedCampaign:
+    def draft(self, document: object, once: Once = JUST_DO_IT) -> SavedCampaign:
         """Save a new campaign; raises `CampaignInvalid` with every problem of its plan."""
-        now = self.services.clock()
         plan = parse_plan(document)
         with self.services.database.transaction() as log:
+            now = self.services.clock()
+            if made := once.begin(log, now):
+                return log.campaign(made["campaign_id"])
             self._check(log, plan)
             saved = SavedCampaign(
                 campaign_id=new_id("x", now),
@@ -50,15 +53,18 @@ class CampaignService:
                 created_at=now,
             )
             log.add_campaign(saved)
+            once.end(log, campaign_id=saved.campaign_id)
         return saved
 
-    def change(self, campaign_id: str, fields: Mapping[str, Any]) -> SavedCampaign:
+    def change(self, campaign_id: str, fields: Mapping[str, Any], once: Once = JUST_DO_IT) -> SavedCampaign:
         """Change fields of a draft's plan, or the weights of a launched campaign, which opens an epoch.
 
         Raises `CampaignFixed` for anything else once the campaign was approved.
         """
         with self.services.database.transaction() as log:
             saved = log.campaign_for_change(campaign_id)
+            if once.begin(log, self.services.clock()):
+                return saved
             status = Status(saved.status)
             if status is Status.DRAFT:
                 plan = parse_plan({**saved.plan, **fields})
@@ -71,6 +77,7 @@ class CampaignService:
                 self._open_epoch(log, saved, weights, _reason(fields.get("reason")))
             else:
                 raise CampaignFixed(status)
+            once.end(log, campaign_id=campaign_id)
             return log.campaign(campaign_id)
 
     def learn(self, campaign_id: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Annotated
 import orjson
 import typer
 
+from recsys.domain.clock import system_clock
 from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit
 
@@ -48,7 +49,7 @@ def show_customer(
 
     database = open_database(current_settings().event_log_url)
     with database.read() as log:
-        found = customer_json(look_up(log, customer_id), CatalogueInService().current(log), "en")
+        found = customer_json(look_up(log, customer_id, system_clock()), CatalogueInService().current(log), "en")
     body = CustomerBody.model_validate_json(orjson.dumps(found))
     database.close()
     consents = ", ".join(f"{purpose} {_said(given)}" for purpose, given in body.consents.items())

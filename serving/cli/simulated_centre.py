@@ -184,14 +184,16 @@ class _Centre:
 
     async def _open(self, visit: Visit, agent_id: str | None) -> dict[str, Any] | None:
         body = opening(visit, agent_id)
-        opened: dict[str, Any] | None = await self.line.call("POST", "/v1/contacts", body)
+        opened: dict[str, Any] | None = await self.line.call("POST", "/v1/contacts", body, key=f"traffic-{uuid4()}")
         if opened is not None:
             self.contacts += 1
             self.progress("simulated contacts", self.contacts, None)
         return opened
 
     async def _tell(self, contact_id: str, moment: Moment) -> Any:
-        return await self.line.call("POST", f"/v1/contacts/{contact_id}/events", event(moment))
+        return await self.line.call(
+            "POST", f"/v1/contacts/{contact_id}/events", event(moment), key=f"traffic-{uuid4()}"
+        )
 
     async def _close(self, contact_id: str, csat: int | None) -> None:
         await self.line.call("POST", f"/v1/contacts/{contact_id}/close", {"csat": csat}, again=True)

@@ -8,8 +8,14 @@ from fastapi import APIRouter, BackgroundTasks, Form, Header, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from recsys.domain.errors import Conflict, NotFound
-from recsys.domain.outcome import Answer
+from recsys.domain.errors import (
+    AlreadyAnswered,
+    Conflict,
+    ContactClosed,
+    DisclosureNotRead,
+    IdempotencyKeyReused,
+    NotFound,
+)
 from serving.consoles import agent_view
 from serving.consoles.desk import AtContact, ContactDesk, FragmentsOf, Notice
 from serving.consoles.page import answer
@@ -78,12 +84,17 @@ def _record(form: AnswerRequest, offer: OfferBody | None, at: ContactDesk) -> tu
     reload, a second tab or after a restart is recorded once.
     """
     say = speaker(at.desk.language)
-    if form.answer is Answer.ACCEPTED and offer is not None and offer.disclosure and not form.disclosure_read:
-        return Notice(say("read_first"), is_bad=True), HTTPStatus.UNPROCESSABLE_ENTITY
     key = f"console/{form.decision_id}/{form.offer_id}/{form.answer}"
     try:
         at.check_made_here(form.decision_id)
         at.desk.contacts.answer(form, key)
+    except DisclosureNotRead:
+        return Notice(say("read_first"), is_bad=True), HTTPStatus.UNPROCESSABLE_ENTITY
+    except (AlreadyAnswered, IdempotencyKeyReused) as error:
+        first = str(error.first["answer"]) if isinstance(error, AlreadyAnswered) else form.answer
+        return Notice(say("answered_before", answer=say(first)), is_bad=True), HTTPStatus.CONFLICT
+    except ContactClosed:
+        return Notice(say("answered_after_end"), is_bad=True), HTTPStatus.CONFLICT
     except (Conflict, NotFound):
         return Notice(say("not_allowed_now"), is_bad=True), HTTPStatus.CONFLICT
     title = offer.title if offer else form.offer_id

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 
+from recsys.domain.contact import ContactEventType
 from recsys.domain.errors import DecisionNotFound
 from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from serving.consoles import agent_view
@@ -21,6 +22,8 @@ from serving.contacts.service import ContactService
 from serving.contacts.views import as_object
 from serving.dependencies import Actor, Language, ServicesOf
 from serving.wiring import Services
+
+CLOSED = ContactEventType.CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class ContactDesk:
         with self.desk.services.database.read() as log:
             pitched = log.pitched_in(self.contact_id)
             last = agent_view.last_contact(view)
-            ended = log.contact_events(last.contact_id)[-1:] if last else ()
+            ended = [one for one in log.contact_events(last.contact_id) if one.type == CLOSED] if last else []
             ledger = log.statements(view.customer.customer_id)
         return {
             "view": view,

@@ -21,14 +21,20 @@ from serving.contacts.schemas import (
 )
 from serving.decisions.schemas import DecisionBody
 from serving.dependencies import Asking, Language, Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
 
 @router.post("", status_code=HTTPStatus.CREATED, response_model=ContactView)
-async def open_contact(request: OpenContact, contacts: Contacts, language: Language, in_turn: InTurn) -> Response:
-    """Open (or continue) a contact; answers with the customer and the first decision."""
-    return await in_turn(lambda: json_response(contacts.open(request, language), HTTPStatus.CREATED))
+async def open_contact(
+    request: OpenContact, contacts: Contacts, language: Language, in_turn: InTurn, once: OnceOf
+) -> Response:
+    """Open (or continue) a contact; answers with the customer and the first decision.
+
+    Sent again under its Idempotency-Key, it answers 200 with the contact that it opened, as it stands now.
+    """
+    return await in_turn(lambda: json_response(contacts.open(request, language, once), once.status()))
 
 
 @router.get("")
@@ -45,22 +51,22 @@ def show_contact(contact_id: str, contacts: Contacts, language: Language) -> Res
 
 @router.post("/{contact_id}/events", response_model=DecisionBody)
 async def add_event(
-    contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language, in_turn: InTurn
+    contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language, in_turn: InTurn, once: OnceOf
 ) -> Response:
-    """Tell what was heard; answers with the re-made decision."""
-    return await in_turn(lambda: json_response(contacts.add_event(contact_id, event, language)["decision"]))
+    """Tell what was heard; answers with the re-made decision, the same one again under the same Idempotency-Key."""
+    return await in_turn(lambda: json_response(contacts.add_event(contact_id, event, language, once)["decision"]))
 
 
 @router.post("/{contact_id}/pickup", response_model=ContactView)
-def pick_up(contact_id: str, request: HandOff, contacts: Contacts, language: Language) -> Response:
+def pick_up(contact_id: str, request: HandOff, contacts: Contacts, language: Language, once: OnceOf) -> Response:
     """Take a waiting contact; 409 when another agent was quicker."""
-    return json_response(contacts.pick_up(contact_id, request.agent_id, language))
+    return json_response(contacts.pick_up(contact_id, request.agent_id, language, once))
 
 
 @router.post("/{contact_id}/handoff", response_model=ContactView)
-def hand_off(contact_id: str, request: HandOff, contacts: Contacts, language: Language) -> Response:
+def hand_off(contact_id: str, request: HandOff, contacts: Contacts, language: Language, once: OnceOf) -> Response:
     """Give the contact to another agent or channel, with its whole context."""
-    return json_response(contacts.hand_off(contact_id, request, language))
+    return json_response(contacts.hand_off(contact_id, request, language, once))
 
 
 @router.post("/{contact_id}/close", response_model=ContactView)

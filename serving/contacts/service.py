@@ -1,18 +1,21 @@
 """A contact from beginning to end: opened, decided for, heard, answered, handed over, closed.
 
-Every method is one transaction under the customer's lock: what it reads, decides and records belongs
-together, so two channels can never together break a cap. Features are read before it (they may be
-stale), streams are woken after it.
+Every method is one transaction under the customer's lock, and its moment is read inside it: what it reads,
+decides and records belongs together, so two channels can never together break a cap. Features are read
+before it (they may be stale), streams are woken after it. What a method made once, it gives again for a
+request that is sent again under its key.
 """
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType
+from recsys.domain.decision import Situation
 from recsys.domain.errors import (
     ContactClosed,
     ContactNotFound,
@@ -21,9 +24,10 @@ from recsys.domain.errors import (
 )
 from recsys.domain.outcome import Answer, Outcome
 from recsys.domain.protection import Statement
+from recsys.storage.decision_log import OpenList
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
-from serving.contacts.answering import check_is_allowed, check_is_first, count_acceptance, the_offer_made
+from serving.contacts.answering import check_acceptance, check_is_open, count_acceptance, the_offer_made, without
 from serving.contacts.campaigning import Campaigning
 from serving.contacts.schemas import (
     AnswerRequest,
@@ -43,10 +47,12 @@ from serving.contacts.situation import (
     as_it_stands,
     made_known,
     push_features,
+    reserved_since,
     situation_in,
 )
 from serving.contacts.views import Json, contact_view, in_queue, stored_view
 from serving.decisions.record import make_record
+from serving.idempotency import JUST_DO_IT, Once
 from serving.live_hub import LiveHub
 from serving.timing import stage
 from serving.wiring import Services
@@ -65,38 +71,43 @@ class ContactService:
         self._services = services
         self._hub = hub
 
-    def open(self, request: OpenContact, language: str) -> Json:
-        """Open a contact and decide for it; an unknown customer is served as a prospect."""
-        now = self._services.clock()
+    def open(self, request: OpenContact, language: str, once: Once = JUST_DO_IT) -> Json:
+        """Open a contact and decide for it; an unknown customer is served as a prospect.
+
+        A contact that this one continues is over.
+        """
         features = FeaturesRead(self._services.features, request.customer_id)
         with self._services.database.transaction(request.customer_id) as log:
+            now = self._services.clock()
+            if made := once.begin(log, now):
+                return self._as_stored(log, log.contact(made["contact_id"]), language, now)
+            words = self._services.policy.current(log).words
+            spoken = {
+                "channel": channel_named(request.channel, words),
+                "reason": need_named(request.reason, words),
+                "is_complaint": words.is_complaint(request.reason),
+            }
+            contact = Contact(contact_id=new_id("c", now), opened_at=now, **request.model_dump() | spoken)
+            campaigning = Campaigning(self._services, log, contact.customer_id)
+            if request.continues is not None:
+                contact = self._continue(campaigning, contact, log.contact(request.continues))
             with stage("gather"):
                 person = made_known(log, request.customer_id, now)
-            words = self._services.policy.current(log).words
-            contact = Contact(
-                contact_id=new_id("c", now),
-                customer_id=request.customer_id,
-                opened_at=now,
-                channel=channel_named(request.channel, words),
-                direction=request.direction,
-                reason=need_named(request.reason, words),
-                is_complaint=words.is_complaint(request.reason),
-                sentiment=request.sentiment,
-                agent_id=request.agent_id,
-                continues=request.continues,
-            )
-            if request.continues is not None:
-                contact = _continued(contact, log.contact(request.continues))
             log.add_contact(contact, last_sequence=FIRST)
             person = replace(person, contacts=(contact, *person.contacts)[:RECENT_CONTACTS])
-            campaigning = Campaigning(self._services, log, contact.customer_id)
             decided = self._decide(campaigning, (Heard(contact), person), features, now, FIRST)
+            once.end(log, contact_id=contact.contact_id)
+        if request.continues is not None:
+            self._hub.changed(request.continues)
         return decided.view(language)  # nobody can follow the contact yet, so nobody is told
 
-    def add_event(self, contact_id: str, event: NewContactEvent, language: str) -> Json:
+    def add_event(self, contact_id: str, event: NewContactEvent, language: str, once: Once = JUST_DO_IT) -> Json:
         """Record what was heard and decide anew; ContactClosed once the contact has ended."""
-        contact, features, now = self._before(contact_id)
+        contact, features = self._before(contact_id)
         with self._services.database.transaction(contact.customer_id) as log:
+            now = self._services.clock()
+            if made := once.begin(log, now):
+                return self._as_stored(log, contact, language, now, made["decision_id"])
             contact = _still_open(log, contact_id)
             words = self._services.policy.current(log).words
             heard = replace(
@@ -109,18 +120,30 @@ class ContactService:
             learned = event.model_dump(exclude={"type"}) | {"intent": need_named(event.intent, words)}
             _note(log, contact, ContactEventType(event.type), now, **learned)
             campaigning = Campaigning(self._services, log, contact.customer_id)
-            decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
+            decided = self._decide(campaigning, as_it_stands(log, contact, now), features, now)
+            once.end(log, decision_id=decided.record["decision_id"])
         self._hub.changed(contact_id)
         return decided.view(language)
 
-    def pick_up(self, contact_id: str, agent_id: str, language: str) -> Json:
+    def pick_up(self, contact_id: str, agent_id: str, language: str, once: Once = JUST_DO_IT) -> Json:
         """Give a waiting contact to an agent; ContactTaken when another one was quicker."""
-        return self.hand_off(contact_id, HandOff(agent_id=agent_id), language, only_if_waiting=True)
+        return self.hand_off(contact_id, HandOff(agent_id=agent_id), language, once, only_if_waiting=True)
 
-    def hand_off(self, contact_id: str, request: HandOff, language: str, *, only_if_waiting: bool = False) -> Json:
+    def hand_off(
+        self,
+        contact_id: str,
+        request: HandOff,
+        language: str,
+        once: Once = JUST_DO_IT,
+        *,
+        only_if_waiting: bool = False,
+    ) -> Json:
         """Give the contact, with its whole context, to an agent, perhaps on another channel."""
-        contact, features, now = self._before(contact_id)
+        contact, features = self._before(contact_id)
         with self._services.database.transaction(contact.customer_id) as log:
+            now = self._services.clock()
+            if once.begin(log, now):
+                return self._as_stored(log, log.contact(contact_id), language, now)
             contact = _still_open(log, contact_id)
             if only_if_waiting and contact.agent_id not in (None, request.agent_id):
                 raise ContactTaken
@@ -130,39 +153,43 @@ class ContactService:
             log.set_contact(contact)
             _note(log, contact, ContactEventType.HANDOFF, now, text=request.note, agent_id=request.agent_id)
             campaigning = Campaigning(self._services, log, contact.customer_id)
-            decided = self._decide(campaigning, as_it_stands(log, contact), features, now)
+            decided = self._decide(campaigning, as_it_stands(log, contact, now), features, now)
+            once.end(log, contact_id=contact_id)
         self._hub.changed(contact_id)
         return decided.view(language)
 
     def close(self, contact_id: str, request: CloseContact, language: str) -> Json:
-        """End the contact; closing it again changes nothing."""
+        """End the contact; closing it again changes nothing.
+
+        How satisfied the customer was holds for the whole conversation: for what this contact continues, too.
+        """
         contact = self.contact(contact_id)
-        now = self._services.clock()
         with self._services.database.transaction(contact.customer_id) as log:
+            now = self._services.clock()
             contact = log.contact(contact_id)
             if contact.closed_at is None:
-                contact = replace(contact, closed_at=now, csat=request.csat)
-                log.set_contact(contact)
-                _note(log, contact, ContactEventType.CLOSED, now, text=request.summary)
                 campaigning = Campaigning(self._services, log, contact.customer_id)
-                campaigning.closed(contact, log.contact_events(contact_id))
+                contact = replace(contact, closed_at=now, csat=request.csat)
+                _end(campaigning, contact, ContactEventType.CLOSED, request.summary)
                 campaigning.save()
-            view = stored_view(log, contact, self._services.catalogue.current(log), language)
+                _rate_earlier(log, contact)
+            view = self._as_stored(log, contact, language, now)
         self._hub.changed(contact_id)
         return view
 
     def answer(self, request: AnswerRequest, idempotency_key: str) -> tuple[OutcomeReceipt, bool]:
         """Record an answer once and decide anew; returns the receipt and whether it is a new one.
 
-        Raises OfferNotAllowed when the decision did not make the offer, or when permission no longer
-        allows an acceptance; IdempotencyKeyReused when the key came with another body.
+        Raises OfferNotAllowed when the decision did not make the offer, or when permission or a cap no longer
+        allows an acceptance; AlreadyAnswered, ContactClosed and DisclosureNotRead as `answering` says;
+        IdempotencyKeyReused when the key came with another body.
         """
         digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         with self._services.database.read() as log:
             record = log.decision(request.decision_id)
         features = FeaturesRead(self._services.features, record["customer_id"])
-        now = self._services.clock()
         with self._services.database.transaction(record["customer_id"]) as log:
+            now = self._services.clock()
             earlier = log.outcome_receipt(idempotency_key)
             if earlier is not None:
                 if earlier[0] != digest:
@@ -171,37 +198,38 @@ class ContactService:
             contact = log.contact(record["contact_id"])
             campaigning, basis = Campaigning(self._services, log, contact.customer_id), self._in_force(log)
             offer = the_offer_made(request.offer_id, record, basis.catalogue)
+            given = log.answers_given(request.decision_id, request.offer_id)
+            put_off = check_is_open(request.answer, given, contact, basis.policy, now)
+            lists = log.open_lists(contact.customer_id, reserved_since(basis.policy, now))
+            others = [one.contact_id for one in lists if one.contact_id != contact.contact_id]
             if request.answer is Answer.ACCEPTED:
-                check_is_first(request.offer_id, log.outcomes_of_decision(request.decision_id))
-                heard, person = as_it_stands(log, contact)
-                made = request.decision_id, now
-                situation = situation_in(log, heard, person, features, (basis.catalogue, basis.policy), made)
-                situation, basis = campaigning.treat(situation, basis)
-                check_is_allowed(request.offer_id, situation, basis.catalogue, basis.policy)
+                situation, basis = self._situation_now(campaigning, contact, features, basis, now)
+                situation = without(situation, put_off, request.offer_id)
+                reserved = [one for one in lists if one.contact_id in others]
+                check_acceptance(request, (record, offer), situation, basis, reserved)
                 count_acceptance(log, basis.catalogue.offer(request.offer_id), now)
-            outcome = Outcome(
-                outcome_id=new_id("o", now),
-                contact_id=contact.contact_id,
-                customer_id=contact.customer_id,
-                recorded_at=now,
-                **request.model_dump(),
-            )
-            receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
-            log.add_outcome(outcome, idempotency_key, digest, receipt.model_dump(mode="json"))
+            receipt = _keep_answer(log, request, contact, now, (idempotency_key, digest))
             campaigning.answered(offer, request.answer, now)
-            if contact.closed_at is None:
-                self._decide(campaigning, as_it_stands(log, contact), features, now)
+            again = [] if _was_reserved(request, contact, lists) else others
+            for one in [contact.contact_id] * (contact.closed_at is None) + again:
+                self._decide(campaigning, as_it_stands(log, log.contact(one), now), features, now)
             campaigning.save()
-        self._hub.changed(contact.contact_id)
+        for one in (contact.contact_id, *again):
+            self._hub.changed(one)
         return receipt, True
 
     def expose(self, request: ExposureRequest) -> bool:
-        """Record that an offer was seen or pitched; returns whether that is news. OfferNotAllowed as for answers."""
-        now = self._services.clock()
+        """Record that an offer was seen or pitched; returns whether that is news. OfferNotAllowed as for answers.
+
+        After the end of the contact it changes nothing: pages tell it by themselves, some of them late.
+        """
         with self._services.database.read() as log:
             record = log.decision(request.decision_id)
             the_offer_made(request.offer_id, record, self._services.catalogue.current(log))
         with self._services.database.transaction(record["customer_id"]) as log:
+            now = self._services.clock()
+            if log.contact(record["contact_id"]).closed_at is not None:
+                return False
             is_new = log.add_exposure(request.decision_id, request.offer_id, request.stage, now)
             if is_new:
                 campaigning = Campaigning(self._services, log, record["customer_id"])
@@ -209,13 +237,16 @@ class ContactService:
                 campaigning.save()
         return is_new
 
-    def protect(self, customer_id: str, *statements: Statement) -> None:
+    def protect(self, customer_id: str, *statements: Statement, once: Once = JUST_DO_IT) -> None:
         """Add statements to the ledger of what protects a customer, and decide anew in each of their open contacts.
 
         Raises `CustomerNotFound`.
         """
-        features, now = FeaturesRead(self._services.features, customer_id), self._services.clock()
+        features = FeaturesRead(self._services.features, customer_id)
         with self._services.database.transaction(customer_id) as log:
+            now = self._services.clock()
+            if once.begin(log, now) is not None:
+                return
             for one in statements:
                 log.set_protection(customer_id, one.subject, one)
             live = [one for one in log.contacts_of(customer_id, MOST_LIVE_CONTACTS) if one.closed_at is None]
@@ -223,7 +254,9 @@ class ContactService:
                 for one in statements:
                     text = f"{one.subject}: {'yes' if one.value else 'no'}. {one.why or ''}".strip()
                     _note(log, contact, ContactEventType.PROTECTION, now, text=text)
-                self._decide(Campaigning(self._services, log, customer_id), as_it_stands(log, contact), features, now)
+                campaigning = Campaigning(self._services, log, customer_id)
+                self._decide(campaigning, as_it_stands(log, contact, now), features, now)
+            once.end(log, customer_id=customer_id)
         for contact in live:
             self._hub.changed(contact.contact_id)
 
@@ -239,7 +272,7 @@ class ContactService:
     def view(self, contact_id: str, language: str) -> Json:
         """Return the contact with its customer and latest decision."""
         with self._services.database.read() as log:
-            return stored_view(log, log.contact(contact_id), self._services.catalogue.current(log), language)
+            return self._as_stored(log, log.contact(contact_id), language, self._services.clock())
 
     def waiting(self, limit: int = 50) -> list[WaitingContact]:
         """Return the contacts nobody has picked up yet, longest waiting first."""
@@ -251,9 +284,39 @@ class ContactService:
         with self._services.database.read() as log:
             return [in_queue(log, contact) for contact in log.live_contacts(agent_id)]
 
-    def _before(self, contact_id: str) -> tuple[Contact, FeaturesRead, datetime]:
+    def _before(self, contact_id: str) -> tuple[Contact, FeaturesRead]:
         contact = self.contact(contact_id)
-        return contact, FeaturesRead(self._services.features, contact.customer_id), self._services.clock()
+        return contact, FeaturesRead(self._services.features, contact.customer_id)
+
+    def _as_stored(
+        self, log: EventLog, contact: Contact, language: str, now: datetime, decision_id: str | None = None
+    ) -> Json:
+        """Return the contact as the event log has it, with its latest decision or the one that is named."""
+        catalogue = self._services.catalogue.current(log)
+        return stored_view(log, contact, catalogue, language, now, decision_id)
+
+    def _continue(self, campaigning: Campaigning, contact: Contact, earlier: Contact) -> Contact:
+        """Return the contact as it goes on from an earlier one, which is over: a conversation has one list."""
+        if earlier.customer_id != contact.customer_id:
+            raise ContactNotFound(earlier.contact_id)
+        if earlier.closed_at is None:
+            over = replace(earlier, closed_at=contact.opened_at)
+            _end(campaigning, over, ContactEventType.CONTINUED, contact.contact_id)
+        return replace(
+            contact,
+            reason=contact.reason if contact.reason is not None else earlier.reason,
+            sentiment=contact.sentiment if contact.sentiment is not None else earlier.sentiment,
+            is_complaint=contact.is_complaint or earlier.is_complaint,
+        )
+
+    def _situation_now(
+        self, campaigning: Campaigning, contact: Contact, features: FeaturesRead, basis: Basis, now: datetime
+    ) -> tuple[Situation, Basis]:
+        """Return the contact's situation and the basis to judge it on, in the arms of its customer's campaigns."""
+        heard, person = as_it_stands(campaigning.log, contact, now)
+        made = new_id("d", now), now
+        rules = basis.catalogue, basis.policy
+        return campaigning.treat(situation_in(campaigning.log, heard, person, features, rules, made), basis)
 
     def _decide(
         self,
@@ -310,17 +373,6 @@ def new_id(prefix: str, now: datetime) -> str:
     return f"{prefix}-{int(now.timestamp() * 1000):011x}-{secrets.token_hex(8)}"
 
 
-def _continued(contact: Contact, earlier: Contact) -> Contact:
-    if earlier.customer_id != contact.customer_id:
-        raise ContactNotFound(earlier.contact_id)
-    return replace(
-        contact,
-        reason=contact.reason if contact.reason is not None else earlier.reason,
-        sentiment=contact.sentiment if contact.sentiment is not None else earlier.sentiment,
-        is_complaint=contact.is_complaint or earlier.is_complaint,
-    )
-
-
 def _still_open(log: EventLog, contact_id: str) -> Contact:
     contact = log.contact(contact_id)
     if contact.closed_at is not None:
@@ -331,3 +383,48 @@ def _still_open(log: EventLog, contact_id: str) -> Contact:
 def _note(log: EventLog, contact: Contact, kind: ContactEventType, now: datetime, **facts: Any) -> None:
     sequence = log.next_sequence(contact.contact_id)
     log.add_contact_event(ContactEvent(contact.contact_id, sequence, kind, now, **facts))
+
+
+def _end(campaigning: Campaigning, contact: Contact, kind: ContactEventType, text: str | None) -> None:
+    """Save a contact that has ended, with the event that says why, and what campaigns measure of it."""
+    log = campaigning.log
+    log.set_contact(contact)
+    assert contact.closed_at is not None
+    _note(log, contact, kind, contact.closed_at, text=text)
+    campaigning.closed(contact, log.contact_events(contact.contact_id))
+
+
+def _rate_earlier(log: EventLog, contact: Contact) -> None:
+    """Give the satisfaction at the end of a conversation to the contacts it went on from, which were not asked."""
+    rated = contact.csat
+    while rated is not None and contact.continues is not None:
+        contact = log.contact(contact.continues)
+        if contact.csat is not None:
+            return
+        log.set_contact(replace(contact, csat=rated))
+
+
+def _keep_answer(
+    log: EventLog, request: AnswerRequest, contact: Contact, now: datetime, key_and_digest: tuple[str, str]
+) -> OutcomeReceipt:
+    outcome = Outcome(
+        outcome_id=new_id("o", now),
+        contact_id=contact.contact_id,
+        customer_id=contact.customer_id,
+        recorded_at=now,
+        **request.model_dump(),
+    )
+    receipt = OutcomeReceipt.model_validate(outcome, from_attributes=True)
+    log.add_outcome(outcome, *key_and_digest, receipt.model_dump(mode="json"))
+    return receipt
+
+
+def _was_reserved(request: AnswerRequest, contact: Contact, lists: Sequence[OpenList]) -> bool:
+    """Return whether the answer takes no more room than the contact's own list did, so that other lists can stay.
+
+    An acceptance was checked against them. A refusal of what stood on an older list is a fact all the same, and
+    then the other lists have to make room.
+    """
+    if request.answer in (Answer.ACCEPTED, Answer.NOT_PITCHED):
+        return True
+    return any(one.contact_id == contact.contact_id and request.offer_id in one.offer_ids for one in lists)

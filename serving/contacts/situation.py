@@ -42,8 +42,8 @@ def push_features(services: Services, customer_id: str) -> None:
 
     now = services.clock()
     with services.database.read() as log:
-        history = log.history(customer_id)
-        answers = log.answers(customer_id, OLDEST)
+        history = log.history(customer_id, now)
+        answers = log.answers(customer_id, OLDEST, now)
         contacts = log.contacts_of(customer_id, 1000)
     try:
         row = interaction_features(history, answers, contacts, now)
@@ -63,13 +63,13 @@ class Person:
     open_complaint_since: datetime | None = None
 
 
-def look_up(log: EventLog, customer_id: str) -> Person:
-    """Return what is known of the customer; raises `CustomerNotFound`."""
+def look_up(log: EventLog, customer_id: str, now: datetime) -> Person:
+    """Return what is known of the customer, without what is dated later; raises `CustomerNotFound`."""
     customer, complaint = log.customer_and_complaint(customer_id)
     return Person(
         customer=customer,
-        history=log.history(customer_id),
-        answers=log.answers(customer_id, OLDEST),
+        history=log.history(customer_id, now),
+        answers=log.answers(customer_id, OLDEST, now),
         contacts=log.contacts_of(customer_id, RECENT_CONTACTS),
         open_complaint_since=complaint,
     )
@@ -83,15 +83,15 @@ class Heard:
     events: tuple[ContactEvent, ...] = ()
 
 
-def as_it_stands(log: EventLog, contact: Contact) -> tuple[Heard, Person]:
+def as_it_stands(log: EventLog, contact: Contact, now: datetime) -> tuple[Heard, Person]:
     """Return what happened in the contact so far, and what is known of its customer."""
-    return Heard(contact, log.contact_events(contact.contact_id)), look_up(log, contact.customer_id)
+    return Heard(contact, log.contact_events(contact.contact_id)), look_up(log, contact.customer_id, now)
 
 
 def made_known(log: EventLog, customer_id: str, now: datetime) -> Person:
     """Return what is known of the customer, who becomes a prospect when nobody has heard of them."""
     try:
-        return look_up(log, customer_id)
+        return look_up(log, customer_id, now)
     except CustomerNotFound:
         prospect = Customer(customer_id, kind=CustomerKind.PROSPECT)
         log.add_customer(prospect, now)
@@ -127,7 +127,7 @@ def situation_in(
         is_complaint=heard.contact.is_complaint or any(intent.name == COMPLAINT for intent in intents),
         open_complaint_since=since,
         complaint_days=days,
-        offered_elsewhere=_offered_elsewhere(log, heard.contact, person, now - timedelta(hours=policy.elsewhere_hours)),
+        offered_elsewhere=_offered_elsewhere(log, heard.contact, person, reserved_since(policy, now)),
         acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
@@ -135,21 +135,18 @@ def situation_in(
     )
 
 
+def reserved_since(policy: Policy, now: datetime) -> datetime:
+    """Return the moment after which a list must have been made to count as made for the customer's other contacts."""
+    return now - timedelta(hours=policy.elsewhere_hours)
+
+
 def _offered_elsewhere(log: EventLog, contact: Contact, person: Person, since: datetime) -> frozenset[str]:
-    """Return what stands on the lists of this customer's other live contacts, which other agents hold."""
+    """Return what stands on the lists of this customer's other open contacts, whoever holds them, if anybody does."""
     known = person.contacts
-    if len(known) == RECENT_CONTACTS and known[-1].opened_at >= since:  # there may be more of them
-        known = log.live_contacts_of(contact.customer_id, since)
-    others = [
-        one.contact_id
-        for one in known
-        if one.closed_at is None
-        and one.agent_id not in (None, contact.agent_id)
-        and one.opened_at >= since
-        and one.contact_id not in (contact.contact_id, contact.continues)
-    ]
-    records = [log.latest_decision(contact_id) for contact_id in others]
-    return frozenset(offer["offer_id"] for record in records if record for offer in record["offers"])
+    if len(known) < RECENT_CONTACTS and all(one.closed_at or one.contact_id == contact.contact_id for one in known):
+        return frozenset()
+    lists = log.open_lists(contact.customer_id, since)
+    return frozenset(one for other in lists if other.contact_id != contact.contact_id for one in other.offer_ids)
 
 
 def heard_intents(heard: Heard) -> tuple[Intent, ...]:

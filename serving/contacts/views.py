@@ -1,5 +1,6 @@
 """Turns what the event log holds into the bodies that the API answers, as plain values for `orjson.dumps`."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -29,10 +30,18 @@ def contact_view(heard: Heard, person: Person, record: Record | None, catalogue:
     }
 
 
-def stored_view(log: EventLog, contact: Contact, catalogue: Catalogue, language: str) -> Json:
-    """Return the same of a contact as the event log has it."""
+def stored_view(
+    log: EventLog,
+    contact: Contact,
+    catalogue: Catalogue,
+    language: str,
+    now: datetime,
+    decision_id: str | None = None,
+) -> Json:
+    """Return the same of a contact as the event log has it, with its latest decision or the one that is named."""
     heard = Heard(contact, log.contact_events(contact.contact_id))
-    person, record = look_up(log, contact.customer_id), log.latest_decision(contact.contact_id)
+    person = look_up(log, contact.customer_id, now)
+    record = log.decision(decision_id) if decision_id else log.latest_decision(contact.contact_id)
     return contact_view(heard, person, record, catalogue, language)
 
 

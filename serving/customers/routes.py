@@ -12,6 +12,7 @@ from serving.contacts.situation import look_up
 from serving.contacts.views import customer_json
 from serving.decisions.schemas import Body
 from serving.dependencies import Asking, Language, Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 
 router = APIRouter(prefix="/v1/customers", tags=["customers"])
 _agents = [Depends(allow(Role.AGENT, Role.SERVICE))]
@@ -46,7 +47,8 @@ def find_customers(
 def show_customer(customer_id: str, services: ServicesOf, language: Language) -> Response:
     """Return the single customer view."""
     with services.database.read() as log:
-        view = customer_json(look_up(log, customer_id), services.catalogue.current(log), language)
+        person = look_up(log, customer_id, services.clock())
+        view = customer_json(person, services.catalogue.current(log), language)
     return json_response(view)
 
 
@@ -54,13 +56,14 @@ def show_customer(customer_id: str, services: ServicesOf, language: Language) ->
     "/{customer_id}/consents", status_code=HTTPStatus.CREATED, response_model=CustomerBody, dependencies=_agents
 )
 def record_consent(
-    customer_id: str, request: NewConsent, services: ServicesOf, asking: Asking, language: Language
+    customer_id: str, request: NewConsent, services: ServicesOf, asking: Asking, language: Language, once: OnceOf
 ) -> Response:
-    """Add to the consents ledger; the next decision knows it."""
+    """Add to the consents ledger; the next decision knows it. The same Idempotency-Key adds nothing more."""
     with services.database.transaction(customer_id) as log:
         now = services.clock()
-        log.set_protection(
-            customer_id, request.purpose, Statement(request.purpose, request.granted, now, now, "api", asking.name)
-        )
-        view = customer_json(look_up(log, customer_id), services.catalogue.current(log), language)
-    return json_response(view, HTTPStatus.CREATED)
+        if once.begin(log, now) is None:
+            statement = Statement(request.purpose, request.granted, now, now, "api", asking.name)
+            log.set_protection(customer_id, request.purpose, statement)
+            once.end(log, customer_id=customer_id)
+        view = customer_json(look_up(log, customer_id, now), services.catalogue.current(log), language)
+    return json_response(view, once.status())

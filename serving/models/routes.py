@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Response
 
 from serving.dependencies import Actor, Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 from serving.models.monitoring import monitor
 from serving.models.schemas import MonitoringBody
 from serving.models.service import ModelService
@@ -49,12 +50,12 @@ def show_plot(version: str, name: PlotName, service: Models) -> Response:
 
 
 @router.post("/{version}/promote", dependencies=[Depends(allow(Role.APPROVER))])
-def promote(version: str, service: Models, actor: Actor) -> dict[str, Any]:
+def promote(version: str, service: Models, actor: Actor, once: OnceOf) -> dict[str, Any]:
     """Make a version the champion, approved by whoever asks; every worker serves it within seconds."""
-    return {"champion": service.promote(version, actor)}
+    return {"champion": service.promote(version, actor, once)}
 
 
 @router.post("/rollback", dependencies=[Depends(allow(Role.APPROVER))])
-def roll_back(service: Models, propensity: bool = False) -> dict[str, Any]:
-    """Return to the champion before this one; `propensity` says which model's."""
-    return {"champion": service.roll_back(propensity)}
+def roll_back(service: Models, once: OnceOf, propensity: bool = False) -> dict[str, Any]:
+    """Return to the champion before this one, one step under one Idempotency-Key; `propensity` says which model's."""
+    return {"champion": service.roll_back(propensity, once)}

@@ -1,6 +1,6 @@
 """The registered models as the API and the console see them, and the two things that can be done with them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from recsys.domain.errors import ModelVersionNotFound
+from serving.idempotency import JUST_DO_IT, Once
 from serving.models.asking import in_time
 from serving.wiring import Services, registry_of
 
 if TYPE_CHECKING:
-    from training.registry import VersionInfo
+    from training.registry import Registry, VersionInfo
 
 CARD, PLOTS = "model_card.json", "plots"
 CHANGED_WITHIN_SECONDS = 60.0
@@ -81,7 +82,7 @@ class ModelService:
 
         return in_time(self.services, read)
 
-    def promote(self, version: str, approver: str) -> str | None:
+    def promote(self, version: str, approver: str, once: Once = JUST_DO_IT) -> str | None:
         """Make a version the champion and return its kind's champion; every worker serves it within seconds.
 
         Raises as `Registry.promote` does.
@@ -89,20 +90,42 @@ class ModelService:
 
         def ask() -> str | None:
             registry = registry_of(self.services.settings, version)
-            registry.promote(version, approver)
-            return registry.champion()
+            return self._changed(registry, once, lambda _: registry.promote(version, approver))
 
         return in_time(self.services, ask, CHANGED_WITHIN_SECONDS)
 
-    def roll_back(self, is_propensity: bool) -> str | None:
+    def roll_back(self, is_propensity: bool, once: Once = JUST_DO_IT) -> str | None:
         """Return to the champion before this one, and return which that is; raises as `Registry.rollback` does."""
 
         def ask() -> str | None:
             registry = registry_of(self.services.settings, PROPENSITY if is_propensity else "")
-            registry.rollback()
-            return registry.champion()
+            return self._changed(registry, once, registry.rollback)
 
         return in_time(self.services, ask, CHANGED_WITHIN_SECONDS)
+
+    def _changed(self, registry: "Registry", once: Once, change: Callable[[str | None], object]) -> str | None:
+        """Return the champion after `change`, which is given the champion that it leaves.
+
+        The registry is no part of the event log's transactions. So a request under a key is written down before it,
+        and what came of it after: one that was sent again is done again only where its end is not known, and then
+        it finds its own work and changes nothing.
+        """
+        if once.request is None:
+            change(None)
+            return registry.champion()
+        database, leaving = self.services.database, registry.champion()
+        with database.transaction() as log:
+            made = once.begin(log, self.services.clock())
+            if made is None:
+                made = {"leaving": leaving}
+                once.end(log, **made)
+        if "champion" not in made:
+            change(made["leaving"])
+            made = {"champion": registry.champion()}
+            with database.transaction() as log:
+                once.end(log, **made)
+        champion: str | None = made["champion"]
+        return champion
 
     def _of(self, kind: str, with_cards: int) -> Registered:
         from training.registry import CHAMPION

@@ -32,8 +32,8 @@ def preview(services: Services, offer: Offer, asked: PreviewRequest, language: s
     features = FeaturesRead(services.features, asked.customer_id)
     with services.database.read() as log:
         basis = _basis_with(offer, services, log)
-        person, now = look_up(log, asked.customer_id), services.clock()
-        words = basis.policy.words
+        now, words = services.clock(), basis.policy.words
+        person = look_up(log, asked.customer_id, now)
         contact = Contact(
             NAME,
             asked.customer_id,

@@ -3,10 +3,11 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Body, Depends, Query, Response
 
 from serving.decisions.schemas import Body as AnswerBody
 from serving.dependencies import Language, Role, ServicesOf, allow
+from serving.idempotency import OnceOf
 from serving.offers.dependencies import Offers, OneWhatIf
 from serving.offers.rule_check import RuleName, Validation, check_rule, rule_names
 from serving.offers.schemas import CatalogueBody, OfferPreviewBody, PreviewRequest
@@ -66,11 +67,17 @@ def try_change(change: JsonObject, asked: Annotated[WhatIfRequest, Query()], wha
 
 @router.post("", status_code=HTTPStatus.CREATED)
 def save_offers(
-    body: JsonObject, offers: Offers, based_on: Annotated[str | None, Query(pattern=r"^[\w-]{1,64}$")] = None
+    body: JsonObject,
+    offers: Offers,
+    once: OnceOf,
+    response: Response,
+    based_on: Annotated[str | None, Query(pattern=r"^[\w-]{1,64}$")] = None,
 ) -> CatalogueBody:
     """Add or replace one offer or `{"offers": […]}`, by id; all of them or, when one has a problem, none.
 
     With `based_on`, the version of the catalogue that the change was made from, 409 when one of these offers was
-    changed since.
+    changed since. Sent again under its Idempotency-Key, it answers 200 with the catalogue that it saved.
     """
-    return offers.save(offers_of(body), based_on)
+    saved = offers.save(offers_of(body), based_on, once)
+    response.status_code = once.status()
+    return saved

@@ -11,6 +11,7 @@ from recsys.domain.offer import Offer
 from recsys.rules import ValueType
 from recsys.storage.event_log import EventLog
 from serving.errors import offer_problem
+from serving.idempotency import JUST_DO_IT, Once
 from serving.in_force import vocabulary
 from serving.offers.preview import preview
 from serving.offers.rule_check import Validation
@@ -60,13 +61,16 @@ class OfferService:
         )  # as the catalogue keeps them, and cards show them
         return preview(self._services, kept, asked, language)
 
-    def save(self, rows: Rows, based_on: str | None = None) -> CatalogueBody:
+    def save(self, rows: Rows, based_on: str | None = None, once: Once = JUST_DO_IT) -> CatalogueBody:
         """Add or replace offers by id, all or none; raises `CatalogueInvalid`.
 
         With the version of the catalogue that the change is `based_on`, raises `OfferChanged` when one of these
         offers was saved since.
         """
         with self._services.database.transaction() as log:
+            now = self._services.clock()
+            if (made := once.begin(log, now)) and (first := log.catalogue_of(made["catalogue_version"])):
+                return CatalogueBody(catalogue_version=first.version, offers=first.offers)
             known, current = vocabulary(log), self._services.catalogue.current(log)
             offers = {offer.offer_id: offer for offer in current.offers}
             given = {offer.offer_id: offer for offer in parse_offers(rows, known)}
@@ -74,7 +78,8 @@ class OfferService:
                 _check_unchanged(offers, _offers_of(log, based_on, given.keys()), given)
             catalogue = build_catalogue((offers | given).values(), known, current)
             saved = [offer_to_dict(offer) for offer in catalogue.offers]
-            log.save_catalogue(catalogue.version, saved, catalogue.rule_types, self._services.clock())
+            log.save_catalogue(catalogue.version, saved, catalogue.rule_types, now)
+            once.end(log, catalogue_version=catalogue.version)
         return CatalogueBody(catalogue_version=catalogue.version, offers=saved)
 
 

@@ -3,13 +3,14 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi import Body as FromBody
 
 from recsys.domain.policy import Policy
 from serving.decisions.schemas import Body
 from serving.dependencies import Asking, Role, ServicesOf, allow
-from serving.policy.service import change_policy
+from serving.idempotency import OnceOf
+from serving.policy.service import saved_change
 
 router = APIRouter(prefix="/v1/policy", tags=["policy"], dependencies=[Depends(allow(Role.APPROVER, Role.SERVICE))])
 
@@ -30,9 +31,27 @@ def show_policy(services: ServicesOf) -> PolicyBody:
 
 
 @router.post("", status_code=HTTPStatus.CREATED)
-def post_policy(numbers: Annotated[dict[str, Any], FromBody()], services: ServicesOf, asking: Asking) -> PolicyBody:
-    """Put a policy in force that differs from the present one in what is given; the next decision uses it."""
-    return _body(change_policy(services, numbers, asking.name).after)
+def change_policy(
+    numbers: Annotated[dict[str, Any], FromBody()],
+    services: ServicesOf,
+    once: OnceOf,
+    asking: Asking,
+    response: Response,
+) -> PolicyBody:
+    """Put a policy in force that differs from the present one in what is given; the next decision uses it.
+
+    Sent again under its Idempotency-Key, it answers 200 with the policy that it put in force and changes nothing.
+    """
+    with services.database.transaction() as log:
+        now = services.clock()
+        made = once.begin(log, now)
+        if made is not None and (known := log.policy_of(made["policy_version"])) is not None:
+            policy = known
+        else:
+            policy = saved_change(log, services.policy, numbers, (asking.name, now)).after
+            once.end(log, policy_version=policy.version)
+    response.status_code = once.status()
+    return _body(policy)
 
 
 def _body(policy: Policy) -> PolicyBody:

@@ -13,7 +13,7 @@ from experiments.plan_document import parse_plan
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.storage.campaign_log import SavedCampaign, SavedChange, SavedEpoch
 from serving.wiring import Services
-from tests.serving.test_contacts import answer, held_back, offered, open_contact
+from tests.serving.test_contacts import answer, close, held_back, offered, open_contact
 
 LOUNGE = {"offer_id": "lounge", "title_en": "Lounge", "title_zh": "贵宾室", "family": "travel", "margin": 500}
 TREATED: dict[str, Any] = {"offers": [LOUNGE, {"offer_id": "card", "title_en": "Card for you"}], "remove": ["loan"]}
@@ -65,7 +65,7 @@ def in_arm(api: TestClient) -> Callable[[str], str]:
     def find(arm: str) -> str:
         for number in range(50):
             customer_id = f"u{number}"
-            open_contact(api, customer_id=customer_id)
+            close(api, open_contact(api, customer_id=customer_id))
             if unit_of(api, customer_id).arm == arm:
                 return customer_id
         raise AssertionError(f"nobody came into {arm}")
@@ -136,7 +136,7 @@ def test_the_chain_of_facts_is_kept_and_counted(api: TestClient, in_arm: Callabl
     api.post(f"/v1/contacts/{contact_id}/close", json={"csat": 5})
     unit = unit_of(api, customer_id)
     lounge = next(offer for offer in decision["offers"] if offer["offer_id"] == "lounge")
-    assert (unit.campaign_acceptances, unit.sales, unit.csat_total, unit.contacts) == (1, 1, 5, 1)
+    assert (unit.campaign_acceptances, unit.sales, unit.csat_total, unit.contacts) == (1, 1, 5, 2)
     assert unit.value == pytest.approx(lounge["net_value"])
     with services_of(api).database.read() as log:
         assert log.wrong_campaign_totals("k1") == []

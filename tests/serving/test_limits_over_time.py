@@ -32,7 +32,7 @@ class Centre:
     now: datetime = NOON
 
     def __post_init__(self) -> None:
-        self._services = services_of(self.path, lambda: self.now)
+        self._services = services_of(f"sqlite:///{self.path}", self.path.parent, lambda: self.now)
         self._contacts = ContactService(self._services, Unheard())
         self._answers = 0
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from recsys.domain.errors import StoreUnavailable
 from recsys.interactions.matrix import build_matrix
 from recsys.models.bundle_files import save_bundle
 from recsys.models.popularity import Popularity
+from recsys.storage.event_log import EventLog
+from serving.idempotency import Once
 from training.gates import Gate, Verdict
 from training.registry import Findings, Registry
 from training.tracking import RunRecord, log_run
@@ -39,6 +42,43 @@ def test_versions_are_promoted_and_rolled_back(empty_api: TestClient, versions: 
     listed = empty_api.get("/v1/models").json()
     assert listed["champion"] == versions[0]
     assert [version["gates"][0]["passed"] for version in listed["versions"]] == [False, True, True]
+
+
+def promote_both(api: TestClient, versions: list[str]) -> None:
+    for version in versions[:2]:
+        api.post(f"/v1/models/{version}/promote", headers={"nbo-actor": "Ada", "idempotency-key": version})
+
+
+def test_a_change_of_the_champion_that_is_sent_again_late_changes_nothing(
+    empty_api: TestClient, versions: list[str]
+) -> None:
+    promote_both(empty_api, versions)
+    promote_both(empty_api, versions[:1])
+    assert empty_api.get("/v1/models").json()["champion"] == versions[1]
+    key = {"idempotency-key": "back"}
+    rolled = [empty_api.post("/v1/models/rollback", headers=key) for _ in range(2)]
+    assert [one.json() for one in rolled] == [{"champion": versions[0]}] * 2
+    empty_api.post(f"/v1/models/{versions[1]}/promote", headers={"nbo-actor": "Ada"})
+    assert empty_api.post("/v1/models/rollback", headers=key).json() == {"champion": versions[0]}
+    assert empty_api.get("/v1/models").json()["champion"] == versions[1]
+
+
+def test_a_roll_back_of_which_only_the_beginning_is_known_is_finished_once(
+    empty_api: TestClient, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promote_both(empty_api, versions)
+    key, end, ends = {"idempotency-key": "back"}, Once.end, []
+
+    def end_once(once: Once, log: EventLog, **made: object) -> None:
+        ends.append(made)
+        if len(ends) == 2:
+            raise StoreUnavailable("gone")
+        end(once, log, **made)
+
+    monkeypatch.setattr(Once, "end", end_once)
+    found = [empty_api.post("/v1/models/rollback", headers=key) for _ in range(3)]
+    assert [one.status_code for one in found] == [503, 200, 200]
+    assert [one.json() for one in found[1:]] == [{"champion": versions[0]}] * 2
 
 
 def test_a_refused_gate_and_the_trainer_s_own_approval_are_conflicts_with_the_figure(

@@ -134,6 +134,14 @@ AGENT = {
         "未保存：页面已失效，请重新打开该联系。",
     ),
     "not_allowed_now": ("This offer is no longer allowed; the list is new.", "此项已不可推荐，列表已更新。"),
+    "answered_before": (
+        "Not saved: this was answered before ({answer}), and an answer is given once.",
+        "未保存：此前已记录“{answer}”，每项只能作答一次。",
+    ),
+    "answered_after_end": (
+        "Not saved: the contact is closed, and nothing is answered after that.",
+        "未保存：联系已结束，不能再记录作答。",
+    ),
     "one_new": ("1 new suggestion", "1 条新推荐"),
     "many_new": ("{count} new suggestions", "{count} 条新推荐"),
     "list_changed": ("The list has changed", "推荐列表有变化"),

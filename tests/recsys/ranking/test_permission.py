@@ -115,7 +115,7 @@ class World:
     def a_situation(self) -> Situation:
         asked = [*[True] * 12, False, None, None]
         customer = a_customer(
-            flags=frozenset(flag for flag in FLAGS if self.chance(0.03)),
+            flags=frozenset(flag for flag in FLAGS if self.chance(0.5)) if self.chance(0.1) else frozenset(),
             risk_level=self.pick([None, 1, 2, 3, 3]),
             attributes={} if self.chance(0.3) else {"age": float(self.pick([17, 18, 39, 40]))},
             consents=Consents(self.pick(asked), self.pick(asked), self.pick(asked)),

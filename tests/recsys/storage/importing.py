@@ -7,7 +7,7 @@ from typing import Any
 
 from recsys.storage.database import Database
 from recsys.storage.import_directory import ImportOptions, ImportReport, import_directory
-from serving.cli.import_commands import next_catalogue
+from serving.cli.imported_offers import next_catalogue
 from tests.builders import NOW
 
 INTERACTIONS = "customer_id,offer_id,occurred_at,event,channel,weight\n"

@@ -110,7 +110,7 @@ def test_held_offers_are_counted_as_decisions_count_them(importer: Importer) -> 
         for count in range(4):
             rule = parse_rule(f"held_count = {count}", VOCABULARY)
             held = [
-                rule_facts(a_situation(), catalogue, held_offers(log.history(name)))["held_count"]
+                rule_facts(a_situation(), catalogue, held_offers(log.history(name, NOW)))["held_count"]
                 for name in ("c1", "c2", "c3", "c4", "c5")
             ]
             assert log.audience_size(rule, not_sales=["fix"]) == held.count(count)

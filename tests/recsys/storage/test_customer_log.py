@@ -47,7 +47,7 @@ def test_history_is_in_time_order_whatever_the_order_of_the_file(importer: Impor
     importer.write(interactions=INTERACTIONS + "c1,b,2026-01-02,,,\nc1,a,2026-01-01,view,app,0.5\nc2,z,2026-01-01,,,\n")
     importer.run()
     with importer.database.read() as log:
-        history = log.history("c1")
+        history = log.history("c1", NOW)
     assert [(event.offer_id, event.kind, event.channel, event.weight) for event in history] == [
         ("a", "view", "app", 0.5),
         ("b", "accepted", None, 1.0),
@@ -60,5 +60,5 @@ def test_an_imported_decline_is_an_answer(importer: Importer) -> None:
     )
     importer.run()
     with importer.database.read() as log:
-        answers = log.answers("c1", NOW - timedelta(days=60))
+        answers = log.answers("c1", NOW - timedelta(days=60), NOW)
     assert [(answer.offer_id, answer.answer) for answer in answers] == [("a", Answer.DECLINED)]

@@ -125,9 +125,9 @@ def test_only_a_clear_answer_becomes_history_and_each_is_one_answer(
 ) -> None:
     with decided.transaction("c1") as log:
         log.add_outcome(an_outcome(answer), "key", "digest", {})
-        assert [event.kind for event in log.history("c1")] == kinds
-        assert [event.channel for event in log.history("c1")] == ["phone"] * len(kinds)
-        assert [past.answer for past in log.answers("c1", NOW - timedelta(days=1))] == [answer]
+        assert [event.kind for event in log.history("c1", NOW)] == kinds
+        assert [event.channel for event in log.history("c1", NOW)] == ["phone"] * len(kinds)
+        assert [past.answer for past in log.answers("c1", NOW - timedelta(days=1), NOW)] == [answer]
 
 
 def test_an_outcome_of_an_unknown_decision_is_refused(decided: Database) -> None:

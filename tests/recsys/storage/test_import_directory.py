@@ -69,17 +69,20 @@ def test_identical_rows_of_one_file_are_all_kept_and_only_once(importer: Importe
     report = importer.run().files["interactions.csv"]
     assert (report.added, report.already_there) == (1, 3)
     with importer.database.read() as log:
-        assert len(log.history("c1")) == 4
+        assert len(log.history("c1", NOW)) == 4
 
 
 @pytest.mark.parametrize("rule", ["age >=", "wealth > 3"])
-def test_a_broken_rule_refuses_the_whole_import(importer: Importer, rule: str) -> None:
+def test_an_offer_with_a_broken_rule_is_rejected_and_nobody_gets_a_bare_one(importer: Importer, rule: str) -> None:
     a_bank(importer)
-    importer.write(offers=f"offer_id,title,eligibility\ncard,Card,{rule}\n")
-    before = importer.everything()
-    with pytest.raises(CatalogueInvalid):
-        importer.run()
-    assert importer.everything() == before
+    importer.write(offers=f"offer_id,title,eligibility\ncard,Card,{rule}\nfund,Fund,age >= 30\n")
+    report = importer.run()
+    with importer.database.read() as log:
+        catalogue = log.latest_catalogue()
+    assert catalogue is not None
+    assert [offer["offer_id"] for offer in catalogue.offers] == ["fund", "loan"]
+    assert (report.files["offers.csv"].read, report.files["offers.csv"].rejected) == (2, 1)
+    assert [(row["line"], row["column"]) for row in importer.rejected()] == [("2", "eligibility")]
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_tolerated(importer: Importer) -> None:
@@ -125,14 +128,26 @@ def test_a_changed_row_changes_only_the_columns_its_file_has(importer: Importer)
     assert customer.attributes == {"age": 41.5, "is_student": False, "city": "北京", "score": 7}
 
 
-def test_an_attribute_keeps_its_type_until_it_is_replaced(importer: Importer) -> None:
-    importer.write(interactions=INTERACTIONS, customers="customer_id,age\nc1,41\n")
+def test_an_attribute_has_the_type_of_the_last_file_for_everybody(importer: Importer) -> None:
+    importer.write(interactions=INTERACTIONS, customers="customer_id,age\nc1,41\nc3,50\n")
+    for second, expected in (("old", ("text", "old", "50")), ("42", ("number", 42, 50))):
+        importer.run()
+        importer.write(customers=f"customer_id,age\nc1,{second}\nc2,30\n")
+        assert importer.run().files["customers.csv"].rejected == 0
+        with importer.database.read() as log:
+            found = log.attribute_types()["age"], *(log.customer(c).attributes["age"] for c in ("c1", "c3"))
+        assert found == expected
+
+
+def test_a_rule_in_force_that_an_attribute_no_longer_fits_refuses_the_import(importer: Importer) -> None:
+    a_bank(importer)
     importer.run()
-    importer.write(customers="customer_id,age\nc1,old\nc2,30\n")
-    assert importer.run().files["customers.csv"].rejected == 1
-    assert importer.run(replace=True).files["customers.csv"].rejected == 0
-    with importer.database.read() as log:
-        assert (log.attribute_types()["age"], log.customer("c1").attributes["age"]) == ("text", "old")
+    (importer.directory / "offers.csv").unlink()
+    importer.write(customers="customer_id,age\nc1,41\nc2,forty\n")
+    before = importer.everything()
+    with pytest.raises(CatalogueInvalid, match=r"card.*age >= 18.*customers\.csv column age is text since line 3"):
+        importer.run()
+    assert importer.everything() == before
 
 
 def test_a_consent_withdrawn_since_is_not_given_back_by_the_same_file(importer: Importer) -> None:
@@ -182,7 +197,7 @@ def test_replace_makes_the_files_the_whole_truth_but_keeps_what_is_live(importer
         importer.run(replace=True)
     with importer.database.read() as log:
         counts = log.counts()
-        assert [event.kind for event in log.history("c1")] == ["declined"]
+        assert [event.kind for event in log.history("c1", NOW)] == ["declined"]
         assert log.customer("c1").attributes == {}
         catalogue = log.latest_catalogue()
     assert catalogue is not None
@@ -199,7 +214,12 @@ def test_replace_makes_the_files_the_whole_truth_but_keeps_what_is_live(importer
         {"interactions": {"files": "a.csv"}},
         {"interactions": {"file": "../a.csv"}},
         {"interactions": {"columns": ["customer_id"]}},
-        {"offers": {"columns": {"offer_id": "id"}}},
+        {"interactions": {"dates": "day-mounth-year"}},
+        {"interactions": {"types": {"a": "decimal"}}},
+        {"interactions": {"time_zone": "Asia/Shanghay"}},
+        {"interactions": {"file": "a.csv", "query": "SELECT 1"}},
+        {"interactions": {"delimiter": ";;"}},
+        {"interactions": {"decimal": ";"}},
     ],
 )
 def test_a_mapping_it_does_not_know_is_refused(document: Any) -> None:

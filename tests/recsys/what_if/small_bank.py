@@ -149,9 +149,8 @@ def situation_of(
     """Return what the service would know of the customer in the neutral contact."""
     now: datetime = occasion.at
     customer, complaint = log.customer_and_complaint(customer_id)
-    history = tuple(event for event in log.history(customer_id) if event.occurred_at <= now)
-    answers = log.answers(customer_id, datetime(1970, 1, 1, tzinfo=UTC))
-    answers = tuple(past for past in answers if past.answered_at <= now)
+    history = log.history(customer_id, now)
+    answers = log.answers(customer_id, datetime(1970, 1, 1, tzinfo=UTC), now)
     features = interaction_features(history, answers, (), now)
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
     contact = Contact("neutral", customer_id, now, occasion.channel)

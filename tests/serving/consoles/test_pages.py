@@ -81,6 +81,43 @@ def test_an_acceptance_without_the_must_say_text_is_not_recorded(api: TestClient
     assert api.get(f"/v1/contacts/{contact_id}").json()["customer"]["answers"] == []
 
 
+@pytest.mark.parametrize(
+    ("second", "language", "said"),
+    [
+        ({"answer": "accepted"}, "en", "answered before (Declined)"),
+        ({"answer": "later"}, "zh", "此前已记录“拒绝”"),
+        ({"answer": "declined", "reason": "price"}, "zh", "此前已记录“拒绝”"),
+    ],
+)
+def test_a_second_answer_is_refused_in_words(api: TestClient, second: dict[str, str], language: str, said: str) -> None:
+    contact_id = a_contact(api)
+    decision = api.get(f"/v1/contacts/{contact_id}").json()["decision"]
+    form = {"decision_id": decision["decision_id"], "offer_id": "card", "answer": "declined"}
+    address = f"/agent/contacts/{contact_id}/answers?lang={language}"
+    assert api.post(address, data=form, headers=HERE).status_code == 200
+    refused = api.post(address, data={**form, **second}, headers=HERE)
+    assert (refused.status_code, said in refused.text) == (409, True)
+    known = api.get(f"/v1/contacts/{contact_id}").json()["customer"]["answers"]
+    assert [one["answer"] for one in known] == ["declined"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "the contact is closed"), ("zh", "联系已结束，不能再记录作答")])
+def test_an_answer_after_the_end_is_refused_in_words(api: TestClient, language: str, said: str) -> None:
+    contact_id = a_contact(api)
+    decision = api.get(f"/v1/contacts/{contact_id}").json()["decision"]
+    assert api.post(f"/v1/contacts/{contact_id}/close", json={}).status_code == 200
+    form = {"decision_id": decision["decision_id"], "offer_id": "card", "answer": "later"}
+    refused = api.post(f"/agent/contacts/{contact_id}/answers?lang={language}", data=form, headers=HERE)
+    assert (refused.status_code, said in refused.text) == (409, True)
+    assert api.get(f"/v1/contacts/{contact_id}").json()["customer"]["answers"] == []
+
+
+def test_a_contact_that_went_on_elsewhere_left_no_summary(api: TestClient) -> None:
+    first = a_contact(api, agent_id="li")
+    page = api.get(f"/agent/contacts/{a_contact(api, continues=first)}").text
+    assert 'id="told"' not in page
+
+
 def test_an_answer_to_an_offer_that_was_not_made_brings_the_present_list(api: TestClient) -> None:
     contact_id = a_contact(api)
     decision = api.get(f"/v1/contacts/{contact_id}").json()["decision"]

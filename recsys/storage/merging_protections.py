@@ -1,0 +1,134 @@
+"""Merges what an import says of protections into the ledger: statements of good rows, and holds of the others."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, select, text
+
+from recsys.domain.protection import FLAGS, UNREADABLE
+from recsys.storage.moments import UtcDateTime
+from recsys.storage.protection_log import IN_FORCE, say_flags
+from recsys.storage.protective_cells import CONTACTS_HOLD, CUSTOMERS_HOLD, INTERACTIONS_HOLD, SUBJECT_OF_COLUMN
+from recsys.storage.schema import protections
+
+_AT = bindparam("at", type_=UtcDateTime)
+_LAST_STATEMENT = select(func.coalesce(func.max(protections.c.statement_id), 0))
+_ADD = "INSERT INTO protections (customer_id, subject, value, as_of, recorded_at, source, why)"
+_LAST_OF_IMPORT = """(
+    SELECT p.{column} FROM protections AS p
+    WHERE p.customer_id = s.customer_id AND p.subject = {subject} AND p.source = 'import'
+    ORDER BY p.statement_id DESC LIMIT 1)"""
+_HOLDS = text(f"""
+    {_ADD} SELECT s.customer_id, s.subject, s.value, :at, :at, 'import', min(s.why) FROM staged_holds AS s
+    WHERE s.subject LIKE '{UNREADABLE}%' AND s.why <> coalesce(
+        {_LAST_OF_IMPORT.format(column="why", subject="s.subject")}, '')
+    GROUP BY s.customer_id, s.subject, s.value
+""").bindparams(_AT)
+_PROTECTIVE = text(f"""
+    INSERT INTO protections (customer_id, subject, value, recorded_at, source)
+    SELECT DISTINCT s.customer_id, s.subject, s.value, :at, 'import' FROM staged_holds AS s
+    WHERE s.subject NOT LIKE '{UNREADABLE}%' AND s.value <> coalesce(
+        {_LAST_OF_IMPORT.format(column="value", subject="s.subject")}, NOT s.value)
+""").bindparams(_AT)
+_OTHERS_ALIKE = text(f"""
+    INSERT INTO staged_holds (customer_id, subject, value, why)
+    SELECT c.customer_id, '{CUSTOMERS_HOLD}', true, 'the id is like that of a customer who is known'
+    FROM customers AS c WHERE c.import_key = :created AND c.alike IN (
+        SELECT alike FROM customers GROUP BY alike HAVING count(*) > 1)
+    AND EXISTS (SELECT 1 FROM customers AS k WHERE k.alike = c.alike AND k.customer_id <> c.customer_id
+                AND coalesce(k.import_key, '') <> :created)
+""")
+_ALIKE = text("""
+    SELECT alike, count(*), min(customer_id), max(customer_id) FROM customers
+    GROUP BY alike HAVING count(*) > 1 ORDER BY count(*) DESC, alike
+""")
+_HELD = text(f"SELECT count(DISTINCT customer_id) FROM staged_holds WHERE subject LIKE '{UNREADABLE}%'")
+
+
+def merge_statements(connection: Connection, at: datetime) -> int:
+    """Write to the ledger what the file says of flags and consents, unless an import said the same.
+
+    That a flag does not hold is worth a line only where the last import said that it does. A dated statement is
+    new when no import said so as of then, one without a date when the last import said otherwise. Returns how many
+    were about consents.
+    """
+    before: int = connection.execute(_LAST_STATEMENT).scalar_one()
+    for column, subject in SUBJECT_OF_COLUMN.items():
+        if subject in FLAGS:
+            as_of, unsaid, dated = "NULL", "false", "false"
+        else:
+            as_of, unsaid = "s.consents_as_of", f"NOT s.{column}"
+            dated = f"""s.consents_as_of IS NOT NULL AND NOT EXISTS (
+                SELECT 1 FROM protections AS p WHERE p.customer_id = s.customer_id AND p.subject = '{subject}'
+                AND p.source = 'import' AND p.as_of = s.consents_as_of AND p.value = s.{column})"""
+        last = _LAST_OF_IMPORT.format(column="value", subject=f"'{subject}'")
+        connection.execute(
+            text(f"""
+                {_ADD} SELECT s.customer_id, '{subject}', s.{column}, {as_of}, :at, 'import', NULL
+                FROM staged_customers AS s WHERE s.{column} IS NOT NULL AND ({dated} OR ({as_of} IS NULL
+                AND s.{column} <> coalesce({last}, {unsaid}))) ORDER BY s.line
+            """).bindparams(_AT),
+            {"at": at},
+        )
+    written = select(func.count()).where(protections.c.statement_id > before, protections.c.subject.not_in(FLAGS))
+    _say_flags_since(connection, before)
+    return connection.execute(written).scalar_one()
+
+
+def merge_holds(connection: Connection, at: datetime, created: str) -> int:
+    """End the holds whose rows can be read now, hold whom rejected rows name, and return how many are held by them.
+
+    Whoever only other files name is held too when the id is like that of somebody known. Everybody in
+    `staged_holds` must be a customer by now; `created` is the import key of those that only other files name.
+    """
+    before: int = connection.execute(_LAST_STATEMENT).scalar_one()
+    connection.execute(_OTHERS_ALIKE, {"created": created})
+    _end_holds(connection, at)
+    connection.execute(_PROTECTIVE, {"at": at})
+    connection.execute(_HOLDS, {"at": at})
+    _say_flags_since(connection, before)
+    return int(connection.execute(_HELD).scalar_one())
+
+
+def ids_alike(connection: Connection) -> Sequence[tuple[int, str, str]]:
+    """Return (how many, one, another) of the customers' ids that a person may take for the same one."""
+    return [(count, one, other) for _, count, one, other in connection.execute(_ALIKE)]
+
+
+def _end_holds(connection: Connection, at: datetime) -> None:
+    """Write that a hold is over where this import has a good row for what it was about, and no bad one."""
+    standing = (
+        select(IN_FORCE.c.customer_id, IN_FORCE.c.subject)
+        .where(IN_FORCE.c.value, IN_FORCE.c.subject.startswith(UNREADABLE, autoescape=True))
+        .subquery("standing")
+    )
+    for hold, good in (
+        (CUSTOMERS_HOLD, "SELECT 1 FROM staged_customers AS g WHERE g.customer_id = h.customer_id"),
+        (CONTACTS_HOLD, f"SELECT 1 FROM staged_contacts AS g WHERE h.subject = '{CONTACTS_HOLD}' || g.contact_id"),
+        (
+            INTERACTIONS_HOLD,
+            "SELECT 1 FROM staged_interactions AS g WHERE g.customer_id = h.customer_id "
+            f"AND h.subject = '{INTERACTIONS_HOLD}' || g.offer_id",
+        ),
+    ):
+        rows = connection.execute(select(standing).where(standing.c.subject.startswith(hold, autoescape=True))).all()
+        if not rows:
+            continue
+        values = [{"customer_id": one, "subject": subject, "at": at} for one, subject in rows]
+        connection.execute(
+            text(f"""
+                {_ADD} SELECT h.customer_id, h.subject, false, :at, :at, 'import', NULL
+                FROM (SELECT :customer_id AS customer_id, :subject AS subject) AS h
+                WHERE EXISTS ({good}) AND NOT EXISTS (SELECT 1 FROM staged_holds AS s
+                    WHERE s.customer_id = h.customer_id AND s.subject = h.subject)
+            """).bindparams(_AT),
+            values,
+        )
+
+
+def _say_flags_since(connection: Connection, statement_id: int) -> None:
+    flag = func.substr(protections.c.subject, 1, len(UNREADABLE)) == UNREADABLE
+    said = select(protections.c.customer_id).where(
+        protections.c.statement_id > statement_id, protections.c.subject.in_(FLAGS) | flag
+    )
+    say_flags(connection, connection.execute(said.distinct()).scalars().all())
