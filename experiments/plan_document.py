@@ -23,7 +23,7 @@ Problems = list[tuple[str, str]]
 def parse_plan(document: object) -> Plan:
     """Return the plan a document describes, its fields those of `Plan`; raises `CampaignInvalid` with every problem.
 
-    Rules, covariates and treatments are checked by `check_plan`, which knows the catalogue in force.
+    Channels, rules, covariates and treatments are checked by `check_plan`, which knows what is in force.
     """
     if not isinstance(document, Mapping):
         raise CampaignInvalid([("plan", f"must have the fields {', '.join(_PLAN)}")])
@@ -162,7 +162,7 @@ _PLAN: Mapping[str, Reader] = {
     "smallest_effect": partial(_above_zero, high=1e12),
     "planned_units": partial(_whole, low=2, high=10**12),
     "audience": cells.rule_text,
-    "channels": cells.channels,
+    "channels": partial(cells.channels, words=None),
     "coverage": partial(_above_zero, high=1.0),
     "holdout": partial(cells.number, low=0.0, high=0.5),
     "layer": partial(_part, kind=Layer, readers=_LAYER),

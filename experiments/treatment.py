@@ -73,7 +73,7 @@ def offers_named(treatment: Mapping[str, Any], catalogue: Catalogue) -> set[str]
 
 
 def check_plan(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary) -> None:
-    """Raise `CampaignInvalid` where the audience, a covariate or a treatment cannot be used today."""
+    """Raise `CampaignInvalid` where a channel, the audience, a covariate or a treatment cannot be used today."""
     problems = list(_problems(plan, catalogue, policy, vocabulary))
     if problems:
         raise CampaignInvalid(problems)
@@ -91,6 +91,8 @@ def audience_of(plan: Plan, vocabulary: Vocabulary) -> Rule | None:
 
 
 def _problems(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+    for word in sorted(plan.channels - policy.words.channels.keys()):
+        yield "channels", cells.no_channel(word, policy.words)
     try:
         audience_of(plan, vocabulary)
     except RuleError as error:

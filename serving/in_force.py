@@ -54,7 +54,7 @@ def compiled(saved: SavedCatalogue, known: Mapping[str, ValueType]) -> Catalogue
     It keeps the version it was saved under, by which decisions name it.
     """
     types = known if saved.types is None else {name: ValueType(kind) for name, kind in saved.types.items()}
-    return replace(build_catalogue(parse_offers(saved.offers, types), types), version=saved.version)
+    return replace(build_catalogue(parse_offers(saved.offers, types, None), types), version=saved.version)
 
 
 def vocabulary(log: EventLog) -> dict[str, ValueType]:

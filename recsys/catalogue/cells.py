@@ -112,18 +112,28 @@ def names(value: object) -> frozenset[str]:
     return frozenset(name(part) for part in parts if not is_blank(part))
 
 
-def channels(value: object, words: Vocabulary = SHIPPED) -> frozenset[str]:
-    """Return a set of the channels there are, by any word for them."""
+def channels(value: object, words: Vocabulary | None = SHIPPED) -> frozenset[str]:
+    """Return a set of the channels there are, by any word for them.
+
+    Without `words`, as for what was checked before it was stored, a word that does not ship stays as it is.
+    """
+    if words is None:
+        return frozenset(SHIPPED.channel(part) or part for part in names(value))
     return frozenset(_channel(part, words) for part in names(value))
 
 
 def _channel(word: str, words: Vocabulary) -> str:
     known = words.channel(word)
     if known is None:
-        near = words.nearest_channel(word)
-        hint = f"; the nearest is {near}" if near else ""
-        raise ValueError(f"must be one of {', '.join(words.channels)}{hint}")
+        raise ValueError(no_channel(word, words))
     return known
+
+
+def no_channel(word: str, words: Vocabulary) -> str:
+    """Return what is wrong with a word that stands for no channel."""
+    near = words.nearest_channel(word)
+    hint = f"; the nearest is {near}" if near else ""
+    return f"must be one of {', '.join(words.channels)}{hint}"
 
 
 def choice(value: object, kinds: type[Choice]) -> Choice:

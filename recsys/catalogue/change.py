@@ -11,6 +11,7 @@ from recsys.catalogue.offer_rows import offer_to_dict, parse_offers
 from recsys.domain.errors import CatalogueInvalid, ChangeInvalid, PolicyInvalid
 from recsys.domain.offer import Offer
 from recsys.domain.policy import Policy, parse_policy
+from recsys.domain.vocabulary import Vocabulary as Words
 from recsys.rules.vocabulary import Vocabulary
 
 PARTS = ("offers", "remove", "policy", "levers")
@@ -33,10 +34,13 @@ def changed(
         changed_policy = parse_policy(_mapping(parts, "policy", place), policy)
     except PolicyInvalid as error:
         raise ChangeInvalid(f"{place}, policy, {error.field}", error.reason) from error
-    return _changed_catalogue(parts, place, catalogue, vocabulary), changed_policy
+    return _changed_catalogue(parts, place, catalogue, (vocabulary, changed_policy.words)), changed_policy
 
 
-def _changed_catalogue(parts: Mapping[Any, Any], place: str, catalogue: Catalogue, vocabulary: Vocabulary) -> Catalogue:
+def _changed_catalogue(
+    parts: Mapping[Any, Any], place: str, catalogue: Catalogue, known: tuple[Vocabulary, Words]
+) -> Catalogue:
+    vocabulary, words = known
     remove, changes = _list(parts, "remove", place), _list(parts, "offers", place)
     levers = _mapping(parts, "levers", place)
     if not (remove or changes or levers):
@@ -50,7 +54,7 @@ def _changed_catalogue(parts: Mapping[Any, Any], place: str, catalogue: Catalogu
     removed = catalogue.table.column.keys() - offers.keys()
     types = {**vocabulary, **catalogue.rule_types}
     try:
-        for offer in parse_offers(_merged(offers, changes, removed, place), types):
+        for offer in parse_offers(_merged(offers, changes, removed, place), types, words):
             offers[offer.offer_id] = offer
         return build_catalogue(_pulled(tuple(offers.values()), levers, place), types, catalogue)
     except CatalogueInvalid as error:

@@ -10,6 +10,8 @@ from functools import cache, partial
 from recsys.catalogue import cells
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid, RuleError
 from recsys.domain.offer import Offer, OfferKind
+from recsys.domain.vocabulary import SHIPPED
+from recsys.domain.vocabulary import Vocabulary as Words
 from recsys.rules import Rule, ValueType, parse_rule
 from recsys.rules.vocabulary import Vocabulary
 
@@ -46,25 +48,28 @@ READERS: Mapping[str, Callable[[object], object]] = {
 }
 
 
-def parse_offers(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[Offer, ...]:
+def parse_offers(rows: Sequence[Row], vocabulary: Vocabulary, words: Words | None = SHIPPED) -> tuple[Offer, ...]:
     """Return the offers of all rows, in their order; raises `CatalogueInvalid` with every problem there is."""
-    offers, problems = check_offers(rows, vocabulary)
+    offers, problems = check_offers(rows, vocabulary, words)
     if problems:
         raise CatalogueInvalid(problems)
     return offers
 
 
-def check_offers(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[tuple[Offer, ...], tuple[OfferInvalid, ...]]:
+def check_offers(
+    rows: Sequence[Row], vocabulary: Vocabulary, words: Words | None = SHIPPED
+) -> tuple[tuple[Offer, ...], tuple[OfferInvalid, ...]]:
     """Return the offers of the rows without a problem, and every problem of the others.
 
-    `vocabulary` is what the rules may name. Of rows with the same id none is taken.
+    `vocabulary` is what the rules may name, `words` the channels that the rows may; None: they were checked before
+    they were stored. Of rows with the same id none is taken.
     """
-    offers, problems = check_placed_offers(list(enumerate(rows, start=1)), vocabulary)
+    offers, problems = check_placed_offers(list(enumerate(rows, start=1)), vocabulary, words)
     return offers, tuple(problem for _, problem in problems)
 
 
 def check_placed_offers(
-    rows: Sequence[tuple[int, Row]], vocabulary: Vocabulary
+    rows: Sequence[tuple[int, Row]], vocabulary: Vocabulary, words: Words | None = SHIPPED
 ) -> tuple[tuple[Offer, ...], tuple[tuple[int, OfferInvalid], ...]]:
     """Do what `check_offers` does with rows that have a place (such as a line), and say the place of each problem."""
     parse: RuleParser = cache(lambda text, expected: parse_rule(text, vocabulary, expected))
@@ -73,7 +78,7 @@ def check_placed_offers(
     problems: list[tuple[int, OfferInvalid]] = []
     for position, row in rows:
         offer_id = _offer_id(row, position)
-        values, found = _read_cells(row, offer_id)
+        values, found = _read_cells(row, offer_id, words)
         found += _contradictions(values, offer_id)
         found += _rule_problems(values, offer_id, parse)
         if seen[offer_id] > 1:
@@ -106,7 +111,7 @@ def _offer_id(row: Row, position: int) -> str:
         return f"in row {position}"
 
 
-def _read_cells(row: Row, offer_id: str) -> tuple[dict[str, object], list[OfferInvalid]]:
+def _read_cells(row: Row, offer_id: str, words: Words | None) -> tuple[dict[str, object], list[OfferInvalid]]:
     values: dict[str, object] = {}
     problems: list[OfferInvalid] = []
     for column, value in row.items():
@@ -119,7 +124,7 @@ def _read_cells(row: Row, offer_id: str) -> tuple[dict[str, object], list[OfferI
             problems.append(OfferInvalid(offer_id, name, f"is not a column of offers; {hint}"))
             continue
         try:
-            values[name] = READERS[name](value)
+            values[name] = cells.channels(value, words) if name == "channels" else READERS[name](value)
         except ValueError as error:
             problems.append(OfferInvalid(offer_id, name, str(error)))
     return values, problems

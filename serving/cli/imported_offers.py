@@ -30,8 +30,8 @@ def next_catalogue(asked: "OffersAsked") -> "NextCatalogue":
 
     vocabulary = {**{name: ValueType(type_) for name, type_ in asked.types.items()}, **BUILT_IN}
     rows = _rows(asked)
-    read, problems = check_placed_offers(rows, vocabulary)
-    offers = {offer.offer_id: offer for offer in (*parse_offers(asked.in_force, vocabulary), *read)}
+    read, problems = check_placed_offers(rows, vocabulary, asked.reader.words)
+    offers = {offer.offer_id: offer for offer in (*parse_offers(asked.in_force, vocabulary, None), *read)}
     refused = {str(row.get("offer_id")).strip() for _, row in rows}
     created = [
         Offer(name, title_en=name, title_zh=name) for name in asked.named if name not in offers and name not in refused

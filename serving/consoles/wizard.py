@@ -200,7 +200,7 @@ class Wizard:
             return {"smallest_effect": SMALLEST_EFFECTS[fields["primary"]]}
         if not any(name in fields and plan[name] != fields[name] for name in RESIZING):
             return {}
-        before, after = preview(self.services, plan), preview(self.services, {**plan, **fields})
+        before, after = self._preview_of_saved(plan), preview(self.services, {**plan, **fields})
         wanted, maturity_days = plan["smallest_effect"], plan["maturity_days"]
         if plan["planned_units"] == usual_units(before, wanted, maturity_days):
             return {"planned_units": usual_units(after, wanted, maturity_days)}
@@ -227,12 +227,15 @@ class Wizard:
         }
 
     def _preview_of_saved(self, plan: Mapping[str, Any]) -> PreviewBody:
-        """Return the preview of a saved plan, without its treatments where the catalogue has changed too much since."""
+        """Return the preview of a saved plan, without what cannot be used any more: channels, or its treatments."""
         try:
             return preview(self.services, plan)
         except CampaignInvalid:
+            with self.services.database.read() as log:
+                known = self.services.policy.current(log).words.channels
             arms = [{**arm, "treatment": {}} for arm in plan["arms"]]
-            return preview(self.services, {**plan, "arms": arms})
+            channels = [one for one in plan["channels"] if one in known]
+            return preview(self.services, {**plan, "arms": arms, "channels": channels})
 
     def _refused(self, draft: Draft, error: CampaignInvalid) -> Draft:
         return Draft(draft.form, draft.fields, field_names(error.problems, draft.fields), draft.focus)

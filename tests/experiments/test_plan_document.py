@@ -80,7 +80,7 @@ def test_every_field_counts_in_the_version(change: dict[str, Any]) -> None:
         ({"coverage": 0}, "coverage", "must be above 0"),
         ({"coverage": 1.5}, "coverage", "must be a number from 0 to 1"),
         ({"holdout": "x"}, "holdout", "must be a number"),
-        ({"channels": ["fax"]}, "channels", "must be one of"),
+        ({"channels": 3}, "channels", "must be a list"),
         ({"layer": {"name": "x", "slots": [500, 400]}}, "layer.slots", "must hold a slot"),
         ({"layer": {"slots": [0, 400]}}, "layer.name", "is required"),
         ({"primary": "sale"}, "primary", "the nearest is sales"),

@@ -109,12 +109,19 @@ def test_a_campaign_is_about_the_offers_that_its_arms_name(treatment: dict[str, 
 def test_every_problem_of_a_plan_is_named() -> None:
     plan = a_plan(
         audience="channel = 'app'",
+        channels=["fax", "App"],
         covariates=["segment", "age", "sentiment"],
         arms=[*arms(1), {"name": "b", "weight": 1, "treatment": card(risk_level=1)}],
     )
     with pytest.raises(CampaignInvalid) as refused:
         check_plan(plan, CATALOGUE, Policy(), VOCABULARY)
-    assert [field for field, _ in refused.value.problems] == ["audience", "covariates", "covariates", "arms.2"]
+    assert [field for field, _ in refused.value.problems] == [
+        "channels",
+        "audience",
+        "covariates",
+        "covariates",
+        "arms.2",
+    ]
 
 
 ODD: list[Any] = [

@@ -3,9 +3,11 @@
 import re
 from datetime import UTC, datetime
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from fastapi.testclient import TestClient
 
 from recsys.domain.channel import CHANNELS
@@ -95,6 +97,29 @@ def test_a_channel_that_the_bank_adds_takes_contacts_and_is_named_on_every_page_
         assert "Fax machine" in api.get(path, params={"lang": "en"}).text, path
         assert "传真" in api.get(path, params={"lang": "zh"}).text, path
     assert branch[1] in api.get(contact).text
+
+
+def test_a_channel_of_the_banks_own_is_chosen_for_offers_and_campaigns_by_any_of_its_words(api: TestClient) -> None:
+    offer = {"offer_id": "letter", "title": "Letter only", "channels": ["Briefpost"]}
+    assert api.post("/v1/offers", json={"offers": [offer]}).status_code == 422
+    assert save(api, "channels", label_en="Letter", spellings="briefpost", outbound="true").status_code == 303
+    assert api.post("/v1/offers", json={"offers": [offer]}).status_code == 201
+    kept = next(one for one in api.get("/v1/offers").json()["offers"] if one["offer_id"] == "letter")
+    assert kept["channels"] == ["letter"]
+    assert "Letter<" in api.get("/marketing/catalogue", params={"q": "letter", "lang": "en"}).text
+    goal = {"name": "By letter", "hypothesis": "More", "primary": "accepted"}
+    made = api.post("/marketing/campaigns/new", data=goal, headers=HERE, follow_redirects=False)
+    address = made.headers["location"].partition("/edit")[0]
+    audience = {"audience": "", "channels": ["letter"], "coverage": "100", "holdout": "0"}
+    step = f"{address}/edit?step=audience"
+    assert 'name="channels" value="letter"' in api.get(step).text
+    assert api.post(step, data=audience, headers=HERE, follow_redirects=False).status_code == 303
+    campaign = api.get(f"/v1/campaigns/{address.rpartition('/')[2]}").json()
+    assert campaign["plan"]["channels"] == ["letter"]
+    assert "<dd>Letter</dd>" in api.get(f"{address}").text
+    assert save(api, "channels", name="letter", do="remove").status_code == 303
+    for path in (address, step, "/marketing/catalogue/letter", "/agent"):
+        assert api.get(path).status_code == 200
 
 
 def test_an_unknown_channel_in_the_log_breaks_no_page(api: TestClient) -> None:
@@ -228,6 +253,13 @@ def test_the_banks_words_for_true_and_false_are_saved_or_refused_at_their_field(
     assert refused.status_code == 422
     assert 'id="false-problem"' in refused.text
     assert "x" * 300 in refused.text
+
+
+def test_the_example_of_the_documentation_can_be_saved(api: TestClient) -> None:
+    text = Path("docs/vocabulary.md").read_text(encoding="utf-8")
+    words = yaml.safe_load(text.partition("```yaml\n")[2].partition("```")[0])
+    assert api.post("/v1/policy", json={"vocabulary": words}).status_code == 201
+    assert own(api) == words
 
 
 def _icons() -> str:
