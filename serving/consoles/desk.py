@@ -9,11 +9,12 @@ from fastapi import Depends, Request, Response
 
 from recsys.domain.contact import ContactEventType
 from recsys.domain.errors import ContactNotFound, DecisionNotFound
-from recsys.domain.protection import FLAGS
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from serving.addresses import PathId, quoted
 from serving.consoles import agent_view
 from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
+from serving.consoles.protection_form import consents, protections
 from serving.contacts.dependencies import Contacts
 from serving.contacts.embed_token import EmbedGrant
 from serving.contacts.schemas import ContactView
@@ -87,6 +88,7 @@ class ContactDesk:
             pitched = log.pitched_in(self.contact_id)
             last = agent_view.last_contact(view)
             ended = [one for one in log.contact_events(last.contact_id) if one.type == CLOSED] if last else []
+            ledger = log.statements(view.customer.customer_id)
         return {
             "view": view,
             "base": self.base,
@@ -94,7 +96,9 @@ class ContactDesk:
             "pitched": pitched,
             "last_summary": next(((one.text, one.occurred_at) for one in ended if one.text), None),
             "sequence": agent_view.sequence(view),
-            "flags": tuple(FLAGS),
+            "protections": protections(ledger, [name for name in FLAGS if getattr(view.customer, name)]),
+            "consents": consents(ledger),
+            "subjects": (DELIVERED_FLAGS, tuple(Purpose)),
             "complaint_days": policy.complaint_open_days,
             "declined_days": policy.declined_cool_off_days,
         }

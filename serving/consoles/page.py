@@ -16,6 +16,7 @@ from recsys.domain.clock import system_clock
 from serving.access import Person
 from serving.addresses import quoted
 from serving.consoles import agent_view, charts, formats, science_view
+from serving.consoles.called import Called
 from serving.consoles.wording import speaker
 from serving.dependencies import Role, language_of
 
@@ -53,11 +54,12 @@ def answer(
 
 
 def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
-    """Return the template as HTML; it sees `say`, `language`, `now` and the formatting functions."""
+    """Return the template as HTML; it sees `say`, `called`, `language`, `now` and the formatting functions."""
     language = language_of(request)
     context = {
         "language": language,
         "say": speaker(language),
+        "called": Called(request.app.state.services, language),
         "now": system_clock(),
         "path": request.url.path,
         "is_framed": hasattr(request.state, "frame_ancestors"),
