@@ -34,7 +34,7 @@ def counted_steps() -> Iterator[list[int]]:
 
 
 def effort(folder: Path, customers: int) -> list[int]:
-    """Return the steps of three imports: one with a bad row in ten of every table, one mended, one that replaces all."""
+    """Return the steps of three imports: with a bad row in ten of every table, mended, and replacing all."""
     folder.mkdir()
     found: list[int] = []
     for is_mended, replace in ((False, False), (True, False), (True, True)):
