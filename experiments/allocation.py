@@ -1,12 +1,12 @@
 """The weights of a campaign that learns: Thompson sampling over its matured units, from one epoch to the next."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from experiments.arm_totals import ArmTotals
 from experiments.bandit import BatchWeights, next_weights
 from experiments.campaign import FIXED_SLICE, Status
 from experiments.metrics import METRICS, Wanted, arm_totals, products_for
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
 
@@ -16,7 +16,7 @@ def due_weights(log: EventLog, saved: SavedCampaign, now: datetime) -> dict[str,
 
     Each epoch so far is a batch of its own; units of the fixed slice and those that have not matured teach nothing.
     """
-    plan = parse_plan(saved.plan)
+    plan = stored_plan(saved.plan)
     learning = plan.allocation
     if saved.status != Status.RUNNING or learning.kind != "thompson" or not saved.epochs:
         return None
@@ -24,7 +24,7 @@ def due_weights(log: EventLog, saved: SavedCampaign, now: datetime) -> dict[str,
     if now < latest.began_at + timedelta(hours=learning.every_hours):
         return None
     metric = METRICS[plan.primary]
-    until = now.astimezone(UTC).date() - timedelta(days=plan.maturity_days + 1)
+    until = log.calendar.day_of(now) - timedelta(days=plan.maturity_days + 1)
     cells = log.campaign_totals(saved.campaign_id, until, products=products_for(metric.outcomes))
     arms = [arm.name for arm in plan.arms]
     nothing = arm_totals({}, metric.outcomes)

@@ -3,13 +3,17 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from experiments.assignment import Assigner, Assignment, Facts, assign
 from experiments.campaign import Plan
+from recsys.domain.calendar import UTC_DAYS, BankCalendar
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.domain.customer import AttributeValue
 from recsys.storage.event_log import EventLog
+
+_LONGER_DAY = 3
+"""Hours that a day may be longer when clocks change, and a little more: a unit knows itself what counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class CampaignInForce:
 
     def counts(self, at: datetime) -> bool:
         """Return whether what happens at that moment may still count for some unit."""
-        return self.ended_at is None or at <= self.ended_at + timedelta(days=self.plan.maturity_days + 1)
+        time_to_mature = timedelta(days=self.plan.maturity_days + 1, hours=_LONGER_DAY)
+        return self.ended_at is None or at <= self.ended_at + time_to_mature
 
     def takes_place(self, at: datetime) -> bool:
         """Return whether the moment is within the campaign's period."""
@@ -70,11 +75,13 @@ def enrol(
     for assignment in sorted(new, key=lambda one: one.campaign_id):
         plan = plans[assignment.campaign_id]
         if _has_room(log, plan, assignment.campaign_id, participant.at):
-            units[assignment.campaign_id] = unit_of(assignment, plan, participant)
+            units[assignment.campaign_id] = unit_of(assignment, plan, participant, log.calendar)
     return units
 
 
-def unit_of(assignment: Assignment, plan: Plan, participant: Participant) -> CampaignUnit:
+def unit_of(
+    assignment: Assignment, plan: Plan, participant: Participant, calendar: BankCalendar = UTC_DAYS
+) -> CampaignUnit:
     """Return the unit that begins with an assignment; its covariates are the facts of this moment."""
     at, facts = participant.at, participant.facts
     return CampaignUnit(
@@ -84,9 +91,10 @@ def unit_of(assignment: Assignment, plan: Plan, participant: Participant) -> Cam
         arm=assignment.arm,
         probability=assignment.probability,
         assigned_at=at,
-        counts_until=at.astimezone(UTC).date() + timedelta(days=plan.maturity_days),
+        counts_until=calendar.day_of(at) + timedelta(days=plan.maturity_days),
         agent_id=participant.agent_id or "",
         in_fixed_slice=assignment.in_fixed_slice,
+        calendar=calendar,
         covariates={name: _number(facts.get(name)) for name in plan.covariates},
     )
 
@@ -101,7 +109,7 @@ def _has_room(log: EventLog, plan: Plan, campaign_id: str, at: datetime) -> bool
     daily, total = plan.daily_cap or math.inf, plan.total_cap or math.inf
     if daily == total == math.inf:
         return True
-    day = at.astimezone(UTC).date()
+    day = log.calendar.day_of(at)
     today, ever = log.campaign_volume(campaign_id, day)
     if today >= daily or ever >= total:
         return False

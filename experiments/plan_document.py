@@ -10,6 +10,7 @@ from experiments.campaign import HOLDOUT, LAYER_SLOTS, Allocation, Arm, Guardrai
 from experiments.comparison import MetricKind
 from experiments.metrics import METRICS, Wanted
 from recsys.catalogue import cells
+from recsys.domain.conventions import AS_SHIPPED, AS_STORED, Conventions
 from recsys.domain.errors import CampaignInvalid
 
 MOST_ARMS = 10
@@ -20,20 +21,32 @@ Reader = Callable[[Any], Any]
 Problems = list[tuple[str, str]]
 
 
-def parse_plan(document: object) -> Plan:
+def parse_plan(document: object, reading: Conventions = AS_SHIPPED) -> Plan:
     """Return the plan a document describes, its fields those of `Plan`; raises `CampaignInvalid` with every problem.
 
-    Rules, covariates and treatments are checked by `check_plan`, which knows the catalogue in force.
+    `reading` says how channels and dates are written. Rules, covariates and treatments are checked by `check_plan`,
+    which knows the catalogue in force.
     """
     if not isinstance(document, Mapping):
         raise CampaignInvalid([("plan", f"must have the fields {', '.join(_PLAN)}")])
     problems: Problems = []
-    found = _read(document, _PLAN, problems)
+    readers: Mapping[str, Reader] = {
+        **_PLAN,
+        "channels": partial(cells.channels, reading=reading),
+        "starts_at": partial(cells.opening, calendar=reading.calendar),
+        "ends_at": partial(cells.closing, calendar=reading.calendar),
+    }
+    found = _read(document, readers, problems)
     problems += [(name, "is required") for name in _REQUIRED if name not in found and not _named(name, problems)]
     problems += _contradictions(found)
     if problems:
         raise CampaignInvalid(problems)
     return Plan(**found)
+
+
+def stored_plan(document: object) -> Plan:
+    """Return a plan as it was stored: a channel that the bank has dropped since leaves it readable."""
+    return parse_plan(document, AS_STORED)
 
 
 def _read(document: Mapping[Any, Any], readers: Mapping[str, Reader], problems: Problems) -> dict[str, Any]:
@@ -173,8 +186,8 @@ _PLAN: Mapping[str, Reader] = {
     "power": partial(cells.number, low=0.5, high=0.999),
     "minimum_days": partial(_whole, low=7, high=365),
     "maturity_days": partial(_whole, low=0, high=365),
-    "starts_at": cells.moment,
-    "ends_at": cells.moment,
+    "starts_at": cells.opening,
+    "ends_at": cells.closing,
     "daily_cap": cells.count,
     "total_cap": cells.count,
     "allocation": partial(_part, kind=Allocation, readers=_ALLOCATION),

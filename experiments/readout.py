@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from itertools import accumulate
 from math import inf
@@ -22,9 +22,10 @@ from experiments.estimate import Estimate
 from experiments.estimate import Plan as Looks
 from experiments.metrics import METRICS, PITCHED, Metric, Wanted, arm_totals, covariate_variables, products_for
 from experiments.multiplicity import bonferroni_level
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from experiments.srm import Split, SplitCheck, check_splits, expected_units
 from experiments.verdict import Code
+from recsys.domain.calendar import BankCalendar
 from recsys.domain.campaign_unit import EVERYONE, STAGES
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.campaign_unit_log import Cell
@@ -91,8 +92,8 @@ class Readout:
 
 def read_out(log: EventLog, saved: SavedCampaign, now: datetime) -> Readout:
     """Return the read-out of a launched campaign from the totals that the log keeps."""
-    plan = parse_plan(saved.plan)
-    until = matured_until(plan, now)
+    plan = stored_plan(saved.plan)
+    until = matured_until(plan, now, log.calendar)
     chain = log.campaign_totals(saved.campaign_id, products=STAGES)
     splits = splits_of(chain, plan, saved.epochs, EVERYONE)
     assigned = check_splits(splits)
@@ -120,9 +121,9 @@ def read_out(log: EventLog, saved: SavedCampaign, now: datetime) -> Readout:
     )
 
 
-def matured_until(plan: Plan, now: datetime) -> date:
-    """Return the last day whose units have had their full time."""
-    return now.astimezone(UTC).date() - timedelta(days=plan.maturity_days + 1)
+def matured_until(plan: Plan, now: datetime, calendar: BankCalendar) -> date:
+    """Return the bank's last day whose units have had their full time."""
+    return calendar.day_of(now) - timedelta(days=plan.maturity_days + 1)
 
 
 class _Results:

@@ -6,6 +6,8 @@ from typing import Any
 from experiments.campaign import Plan
 from recsys.catalogue import Catalogue, cells
 from recsys.catalogue.change import changed
+from recsys.domain.calendar import UTC_DAYS, BankCalendar
+from recsys.domain.conventions import Conventions
 from recsys.domain.customer import AttributeValue
 from recsys.domain.errors import CampaignInvalid, ChangeInvalid, RuleError
 from recsys.domain.offer import Offer
@@ -24,10 +26,20 @@ ARBITRATION = frozenset({
 
 
 def treated(
-    treatment: Mapping[str, Any], catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary
+    treatment: Mapping[str, Any],
+    catalogue: Catalogue,
+    policy: Policy,
+    vocabulary: Vocabulary,
+    calendar: BankCalendar = UTC_DAYS,
+    *,
+    is_new: bool = False,
 ) -> tuple[Catalogue, Policy]:
-    """Return the catalogue and the policy an arm decides with; raises `ChangeInvalid` where it may not or cannot."""
+    """Return the catalogue and the policy an arm decides with; raises `ChangeInvalid` where it may not or cannot.
+
+    A treatment that `is_new` may name no channel that the bank has not; one that was stored may: nobody is there.
+    """
     model_of(treatment)
+    reading = Conventions(policy.words, calendar, keeps_unknown=not is_new)
     parts = {name: value for name, value in treatment.items() if name != "model"}
     numbers = parts.get("policy")
     for name in numbers if isinstance(numbers, Mapping) else ():
@@ -35,7 +47,7 @@ def treated(
             raise ChangeInvalid(
                 f"treatment, policy, {name}", "protects customers or comparisons: the same in every arm"
             )
-    after, arbitration = changed(parts, "treatment", catalogue, policy, vocabulary)
+    after, arbitration = changed(parts, "treatment", catalogue, policy, vocabulary, reading)
     if after is not catalogue:
         for offer in after.offers:
             if offer.offer_id in catalogue.table.column:
@@ -72,9 +84,14 @@ def offers_named(treatment: Mapping[str, Any], catalogue: Catalogue) -> set[str]
     return brought | removed | {one.offer_id for one in catalogue.offers if {one.offer_id, one.family} & pulled}
 
 
-def check_plan(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary) -> None:
-    """Raise `CampaignInvalid` where the audience, a covariate or a treatment cannot be used today."""
-    problems = list(_problems(plan, catalogue, policy, vocabulary))
+def check_plan(
+    plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary, *, is_new: bool = True
+) -> None:
+    """Raise `CampaignInvalid` where the audience, a covariate or a treatment cannot be used today.
+
+    A plan that is not new may name channels that the bank has dropped since.
+    """
+    problems = list(_problems(plan, (catalogue, policy), vocabulary, is_new=is_new))
     if problems:
         raise CampaignInvalid(problems)
 
@@ -90,7 +107,9 @@ def audience_of(plan: Plan, vocabulary: Vocabulary) -> Rule | None:
     return parse_rule(plan.audience, known, ValueType.BOOLEAN)
 
 
-def _problems(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+def _problems(
+    plan: Plan, rules: tuple[Catalogue, Policy], vocabulary: Vocabulary, *, is_new: bool
+) -> Iterator[tuple[str, str]]:
     try:
         audience_of(plan, vocabulary)
     except RuleError as error:
@@ -100,7 +119,7 @@ def _problems(plan: Plan, catalogue: Catalogue, policy: Policy, vocabulary: Voca
             yield "covariates", f"{name[:60]!r} is no number that is known of customers"
     for number, arm in enumerate(plan.arms, start=1):
         try:
-            treated(arm.treatment, catalogue, policy, vocabulary)
+            treated(arm.treatment, *rules, vocabulary, is_new=is_new)
         except ChangeInvalid as error:
             yield f"arms.{number}", str(error)
 

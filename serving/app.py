@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from serving import consoles, errors, health
+from serving.addresses import WholeParts
 from serving.campaigns.learning import learning
 from serving.campaigns.routes import router as campaigns
 from serving.contacts.routes import router as contacts
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     errors.install(app)
     app.add_middleware(JsonGuard)
+    app.add_middleware(WholeParts)
     app.add_middleware(Measured)
     return app
 

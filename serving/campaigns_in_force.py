@@ -8,7 +8,7 @@ import structlog
 from experiments.assignment import assigner
 from experiments.campaign import Status
 from experiments.enrolment import CampaignInForce
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from experiments.treatment import audience_of, check_plan, offers_of
 from recsys.catalogue import Catalogue
 from recsys.domain.errors import CampaignInvalid
@@ -61,7 +61,7 @@ def compiled(saved: Sequence[SavedCampaign], rules: tuple[Catalogue, Policy], kn
         is_running = one.status == Status.RUNNING
         try:
             if is_running:
-                check_plan(parse_plan(one.plan), *rules, known)
+                check_plan(stored_plan(one.plan), *rules, known, is_new=False)
         except CampaignInvalid as error:
             logger.warning("campaign_broken", campaign=one.campaign_id, reason=str(error))
             broken[one.campaign_id] = str(error)
@@ -71,7 +71,7 @@ def compiled(saved: Sequence[SavedCampaign], rules: tuple[Catalogue, Policy], kn
 
 
 def _compiled(saved: SavedCampaign, catalogue: Catalogue, known: Vocabulary, is_running: bool) -> CampaignInForce:
-    plan, epoch = parse_plan(saved.plan), saved.epochs[-1]
+    plan, epoch = stored_plan(saved.plan), saved.epochs[-1]
     audience = audience_of(plan, known) if is_running else None
     return CampaignInForce(
         saved.campaign_id,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from recsys.catalogue import Catalogue, build_catalogue, parse_offers
+from recsys.domain.conventions import AS_STORED, Conventions
 from recsys.domain.policy import Policy
 from recsys.rules import BUILT_IN, ValueType
 from recsys.storage.catalogue_log import SavedCatalogue
@@ -54,7 +55,12 @@ def compiled(saved: SavedCatalogue, known: Mapping[str, ValueType]) -> Catalogue
     It keeps the version it was saved under, by which decisions name it.
     """
     types = known if saved.types is None else {name: ValueType(kind) for name, kind in saved.types.items()}
-    return replace(build_catalogue(parse_offers(saved.offers, types), types), version=saved.version)
+    return replace(build_catalogue(parse_offers(saved.offers, types, AS_STORED), types), version=saved.version)
+
+
+def conventions(log: EventLog, policy: Policy) -> Conventions:
+    """Return how the bank writes: the words of its policy, and its days."""
+    return Conventions(policy.words, log.calendar)
 
 
 def vocabulary(log: EventLog) -> dict[str, ValueType]:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from recsys.domain.calendar import BankCalendar
+
 _ORIGIN = re.compile(r"https://(\*\.)?[a-z0-9.-]+(:\d+)?|http://(localhost|127\.0\.0\.1)(:\d+)?")
 
 
@@ -27,6 +29,11 @@ class Settings(BaseSettings):
     embed_ancestors: str = "'none'"
     time_zone: str = "UTC"
 
+    @field_validator("time_zone")
+    @classmethod
+    def _names_a_zone(cls, value: str) -> str:
+        return BankCalendar(value).zone
+
     @field_validator("embed_ancestors")
     @classmethod
     def _names_sites(cls, value: str) -> str:
@@ -34,6 +41,11 @@ class Settings(BaseSettings):
         if sites != ["'none'"] and not all(site == "'self'" or _ORIGIN.fullmatch(site) for site in sites):
             raise ValueError("use 'none', or 'self' and origins such as https://crm.bank.example, with spaces between")
         return " ".join(sites) or "'none'"
+
+    @property
+    def calendar(self) -> BankCalendar:
+        """The bank's days."""
+        return BankCalendar(self.time_zone)
 
     @property
     def event_log_url(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from experiments.treatment import model_of, offers_named, treated
 from recsys.catalogue import Catalogue
 from recsys.domain.decision import CampaignArm, CampaignArms
@@ -71,9 +71,9 @@ def _apply(named: Sequence[tuple[str, str]], basis: Basis, log: EventLog) -> Tre
     campaign_of: dict[str, str] = {}
     names = vocabulary(log)
     for campaign_id, arm_name in named:
-        plan = parse_plan(log.campaign(campaign_id).plan)
+        plan = stored_plan(log.campaign(campaign_id).plan)
         treatment = next((arm.treatment for arm in plan.arms if arm.name == arm_name), {})
-        catalogue, policy = treated(treatment, catalogue, policy, names)
+        catalogue, policy = treated(treatment, catalogue, policy, names, log.calendar)
         model = model_of(treatment) or model
         campaign_of |= dict.fromkeys(sorted(offers_named(treatment, catalogue)), campaign_id)
     return Treated(catalogue, policy, campaign_of, model)

@@ -152,7 +152,7 @@ def build_services(settings: Settings) -> Services:
     # Standard output belongs to what a command answers.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     settings.home.mkdir(parents=True, exist_ok=True)
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     database.upgrade()
     with database.read() as log:
         _, policy = log.versions_in_force()

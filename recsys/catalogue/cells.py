@@ -12,7 +12,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import TypeVar
 
-from recsys.domain.vocabulary import SHIPPED, Vocabulary
+from recsys.domain.calendar import UTC_DAYS, BankCalendar
+from recsys.domain.conventions import AS_SHIPPED, Conventions
+from recsys.domain.vocabulary import Vocabulary
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -104,6 +106,28 @@ def moment(value: object) -> datetime:
         raise ValueError("must be a time between the years 1 and 9999") from None
 
 
+def opening(value: object, calendar: BankCalendar = UTC_DAYS) -> datetime:
+    """Return a moment as `moment` does, of a date without a time the beginning of that day."""
+    day = _day(value)
+    return moment(value) if day is None else calendar.start_of(day)
+
+
+def closing(value: object, calendar: BankCalendar = UTC_DAYS) -> datetime:
+    """Return a moment as `moment` does, of a date without a time the end of that day."""
+    day = _day(value)
+    return moment(value) if day is None else calendar.end_of(day)
+
+
+def _day(value: object) -> date | None:
+    """Return the day of a date without a time, None for anything else."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            return None
+    return value if isinstance(value, date) and not isinstance(value, datetime) else None
+
+
 def names(value: object) -> frozenset[str]:
     """Return a set of names from a list, or from text as in "a|b" or "a,b"."""
     parts = value.replace(",", "|").split("|") if isinstance(value, str) else value
@@ -112,13 +136,16 @@ def names(value: object) -> frozenset[str]:
     return frozenset(name(part) for part in parts if not is_blank(part))
 
 
-def channels(value: object, words: Vocabulary = SHIPPED) -> frozenset[str]:
-    """Return a set of the channels there are, by any word for them."""
-    return frozenset(_channel(part, words) for part in names(value))
+def channels(value: object, reading: Conventions = AS_SHIPPED) -> frozenset[str]:
+    """Return a set of the channels there are, by any word for them, or as they are written where these are kept."""
+    words = reading.words
+    if words is None:
+        return names(value)
+    return frozenset(_channel(part, words, keeps_unknown=reading.keeps_unknown) for part in names(value))
 
 
-def _channel(word: str, words: Vocabulary) -> str:
-    known = words.channel(word)
+def _channel(word: str, words: Vocabulary, *, keeps_unknown: bool) -> str:
+    known = words.channel(word) or (word if keeps_unknown else None)
     if known is None:
         near = words.nearest_channel(word)
         hint = f"; the nearest is {near}" if near else ""

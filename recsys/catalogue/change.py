@@ -8,6 +8,7 @@ from typing import Any
 from recsys.catalogue import cells
 from recsys.catalogue.catalogue import Catalogue, build_catalogue
 from recsys.catalogue.offer_rows import offer_to_dict, parse_offers
+from recsys.domain.conventions import AS_SHIPPED, Conventions
 from recsys.domain.errors import CatalogueInvalid, ChangeInvalid, PolicyInvalid
 from recsys.domain.offer import Offer
 from recsys.domain.policy import Policy, parse_policy
@@ -19,11 +20,17 @@ _KEYS = f"is not one of {', '.join(PARTS)}"
 
 
 def changed(
-    parts: Mapping[Any, Any], place: str, catalogue: Catalogue, policy: Policy, vocabulary: Vocabulary
+    parts: Mapping[Any, Any],
+    place: str,
+    catalogue: Catalogue,
+    policy: Policy,
+    vocabulary: Vocabulary,
+    reading: Conventions = AS_SHIPPED,
 ) -> tuple[Catalogue, Policy]:
     """Return the catalogue and the policy with a document of `PARTS` applied, each itself where nothing changes it.
 
-    `place` names the document in errors; `vocabulary` is what rules may name. Raises `ChangeInvalid`.
+    `place` names the document in errors; `vocabulary` is what rules may name, `reading` how
+    offers are written. Raises `ChangeInvalid`.
     """
     for key in parts:
         if key not in PARTS:
@@ -33,10 +40,13 @@ def changed(
         changed_policy = parse_policy(_mapping(parts, "policy", place), policy)
     except PolicyInvalid as error:
         raise ChangeInvalid(f"{place}, policy, {error.field}", error.reason) from error
-    return _changed_catalogue(parts, place, catalogue, vocabulary), changed_policy
+    types = {**vocabulary, **catalogue.rule_types}
+    return _changed_catalogue(parts, place, catalogue, types, reading), changed_policy
 
 
-def _changed_catalogue(parts: Mapping[Any, Any], place: str, catalogue: Catalogue, vocabulary: Vocabulary) -> Catalogue:
+def _changed_catalogue(
+    parts: Mapping[Any, Any], place: str, catalogue: Catalogue, types: Vocabulary, reading: Conventions
+) -> Catalogue:
     remove, changes = _list(parts, "remove", place), _list(parts, "offers", place)
     levers = _mapping(parts, "levers", place)
     if not (remove or changes or levers):
@@ -48,9 +58,8 @@ def _changed_catalogue(parts: Mapping[Any, Any], place: str, catalogue: Catalogu
                 f"{place}, remove", f"there is no offer {str(offer_id)[:60]!r}{_nearest(offer_id, offers)}"
             )
     removed = catalogue.table.column.keys() - offers.keys()
-    types = {**vocabulary, **catalogue.rule_types}
     try:
-        for offer in parse_offers(_merged(offers, changes, removed, place), types):
+        for offer in parse_offers(_merged(offers, changes, removed, place), types, reading):
             offers[offer.offer_id] = offer
         return build_catalogue(_pulled(tuple(offers.values()), levers, place), types, catalogue)
     except CatalogueInvalid as error:

@@ -6,8 +6,10 @@ from dataclasses import asdict
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache, partial
+from typing import Any
 
 from recsys.catalogue import cells
+from recsys.domain.conventions import AS_SHIPPED, Conventions
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid, RuleError
 from recsys.domain.offer import Offer, OfferKind
 from recsys.rules import Rule, ValueType, parse_rule
@@ -28,8 +30,8 @@ READERS: Mapping[str, Callable[[object], object]] = {
     "handling_seconds": partial(cells.number, low=0.0),
     "risk_level": cells.level,
     "channels": cells.channels,
-    "valid_from": cells.moment,
-    "valid_to": cells.moment,
+    "valid_from": cells.opening,
+    "valid_to": cells.closing,
     "eligibility": cells.rule_text,
     "terms": cells.terms,
     "starting_propensity": cells.propensity,
@@ -46,34 +48,38 @@ READERS: Mapping[str, Callable[[object], object]] = {
 }
 
 
-def parse_offers(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[Offer, ...]:
+def parse_offers(rows: Sequence[Row], vocabulary: Vocabulary, reading: Conventions = AS_SHIPPED) -> tuple[Offer, ...]:
     """Return the offers of all rows, in their order; raises `CatalogueInvalid` with every problem there is."""
-    offers, problems = check_offers(rows, vocabulary)
+    offers, problems = check_offers(rows, vocabulary, reading)
     if problems:
         raise CatalogueInvalid(problems)
     return offers
 
 
-def check_offers(rows: Sequence[Row], vocabulary: Vocabulary) -> tuple[tuple[Offer, ...], tuple[OfferInvalid, ...]]:
+def check_offers(
+    rows: Sequence[Row], vocabulary: Vocabulary, reading: Conventions = AS_SHIPPED
+) -> tuple[tuple[Offer, ...], tuple[OfferInvalid, ...]]:
     """Return the offers of the rows without a problem, and every problem of the others.
 
-    `vocabulary` is what the rules may name. Of rows with the same id none is taken.
+    `vocabulary` is what the rules may name, `reading` the words for channels and the days of dates. Of rows with the
+    same id none is taken.
     """
-    offers, problems = check_placed_offers(list(enumerate(rows, start=1)), vocabulary)
+    offers, problems = check_placed_offers(list(enumerate(rows, start=1)), vocabulary, reading)
     return offers, tuple(problem for _, problem in problems)
 
 
 def check_placed_offers(
-    rows: Sequence[tuple[int, Row]], vocabulary: Vocabulary
+    rows: Sequence[tuple[int, Row]], vocabulary: Vocabulary, reading: Conventions = AS_SHIPPED
 ) -> tuple[tuple[Offer, ...], tuple[tuple[int, OfferInvalid], ...]]:
     """Do what `check_offers` does with rows that have a place (such as a line), and say the place of each problem."""
+    readers = _readers(reading)
     parse: RuleParser = cache(lambda text, expected: parse_rule(text, vocabulary, expected))
     seen = Counter(_offer_id(row, position) for position, row in rows)
     offers: list[Offer] = []
     problems: list[tuple[int, OfferInvalid]] = []
     for position, row in rows:
         offer_id = _offer_id(row, position)
-        values, found = _read_cells(row, offer_id)
+        values, found = _read_cells(row, offer_id, readers)
         found += _contradictions(values, offer_id)
         found += _rule_problems(values, offer_id, parse)
         if seen[offer_id] > 1:
@@ -106,7 +112,19 @@ def _offer_id(row: Row, position: int) -> str:
         return f"in row {position}"
 
 
-def _read_cells(row: Row, offer_id: str) -> tuple[dict[str, object], list[OfferInvalid]]:
+def _readers(reading: Conventions) -> Mapping[str, Callable[[Any], object]]:
+    days = reading.calendar
+    return {
+        **READERS,
+        "channels": partial(cells.channels, reading=reading),
+        "valid_from": partial(cells.opening, calendar=days),
+        "valid_to": partial(cells.closing, calendar=days),
+    }
+
+
+def _read_cells(
+    row: Row, offer_id: str, readers: Mapping[str, Callable[[Any], object]]
+) -> tuple[dict[str, object], list[OfferInvalid]]:
     values: dict[str, object] = {}
     problems: list[OfferInvalid] = []
     for column, value in row.items():
@@ -119,7 +137,7 @@ def _read_cells(row: Row, offer_id: str) -> tuple[dict[str, object], list[OfferI
             problems.append(OfferInvalid(offer_id, name, f"is not a column of offers; {hint}"))
             continue
         try:
-            values[name] = READERS[name](value)
+            values[name] = readers[name](value)
         except ValueError as error:
             problems.append(OfferInvalid(offer_id, name, str(error)))
     return values, problems

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recsys.catalogue.offer_rows import Row, parse_offers
+from recsys.domain.conventions import AS_SHIPPED, Conventions
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.offer import Offer
 from recsys.rules.vocabulary import Vocabulary
@@ -17,12 +18,12 @@ MAX_YAML_BYTES = 4 * 1024 * 1024
 MAX_YAML_DEPTH = 8
 
 
-def load_offers_file(path: Path, vocabulary: Vocabulary) -> tuple[Offer, ...]:
+def load_offers_file(path: Path, vocabulary: Vocabulary, reading: Conventions = AS_SHIPPED) -> tuple[Offer, ...]:
     """Return the offers of a .yaml, .yml, .csv or .parquet file, each also with .gz behind it.
 
     Raises `ImportInvalid` for a file that cannot be read, `CatalogueInvalid` for offers that cannot be used.
     """
-    return parse_offers(read_offer_rows(path), vocabulary)
+    return parse_offers(read_offer_rows(path), vocabulary, reading)
 
 
 def read_offer_rows(path: Path) -> list[Row]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 
+from recsys.domain.calendar import UTC_DAYS, BankCalendar
 from recsys.domain.outcome import Answer
 
 COUNTS = (
@@ -22,7 +23,7 @@ EVERYONE = "1"
 class CampaignUnit:
     """A customer's row in a campaign; `probability` is that of the arm, with the epoch's weights, holdout included.
 
-    Outcomes count up to the end of `counts_until`, a day in UTC, so that early and late units have the same time.
+    Outcomes count up to the end of the bank's day `counts_until`, so that early and late units have the same time.
     `agent_id` is who held the contact at assignment, "" for nobody. A covariate that was unknown is None.
     """
 
@@ -51,11 +52,13 @@ class CampaignUnit:
     complaints: float = 0.0
     handling_seconds: float = 0.0
     contacts: float = 0.0
+    calendar: BankCalendar = field(default=UTC_DAYS, repr=False, compare=False)
+    assigned_on: date | None = field(default=None, repr=False, compare=False)
 
     @property
     def day(self) -> date:
-        """The day of assignment, in UTC."""
-        return self.assigned_at.astimezone(UTC).date()
+        """The bank's day of assignment, as it was stored once it was."""
+        return self.assigned_on or self.calendar.day_of(self.assigned_at)
 
     def reaching(self, stage: str, at: datetime) -> "CampaignUnit":
         """Return the unit with the moment at which it first reached a stage of `STAGES`."""
@@ -103,7 +106,7 @@ class CampaignUnit:
         raise ValueError(f"there is no variable {variable!r} of a campaign's unit")
 
     def _still_counts(self, at: datetime) -> bool:
-        return at.astimezone(UTC).date() <= self.counts_until
+        return self.calendar.day_of(at) <= self.counts_until
 
 
 def product_name(first: str, second: str) -> str:

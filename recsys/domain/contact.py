@@ -21,6 +21,7 @@ class ContactEventType(StrEnum):
     INTENT = "intent"
     SENTIMENT = "sentiment"
     NOTE = "note"
+    PROTECTION = "protection"
     HANDOFF = "handoff"
     CLOSED = "closed"
     CONTINUED = "continued"

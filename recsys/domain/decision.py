@@ -40,6 +40,7 @@ class Situation:
     everybody, of the offers whose number is limited. `campaigns` says whose treatments are in the catalogue,
     the policy and the model that the engine is given; it ranks without looking at it. `is_complaint` is whether this
     contact is one, by its reason or a need heard; `complaint_days` how long the open one counts (None: the policy's).
+    `elsewhere_channels` is on which channel an offer is `offered_elsewhere`; one not named there is so on this one.
     """
 
     decision_id: str
@@ -58,6 +59,7 @@ class Situation:
     campaigns: CampaignArms | None = None
     is_complaint: bool = False
     complaint_days: int | None = None
+    elsewhere_channels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

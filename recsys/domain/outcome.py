@@ -14,10 +14,6 @@ class Answer(StrEnum):
     NOT_PITCHED = "not_pitched"
 
 
-PITCHED = frozenset({Answer.ACCEPTED, Answer.DECLINED, Answer.LATER})
-"""The answers that count as a sales conversation."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """One answer to one offer of one decision."""

@@ -1,6 +1,6 @@
 """What protects a customer from being sold to: the flags and the purposes of consent, each named here and only here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -108,3 +108,8 @@ def flag_of(subject: str) -> str | None:
     """Return the flag that a ledger's subject is about, or None for a consent."""
     name = subject.partition("/")[0]
     return name if name in FLAGS else None
+
+
+def in_force(ledger: Iterable[Statement]) -> dict[str, Statement]:
+    """Return the last statement about each subject of a customer's ledger, in the order in which it is kept."""
+    return {one.subject: one for one in ledger}

@@ -149,11 +149,11 @@ _KINDS = WordTable(
         ),
     }
 )
-_TRUE = (
+TRUE_WORDS = (
     "true", "t", "yes", "y", "1", "on", "enabled", "ja", "j", "si", "sí", "oui", "sim", "да", "はい", "是", "有", "对",
     "真", "✓", "✔", "√", "☑", "✅",
 )  # fmt: skip
-_FALSE = (
+FALSE_WORDS = (
     "false", "f", "no", "n", "0", "off", "disabled", "nein", "non", "não", "nao", "нет", "いいえ", "否", "无", "没有",
     "不是", "非", "假", "×", "✗", "✘", "❌",
 )  # fmt: skip
@@ -269,7 +269,7 @@ class Vocabulary:
 
     @cached_property
     def _truths(self) -> Mapping[str, bool]:
-        return _readings((*_TRUE, *self.true_words), (*_FALSE, *self.false_words))
+        return _readings((*TRUE_WORDS, *self.true_words), (*FALSE_WORDS, *self.false_words))
 
     @cached_property
     def _consents(self) -> Mapping[str, bool]:

@@ -11,11 +11,6 @@ from recsys.domain.policy import Policy
 from recsys.ranking.codes import NUMBER, Codes, stop_pairs, stop_where
 from recsys.ranking.people import ANSWERS, MICROSECONDS_PER_DAY, NO_PAIRS, Bools, Pairs, People, Places
 
-CONTACT_POLICY_CODES = frozenset(
-    {"cooling_off", "asked_for_later", "just_done", "offer_cap", "family_cap", "contact_cap", "offered_elsewhere"}
-)
-"""They forbid offering, not accepting what was offered."""
-
 Pairings = NDArray[np.int64]
 """Pairs of customer and thing, each as one number."""
 _ACCEPTED, _DECLINED, _LATER, _NOT_PITCHED = (
@@ -35,7 +30,7 @@ def stop_by_contact_policy(codes: Codes, people: People, table: OfferTable, poli
     counts as made, so that two channels together keep every cap.
     """
     answers, elsewhere, customers = people.answers, people.elsewhere, len(people)
-    left, heard = np.full(customers, min(policy.sales_cap, policy.channel_cap)), NO_PAIRS
+    left, left_here, heard = np.full(customers, policy.sales_cap), np.full(customers, policy.channel_cap), NO_PAIRS
     if len(answers.rows):
         pairs = answers.rows * np.int64(len(table) + 1) + answers.offers
         age, is_sale = people.occasion.microseconds - answers.at, table.is_sale_or_gone[answers.offers]
@@ -45,14 +40,16 @@ def stop_by_contact_policy(codes: Codes, people: People, table: OfferTable, poli
         windows = {policy.offer_cap_days, policy.family_cap_days, policy.sales_cap_days, policy.channel_cap_days}
         lately = {days: is_heard & (age < days * MICROSECONDS_PER_DAY) for days in windows}
         _stop(codes, _at_least(policy.offer_cap, pairs[lately[policy.offer_cap_days]]), NUMBER["offer_cap"])
-        overall = _count(answers.rows, lately[policy.sales_cap_days], customers)
-        here = _count(answers.rows, lately[policy.channel_cap_days] & answers.on_channel, customers)
-        left = np.minimum(policy.sales_cap - overall, policy.channel_cap - here)
+        left -= _count(answers.rows, lately[policy.sales_cap_days], customers)
+        left_here -= _count(answers.rows, lately[policy.channel_cap_days] & answers.on_channel, customers)
         heard = _only(Pairs(answers.rows, answers.offers), lately[policy.family_cap_days])
     if len(elsewhere.rows):
-        elsewhere = _only(elsewhere, table.is_sale_or_gone[elsewhere.offers])
+        is_sale = table.is_sale_or_gone[elsewhere.offers]
+        elsewhere, on_channel = _only(elsewhere, is_sale), people.elsewhere_here[is_sale]
         heard = Pairs(np.append(heard.rows, elsewhere.rows), np.append(heard.offers, elsewhere.offers))
         left -= np.bincount(elsewhere.rows, minlength=customers)
+        left_here -= np.bincount(elsewhere.rows[on_channel], minlength=customers)
+    left = np.minimum(left, left_here)
     if len(heard.rows):
         _stop_full_families(codes, heard, table, policy.family_cap)
     if len(elsewhere.rows):

@@ -109,8 +109,16 @@ def people_of(situation: Situation, held: frozenset[str], table: OfferTable) -> 
         _pairs(held, table),
         _answers(situation, table),
         _pairs(situation.offered_elsewhere, table),
+        _is_here(situation),
         situation.acceptances,
     )
+
+
+def _is_here(situation: Situation) -> NDArray[np.bool_]:
+    """Return of each offer on another contact's list, in their order, whether it is so on this contact's channel."""
+    here, channels = str(situation.contact.channel), situation.elsewhere_channels
+    counts = (here, UNKNOWN_CHANNEL)
+    return np.array([channels.get(one, here) in counts for one in situation.offered_elsewhere], dtype=bool)
 
 
 def _pairs(offer_ids: frozenset[str], table: OfferTable) -> Pairs:

@@ -116,8 +116,8 @@ class People:
     """n customers on one occasion, and all that permission asks about them.
 
     Offers are columns of one catalogue, `len(table)` for any that has left it. `elsewhere` is what stands on the
-    list of another live contact, `acceptances` is offer → (today, ever) by everybody, of the offers whose number
-    is limited.
+    list of another live contact and `elsewhere_here` (k,) whether that is on the occasion's channel; `acceptances`
+    is offer → (today, ever) by everybody, of the offers whose number is limited.
     """
 
     occasion: Occasion
@@ -125,6 +125,7 @@ class People:
     held: Pairs
     answers: AnswerColumns
     elsewhere: Pairs = NO_PAIRS
+    elsewhere_here: Bools = field(default_factory=lambda: np.zeros(0, dtype=bool))
     acceptances: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __len__(self) -> int:

@@ -5,12 +5,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select
 
+from recsys.domain.calendar import UTC_DAYS, BankCalendar
+
 
 class BoundLog:
     """Reads and writes of one transaction; made by `Database`, never kept after it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, calendar: BankCalendar = UTC_DAYS) -> None:
         self._connection = connection
+        self.calendar = calendar
+        """The bank's days, by which the log counts."""
 
     def batches(self, statement: Select[Any], size: int) -> Iterator[Sequence[Row[Any]]]:
         """Yield the rows of a query, `size` at a time, without holding them all."""

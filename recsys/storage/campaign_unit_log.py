@@ -9,16 +9,17 @@ import orjson
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from recsys.domain.calendar import BankCalendar
 from recsys.domain.campaign_unit import COUNTS, EVERYONE, STAGES, CampaignUnit, products_of
 from recsys.rules import ValueType
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.campaign_sums import CELL, counted_totals, segment_totals
 from recsys.storage.schema import campaign_totals, campaign_units, campaign_volumes, campaigns
 
-_FIELDS = tuple(one.name for one in fields(CampaignUnit))
+_FIELDS = tuple(one.name for one in fields(CampaignUnit) if one.compare)
 _KEYS = ("customer_id", "campaign_id")
 _MAY_CHANGE = (*(f"{stage}_at" for stage in STAGES), *COUNTS)
-_UNITS_OF = select(*(campaign_units.c[name] for name in _FIELDS)).where(
+_UNITS_OF = select(*(campaign_units.c[name] for name in _FIELDS), campaign_units.c.day.label("assigned_on")).where(
     campaign_units.c.customer_id == bindparam("customer_id")
 )
 _KEPT = select(campaigns.c.kept).where(campaigns.c.campaign_id == bindparam("campaign_id"))
@@ -70,7 +71,7 @@ class CampaignUnitLog(BoundLog):
     def campaign_units(self, customer_id: str) -> dict[str, CampaignUnit]:
         """Return the customer's units by campaign, of all campaigns they were ever in."""
         rows = self._connection.execute(_UNITS_OF, {"customer_id": customer_id})
-        return {row.campaign_id: _to_unit(row) for row in rows}
+        return {row.campaign_id: _to_unit(row, self.calendar) for row in rows}
 
     def save_campaign_units(
         self, before: Mapping[str, CampaignUnit], after: Mapping[str, CampaignUnit], kept: Mapping[str, tuple[str, ...]]
@@ -208,9 +209,9 @@ def _as_text(value: object, kind: ValueType) -> str | None:
     return "true" if value else "false"
 
 
-def _to_unit(row: Any) -> CampaignUnit:
+def _to_unit(row: Any, calendar: BankCalendar) -> CampaignUnit:
     values = row._asdict()
-    return CampaignUnit(**{**values, "covariates": orjson.loads(values["covariates"])})
+    return CampaignUnit(**{**values, "covariates": orjson.loads(values["covariates"]), "calendar": calendar})
 
 
 def _adding(insert_into: Any, table: Any, key: str) -> Any:

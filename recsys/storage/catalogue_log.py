@@ -29,6 +29,11 @@ _IN_FORCE = Prepared(
 )
 _ADD = insert(catalogue_versions)
 _ADD_POLICY = insert(policy_versions)
+_LATEST_POLICY = (
+    select(policy_versions.c.version, policy_versions.c.recorded_at, policy_versions.c.actor)
+    .order_by(_newest_policy_first)
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,11 @@ class CatalogueLog(BoundLog):
             row = {"version": version, "offers": orjson.dumps(list(offers)).decode(), "recorded_at": recorded_at}
             self._connection.execute(_ADD, {**row, "types": orjson.dumps(dict(types)).decode()})
             self._in_force = None
+
+    def latest_policy_change(self) -> tuple[str, datetime, str | None] | None:
+        """Return the version of the policy in force, when it was saved and by whom; None before the first."""
+        row = self._connection.execute(_LATEST_POLICY).first()
+        return None if row is None else (row[0], row[1], row[2])
 
     def policy_of(self, version: str) -> Policy | None:
         """Return a policy that was once in force."""

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError, TimeoutError
 
+from recsys.domain.calendar import UTC_DAYS, BankCalendar
 from recsys.domain.errors import SettingsInvalid, StoreUnavailable
 from recsys.rules import sqlite_functions
 from recsys.storage.event_log import EventLog
@@ -30,9 +31,10 @@ _BULK_LOCK = "nbo:bulk"
 
 
 class Database:
-    """The event log's database; give it back with `close()`."""
+    """The event log's database, which counts days by `calendar`; give it back with `close()`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, calendar: BankCalendar = UTC_DAYS) -> None:
+        self.calendar = calendar
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._engine = engine
         self._reader = engine.execution_options(
@@ -56,13 +58,13 @@ class Database:
         with self._one_writer(), self._translated(), self._engine.begin() as connection:
             if customer_id is not None and not self._is_sqlite:
                 connection.execute(_LOCK, {"key": lock_key(customer_id)})
-            yield EventLog(connection)
+            yield EventLog(connection, self.calendar)
 
     @contextmanager
     def read(self) -> Generator[EventLog]:
         """Yield the log as it stands at the first read; writes of others do not show until the next one."""
         with self._translated(), self._reader.begin() as connection:
-            yield EventLog(connection)
+            yield EventLog(connection, self.calendar)
 
     @contextmanager
     def private_connection(self) -> Generator[Connection]:
@@ -81,7 +83,7 @@ class Database:
         """Yield the log in a transaction that may read, and write temporary tables, without keeping writers out."""
         connection.execution_options(begin="BEGIN")
         with self._translated(), connection.begin():
-            yield EventLog(connection)
+            yield EventLog(connection, self.calendar)
 
     @contextmanager
     def writing_on(self, connection: Connection) -> Generator[EventLog]:
@@ -90,7 +92,7 @@ class Database:
         with self._one_writer(), self._translated(), connection.begin():
             if not self._is_sqlite:
                 connection.execute(_LOCK, {"key": lock_key(_BULK_LOCK)})
-            yield EventLog(connection)
+            yield EventLog(connection, self.calendar)
 
     def upgrade(self) -> None:
         """Bring the tables to the version of this program; two processes may ask at once."""
@@ -133,7 +135,7 @@ class Database:
             raise
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, calendar: BankCalendar = UTC_DAYS) -> Database:
     """Return the database at `url` (`sqlite:///file` or `postgresql://…`); connects on first use.
 
     Raises `SettingsInvalid` for another kind of address.
@@ -143,9 +145,9 @@ def open_database(url: str) -> Database:
     except ArgumentError as error:
         raise SettingsInvalid("NBO_DATABASE_URL is not a database address.") from error
     if address.get_backend_name() == "sqlite":
-        return Database(_sqlite_engine(address))
+        return Database(_sqlite_engine(address), calendar)
     if address.get_backend_name() == "postgresql":
-        return Database(_postgresql_engine(address))
+        return Database(_postgresql_engine(address), calendar)
     raise SettingsInvalid("NBO_DATABASE_URL must be sqlite:///file or postgresql://host/name.")
 
 

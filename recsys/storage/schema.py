@@ -153,7 +153,7 @@ acceptances = Table(
     "acceptances",
     metadata,
     Column("offer_id", String, primary_key=True),
-    Column("day", Date, primary_key=True, comment="in UTC"),
+    Column("day", Date, primary_key=True, comment="the bank's"),
     Column("accepted", BigInteger, nullable=False),
 )
 
@@ -291,9 +291,9 @@ campaign_units = Table(
     Column("epoch", Integer, nullable=False),
     Column("arm", String, nullable=False),
     Column("probability", Float, nullable=False, comment="of the arm, when it was assigned"),
-    Column("day", Date, nullable=False, comment="of assignment, in UTC"),
+    Column("day", Date, nullable=False, comment="of assignment, the bank's"),
     Column("assigned_at", UtcDateTime, nullable=False),
-    Column("counts_until", Date, nullable=False, comment="the last day whose outcomes count, in UTC"),
+    Column("counts_until", Date, nullable=False, comment="the bank's last day whose outcomes count"),
     Column("agent_id", String, nullable=False, comment="who held the contact at assignment; empty for nobody"),
     Column("in_fixed_slice", Boolean, nullable=False),
     Column("covariates", Text, nullable=False, comment="JSON object, values before assignment"),
@@ -319,6 +319,6 @@ campaign_volumes = Table(
     "campaign_volumes",
     metadata,
     Column("campaign_id", ForeignKey("campaigns.campaign_id"), primary_key=True),
-    Column("day", Date, primary_key=True, comment="in UTC"),
+    Column("day", Date, primary_key=True, comment="the bank's"),
     Column("units", BigInteger, nullable=False, comment="assigned that day; kept for campaigns with a cap"),
 )

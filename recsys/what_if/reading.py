@@ -12,6 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from recsys.domain.calendar import BankCalendar
 from recsys.domain.policy import Policy
 from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from recsys.domain.vocabulary import UNKNOWN_CHANNEL, Vocabulary
@@ -49,6 +50,8 @@ class Reader(Protocol):
 
     Batches of rows, as `recsys.storage.customer_base` says.
     """
+
+    calendar: BankCalendar
 
     def customer_ids(self) -> list[str]: ...
     def attribute_types(self) -> dict[str, str]: ...
@@ -117,7 +120,7 @@ def read_audience(
         tuple(offers),
         replace(history, width=len(offers)),
         answers,
-        log.acceptances(capped, occasion.at.date()) if capped else {},
+        log.acceptances(capped, log.calendar.day_of(occasion.at)) if capped else {},
     )
 
 

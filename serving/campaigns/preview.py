@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from experiments.campaign import LAUNCHED, Plan, Status
-from experiments.plan_document import parse_plan
+from experiments.plan_document import parse_plan, stored_plan
 from experiments.treatment import audience_of, check_plan, offers_of
 from recsys.catalogue import Catalogue
 from recsys.domain.errors import RuleError
@@ -16,7 +16,7 @@ from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
 from serving.campaigns.schemas import BaselineBody, ConflictBody, PreviewBody, ReachBody
 from serving.campaigns.sizing import baseline, days, reach, smallest_effect, units_a_day, units_needed
-from serving.in_force import vocabulary
+from serving.in_force import conventions, vocabulary
 from serving.wiring import Services
 
 _ASKED_FOR = 2
@@ -28,10 +28,10 @@ def preview(services: Services, document: object) -> PreviewBody:
     is_planned = True
     if isinstance(document, Mapping) and document.get("planned_units") is None:
         document, is_planned = {**document, "planned_units": _ASKED_FOR}, False
-    plan = parse_plan(document)
     now = services.clock()
     with services.database.read() as log:
         in_force = services.catalogue.current(log), services.policy.current(log)
+        plan = parse_plan(document, conventions(log, in_force[1]))
         known = vocabulary(log)
         check_plan(plan, *in_force, known)
         customers = log.customers_count()
@@ -72,7 +72,7 @@ def _conflicts(log: EventLog, plan: Plan, catalogue: Catalogue, known: Vocabular
     for other in log.campaigns():
         if other.status not in LAUNCHED | {Status.APPROVED}:
             continue
-        theirs = parse_plan(other.plan)
+        theirs = stored_plan(other.plan)
         if plan.layer and theirs.layer and plan.layer.name == theirs.layer.name:
             if plan.layer.overlaps(theirs.layer):
                 yield _conflict(other, "layer_slots", None)

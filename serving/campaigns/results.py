@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.campaign import LAUNCHED, Plan
 from experiments.estimate import json_values
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from experiments.plots import EffectOverTime, Theme, draw_effect
 from experiments.readout import Look, Readout, read_out
 from experiments.verdict import Verdict
@@ -107,7 +107,7 @@ def _read(services: Services, campaign_id: str) -> tuple[SavedCampaign, Plan, Re
         saved = log.campaign(campaign_id)
         if not saved.epochs:
             raise CampaignNotLaunched(campaign_id)
-        return saved, parse_plan(saved.plan), read_out(log, saved, services.clock())
+        return saved, stored_plan(saved.plan), read_out(log, saved, services.clock())
 
 
 def _verdict(verdict: Verdict, language: str) -> dict[str, Any]:

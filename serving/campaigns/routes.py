@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Depends, Query, Response
 
 from recsys.storage.campaign_log import SavedCampaign, SavedChange
+from serving.addresses import PathId
 from serving.answers import json_response
 from serving.campaigns.agents import agents_of
 from serving.campaigns.preview import preview
@@ -80,62 +81,62 @@ def show_standing_controls(services: ServicesOf, language: Language) -> Standing
 
 
 @router.get("/{campaign_id}", dependencies=_readers)
-def show_campaign(campaign_id: str, services: ServicesOf) -> CampaignBody:
+def show_campaign(campaign_id: PathId, services: ServicesOf) -> CampaignBody:
     """Show a campaign with its epochs and its audit."""
     with services.database.read() as log:
         return _body(log.campaign(campaign_id), log.campaign_changes(campaign_id))
 
 
 @router.patch("/{campaign_id}", dependencies=_marketers)
-def change_campaign(campaign_id: str, fields: JsonObject, service: Campaigns, once: OnceOf) -> CampaignBody:
+def change_campaign(campaign_id: PathId, fields: JsonObject, service: Campaigns, once: OnceOf) -> CampaignBody:
     """Change fields of a draft; of a launched campaign `weights` alone (and why: `reason`), as a new epoch."""
     return _body(service.change(campaign_id, fields, once))
 
 
 @router.post("/{campaign_id}/approve", dependencies=_approvers)
-def approve_campaign(campaign_id: str, service: Campaigns) -> CampaignBody:
+def approve_campaign(campaign_id: PathId, service: Campaigns) -> CampaignBody:
     """Register the plan, which is fixed from here on; outside demo mode somebody other than its author does."""
     return _body(service.approve(campaign_id))
 
 
 @router.post("/{campaign_id}/start", dependencies=_approvers)
-def start_campaign(campaign_id: str, service: Campaigns) -> CampaignBody:
+def start_campaign(campaign_id: PathId, service: Campaigns) -> CampaignBody:
     """Start it, or go on after a pause; the next decision takes part."""
     return _body(service.start(campaign_id))
 
 
 @router.post("/{campaign_id}/pause", dependencies=_holders)
-def pause_campaign(campaign_id: str, service: Campaigns) -> CampaignBody:
+def pause_campaign(campaign_id: PathId, service: Campaigns) -> CampaignBody:
     """Treat nobody and take nobody until it is started again."""
     return _body(service.pause(campaign_id))
 
 
 @router.post("/{campaign_id}/stop", dependencies=_holders)
-def stop_campaign(campaign_id: str, service: Campaigns) -> CampaignBody:
+def stop_campaign(campaign_id: PathId, service: Campaigns) -> CampaignBody:
     """End it."""
     return _body(service.stop(campaign_id))
 
 
 @router.post("/{campaign_id}/ship", dependencies=_approvers)
-def ship_campaign(campaign_id: str, request: Shipment, service: Campaigns) -> CampaignBody:
+def ship_campaign(campaign_id: PathId, request: Shipment, service: Campaigns) -> CampaignBody:
     """End it and give everybody the offers and the arbitration of one arm."""
     return _body(service.ship(campaign_id, request.arm))
 
 
 @router.get("/{campaign_id}/results", dependencies=_readers)
-def campaign_results(campaign_id: str, services: ServicesOf, language: Language) -> Response:
+def campaign_results(campaign_id: PathId, services: ServicesOf, language: Language) -> Response:
     """Return split check, funnel, effects with intervals and the verdict; without effects while the check fails."""
     return json_response(results(services, campaign_id, language))
 
 
 @router.get("/{campaign_id}/segments", dependencies=_readers)
-def campaign_segments(campaign_id: str, by: Annotated[str, Query(max_length=200)], services: ServicesOf) -> Response:
+def campaign_segments(campaign_id: PathId, by: Annotated[str, Query(max_length=200)], services: ServicesOf) -> Response:
     """Return the primary effect by the values of a customer column that is no number; exploratory."""
     return json_response(segments(services, campaign_id, by))
 
 
 @router.get("/{campaign_id}/agents", dependencies=_readers)
-def campaign_agents(campaign_id: str, services: ServicesOf) -> AgentList:
+def campaign_agents(campaign_id: PathId, services: ServicesOf) -> AgentList:
     """Return how many of each agent's customers of every arm were pitched to."""
     with services.database.read() as log:
         return agents_of(log, campaign_id)
@@ -143,7 +144,7 @@ def campaign_agents(campaign_id: str, services: ServicesOf) -> AgentList:
 
 @router.get("/{campaign_id}/effect.{kind}", dependencies=_readers, response_class=Response)
 def campaign_picture(
-    campaign_id: str,
+    campaign_id: PathId,
     kind: Literal["svg", "png"],
     services: ServicesOf,
     language: Language,

@@ -7,7 +7,7 @@ from experiments.campaign import Plan
 from experiments.chain import check_split
 from experiments.estimate import json_values
 from experiments.metrics import METRICS, products_for
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from experiments.readout import matured_until
 from experiments.segments import Segment, segment_effects
 from recsys.domain.errors import CampaignInvalid, CampaignNotLaunched
@@ -30,7 +30,7 @@ def segments(services: Services, campaign_id: str, column: str) -> dict[str, Any
         columns = segment_columns(log)
         if column not in columns:
             raise CampaignInvalid([("by", f"must be one of {', '.join(columns)}")])
-        plan = parse_plan(saved.plan)
+        plan = stored_plan(saved.plan)
         checked = check_split(log, saved, plan)
         is_shown = checked.verdict == "ok"
         found = _effects(log, campaign_id, plan, (column, columns[column]), services) if is_shown else []
@@ -57,5 +57,5 @@ def _effects(
     log: EventLog, campaign_id: str, plan: Plan, column: tuple[str, ValueType], services: Services
 ) -> list[Segment]:
     products = products_for(METRICS[plan.primary].outcomes)
-    until = matured_until(plan, services.clock())
+    until = matured_until(plan, services.clock(), log.calendar)
     return segment_effects(log.campaign_segment_totals(campaign_id, until, column, products), plan)

@@ -6,7 +6,7 @@ from typing import Any
 
 from experiments.allocation import due_weights
 from experiments.campaign import LAUNCHED, Plan, Status, check_transition, plan_to_dict
-from experiments.plan_document import parse_plan
+from experiments.plan_document import parse_plan, stored_plan
 from experiments.treatment import check_plan, model_of, treated
 from recsys.catalogue import Catalogue, cells, offer_to_dict
 from recsys.domain.errors import (
@@ -20,7 +20,7 @@ from recsys.storage.campaign_log import SavedCampaign, SavedChange, SavedEpoch
 from recsys.storage.event_log import EventLog
 from serving.contacts.service import new_id
 from serving.idempotency import JUST_DO_IT, Once
-from serving.in_force import vocabulary
+from serving.in_force import conventions, vocabulary
 from serving.wiring import Services, registry_of
 
 FIRST_REASON = "launch"
@@ -37,8 +37,8 @@ class CampaignService:
 
     def draft(self, document: object, once: Once = JUST_DO_IT) -> SavedCampaign:
         """Save a new campaign; raises `CampaignInvalid` with every problem of its plan."""
-        plan = parse_plan(document)
         with self.services.database.transaction() as log:
+            plan = parse_plan(document, conventions(log, self.services.policy.current(log)))
             now = self.services.clock()
             if made := once.begin(log, now):
                 return log.campaign(made["campaign_id"])
@@ -67,13 +67,13 @@ class CampaignService:
                 return saved
             status = Status(saved.status)
             if status is Status.DRAFT:
-                plan = parse_plan({**saved.plan, **fields})
+                plan = parse_plan({**saved.plan, **fields}, conventions(log, self.services.policy.current(log)))
                 self._check(log, plan)
                 after = replace(saved, plan=plan_to_dict(plan), plan_version=plan.version, kept=plan.kept)
                 if after != saved:
                     log.set_campaign(after, self._changed("plan", saved.plan_version, after.plan_version))
             elif status in LAUNCHED and "weights" in fields and fields.keys() <= {"weights", "reason"}:
-                weights = _weights(parse_plan(saved.plan), fields["weights"])
+                weights = _weights(stored_plan(saved.plan), fields["weights"])
                 self._open_epoch(log, saved, weights, _reason(fields.get("reason")))
             else:
                 raise CampaignFixed(status)
@@ -94,7 +94,7 @@ class CampaignService:
         with self.services.database.transaction() as log:
             saved = self._launchable(log, campaign_id)
             self._move(log, saved, Status.APPROVED, approver=self.actor, approved_at=self.services.clock())
-            self._check(log, parse_plan(saved.plan))
+            self._check(log, stored_plan(saved.plan))
             return log.campaign(campaign_id)
 
     def start(self, campaign_id: str) -> SavedCampaign:
@@ -102,7 +102,7 @@ class CampaignService:
         self._check_models(campaign_id)
         with self.services.database.transaction() as log:
             saved = self._launchable(log, campaign_id)
-            plan = parse_plan(saved.plan)
+            plan = stored_plan(saved.plan)
             self._move(log, saved, Status.RUNNING, started_at=saved.started_at or self.services.clock())
             self._check(log, plan)
             _check_layer(plan, saved, log.campaigns())
@@ -127,12 +127,12 @@ class CampaignService:
         now = self.services.clock()
         with self.services.database.transaction() as log:
             saved = self._launchable(log, campaign_id)
-            arm = next((one for one in parse_plan(saved.plan).arms if one.name == arm_name), None)
+            arm = next((one for one in stored_plan(saved.plan).arms if one.name == arm_name), None)
             if arm is None:
                 raise CampaignInvalid([("arm", "is none of the campaign's arms")])
             self._move(log, saved, Status.SHIPPED, ended_at=saved.ended_at or now, shipped_arm=arm_name)
             before = self._in_force(log)
-            catalogue, policy = treated(arm.treatment, *before, vocabulary(log))
+            catalogue, policy = treated(arm.treatment, *before, vocabulary(log), log.calendar)
             if catalogue is not before[0]:
                 rows = [offer_to_dict(offer) for offer in catalogue.offers]
                 log.save_catalogue(catalogue.version, rows, catalogue.rule_types, now)
@@ -156,7 +156,7 @@ class CampaignService:
     def _check_models(self, campaign_id: str) -> None:
         """Raise `ModelVersionNotFound` for an arm whose model is not registered; asked before any transaction."""
         with self.services.database.read() as log:
-            plan = parse_plan(log.campaign(campaign_id).plan)
+            plan = stored_plan(log.campaign(campaign_id).plan)
         wanted = [version for arm in plan.arms if (version := model_of(arm.treatment)) is not None]
         for version in wanted:
             registry_of(self.services.settings, version).version(version)
@@ -202,6 +202,6 @@ def _reason(given: object) -> str:
 def _check_layer(plan: Plan, saved: SavedCampaign, others: Sequence[SavedCampaign]) -> None:
     for other in others:
         if plan.layer and other.status in LAUNCHED and other.campaign_id != saved.campaign_id:
-            layer = parse_plan(other.plan).layer
+            layer = stored_plan(other.plan).layer
             if layer and plan.layer.overlaps(layer):
                 raise CampaignsOverlap(other.campaign_id, layer.name)

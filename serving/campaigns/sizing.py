@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from experiments import power
 from experiments.arm_totals import ArmTotals
@@ -13,6 +13,7 @@ from experiments.metrics import Metric
 from experiments.multiplicity import bonferroni_level
 from experiments.power import PowerPlan, sample_size, sequential_inflation
 from recsys.catalogue import Catalogue
+from recsys.domain.calendar import BankCalendar
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
@@ -66,7 +67,7 @@ def baseline(
     window = Window(until - timedelta(days=LOOKED_BACK_DAYS), until, plan.channels)
     units: dict[str, CampaignUnit] = {}
     for contact in log.contacts_after(window, MOST_CUSTOMERS):
-        unit = units.get(contact.customer_id) or _unit(contact.customer_id, contact.first_at, plan)
+        unit = units.get(contact.customer_id) or _unit(contact.customer_id, contact.first_at, plan, log.calendar)
         spoken = (contact.closed_at or contact.opened_at) - contact.opened_at
         counts = {"contacts": 1.0, "handling_seconds": spoken.total_seconds()}
         if contact.csat is not None:
@@ -147,9 +148,9 @@ def _power_plan(plan: Plan, found: Baseline) -> PowerPlan | None:
     )
 
 
-def _unit(customer_id: str, at: datetime, plan: Plan) -> CampaignUnit:
-    until = at.astimezone(UTC).date() + timedelta(days=plan.maturity_days)
-    return CampaignUnit("", customer_id, 0, "", 1.0, at, until)
+def _unit(customer_id: str, at: datetime, plan: Plan, calendar: BankCalendar) -> CampaignUnit:
+    until = calendar.day_of(at) + timedelta(days=plan.maturity_days)
+    return CampaignUnit("", customer_id, 0, "", 1.0, at, until, calendar=calendar)
 
 
 def _estimated(metric: Metric, units: list[CampaignUnit]) -> Baseline:

@@ -60,7 +60,7 @@ def fill_features(settings: "Settings", redis_url: str, progress: Progress) -> d
     from recsys.storage.export import export_events
 
     as_of = system_clock()
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         exported = export_events(database, settings.events, progress)
     finally:

@@ -47,7 +47,7 @@ def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:
     if settings.database_url is None and not (settings.home / "nbo.db").exists():
         raise InvalidInput("There is no event log yet: run `nbo import DIR` or `nbo demo`.")
     started, as_of = time.perf_counter(), system_clock()
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
         events = export_events(database, settings.events, progress)

@@ -24,7 +24,7 @@ def init(as_json: JsonOption = False) -> None:
     from recsys.storage.database import open_database
 
     settings = current_settings()
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
         with database.read() as log:
@@ -117,7 +117,7 @@ def import_files(
         address = settings.event_log_url
         if asked.plan and not _is_there(address):
             address = f"sqlite:///{stack.enter_context(TemporaryDirectory())}/plan.db"
-        database = open_database(address)
+        database = open_database(address, settings.calendar)
         stack.callback(database.close)
         if not asked.plan or address != settings.event_log_url:
             database.upgrade()

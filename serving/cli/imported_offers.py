@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from recsys.domain.conventions import AS_STORED, Conventions
 from recsys.storage.cell_formats import YEAR_FIRST, Moment, moment_reader
 from recsys.storage.column_survey import Role
 from recsys.storage.import_rows import ROLES, BadRow, RowReader
@@ -30,8 +31,8 @@ def next_catalogue(asked: "OffersAsked") -> "NextCatalogue":
 
     vocabulary = {**{name: ValueType(type_) for name, type_ in asked.types.items()}, **BUILT_IN}
     rows = _rows(asked)
-    read, problems = check_placed_offers(rows, vocabulary)
-    offers = {offer.offer_id: offer for offer in (*parse_offers(asked.in_force, vocabulary), *read)}
+    read, problems = check_placed_offers(rows, vocabulary, Conventions(asked.reader.words))
+    offers = {offer.offer_id: offer for offer in (*parse_offers(asked.in_force, vocabulary, AS_STORED), *read)}
     refused = {str(row.get("offer_id")).strip() for _, row in rows}
     created = [
         Offer(name, title_en=name, title_zh=name) for name in asked.named if name not in offers and name not in refused

@@ -40,7 +40,7 @@ def run_propensity_training(settings: "Settings", asked: PropensityRequest, prog
         trainer=asked.trainer,
     )
     until = system_clock() - timedelta(hours=asked.matured_after)
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
         with database.read() as log:

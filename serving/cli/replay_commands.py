@@ -28,7 +28,7 @@ def replay(
     if (decision_id is None) == (not all_of_them):
         raise typer.BadParameter("give the id of a decision, or --all", param_hint="DECISION_ID")
     settings = current_settings()
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         with progress_bar() as progress:
             result = _replay(database, Archive(settings), decision_id, progress)

@@ -107,7 +107,7 @@ def _check_event_log(settings: "Settings") -> str:
 
     if settings.database_url is None and not (settings.home / "nbo.db").exists():
         raise SettingsInvalid("There is no event log yet; run `nbo init`, `nbo import DIR` or `nbo demo`.")
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     with database.read() as log:
         counts = log.counts()
     database.close()
@@ -148,7 +148,7 @@ def _check_vocabulary(settings: "Settings") -> str:
 def _check_catalogue(settings: "Settings") -> str:
     from recsys.storage.database import open_database
 
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     with database.read() as log:
         saved = log.latest_catalogue()
     database.close()

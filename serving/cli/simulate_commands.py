@@ -1,6 +1,7 @@
 """`nbo simulate`: what if the offers or the policy were others, for the whole customer base."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from serving.cli.model_options import SeedOption
 from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
 
 if TYPE_CHECKING:
+    from recsys.domain.vocabulary import Vocabulary
     from recsys.models.bundle import Bundle
     from recsys.ranking.people import Occasion
     from recsys.what_if.audience import Audience
@@ -36,18 +38,17 @@ def simulate(
     """Decide for everybody as today and with changed offers or policy, and say who gains and who loses."""
     import numpy as np
 
-    from recsys.domain.channel import CHANNELS
-    from recsys.domain.vocabulary import SHIPPED
     from recsys.ranking.people import Occasion
     from recsys.what_if.comparison import compare
     from recsys.what_if.reading import Sample
     from recsys.what_if.relevance import Models
     from recsys.what_if.run import run
 
-    where = SHIPPED.channel(channel)
-    if where is None:
-        raise typer.BadParameter(f"there are {', '.join(CHANNELS)}", param_hint="--channel")
     settings = current_settings()
+    words = _words(settings)
+    where = words.channel(channel)
+    if where is None:
+        raise typer.BadParameter(f"there are {', '.join(words.channels)}", param_hint="--channel")
     occasion = Occasion(_moment(at), where)
     model = champion(settings)
     with progress_bar() as progress:
@@ -60,6 +61,15 @@ def simulate(
     if out is not None:
         _write(result, out)
     emit(result, as_json, lines(result))
+
+
+def _words(settings: "Settings") -> "Vocabulary":
+    """Return the words of the policy in force."""
+    from recsys.storage.database import open_database
+    from serving.in_force import PolicyInService
+
+    with closing(open_database(settings.event_log_url, settings.calendar)) as database, database.read() as log:
+        return PolicyInService().current(log).words
 
 
 def _moment(at: datetime | None) -> datetime:
@@ -92,7 +102,7 @@ def gather(
     from serving.offers import what_if
 
     documents = [(path.name, read_yaml(path)) for path in changes]
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         with database.read() as log:
             return what_if.gather(log, documents, occasion, sample, progress)

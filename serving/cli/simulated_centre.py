@@ -14,6 +14,7 @@ from recsys.domain.errors import Unavailable
 from recsys.domain.outcome import Answer
 from recsys.simulator.visit import Moment, Visit
 from recsys.simulator.world import World
+from serving.addresses import quoted
 from serving.cli.output import Progress
 from serving.cli.service_line import Gone, ServiceLine
 from serving.cli.simulated_agent import CARDS, HEARD_SHARE, Generator, an_agent, event, exposures, opening, pitches
@@ -169,7 +170,7 @@ class _Centre:
         """Return the contact once somebody has it or it is closed; None when the centre stops before."""
         while not self.stop.is_set():
             await self._pause(LOOK_SECONDS)
-            view = await self.line.call("GET", f"/v1/contacts/{contact_id}", again=True)
+            view = await self.line.call("GET", f"/v1/contacts/{quoted(contact_id)}", again=True)
             if view and (view["contact"]["agent_id"] or view["contact"]["closed_at"]):
                 contact: dict[str, Any] = view["contact"]
                 return contact
@@ -192,11 +193,11 @@ class _Centre:
 
     async def _tell(self, contact_id: str, moment: Moment) -> Any:
         return await self.line.call(
-            "POST", f"/v1/contacts/{contact_id}/events", event(moment), key=f"traffic-{uuid4()}"
+            "POST", f"/v1/contacts/{quoted(contact_id)}/events", event(moment), key=f"traffic-{uuid4()}"
         )
 
     async def _close(self, contact_id: str, csat: int | None) -> None:
-        await self.line.call("POST", f"/v1/contacts/{contact_id}/close", {"csat": csat}, again=True)
+        await self.line.call("POST", f"/v1/contacts/{quoted(contact_id)}/close", {"csat": csat}, again=True)
 
     def _hold(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         async def until_done() -> None:

@@ -102,7 +102,7 @@ def _export(settings: "Settings", events: Path, progress: Progress) -> None:
     from recsys.storage.database import open_database
     from recsys.storage.export import export_events
 
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
         export_events(database, events, progress)

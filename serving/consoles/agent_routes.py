@@ -1,14 +1,14 @@
 """/agent: the queue, and who of it this agent serves."""
 
 from http import HTTPStatus
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 
 from recsys.domain.errors import ContactTaken
+from serving.addresses import PathId, quoted
 from serving.consoles import contact_routes
-from serving.consoles.desk import AtDesk
+from serving.consoles.desk import AtDesk, named_contact
 from serving.consoles.safety import PageRoute, same_origin
 from serving.dependencies import Role, allow
 
@@ -32,9 +32,9 @@ def refresh_queue(desk: AtDesk) -> Response:
 
 
 @router.post("/contacts/{contact_id}/pick-up")
-def pick_up(contact_id: str, desk: AtDesk) -> Response:
+def pick_up(contact_id: PathId, desk: AtDesk) -> Response:
     """Take a waiting contact and go to it; back to the queue when another agent was quicker."""
-    address = f"/agent/contacts/{quote(contact_id, safe='')}"
+    address = f"/agent/contacts/{quoted(contact_id)}"
     try:
         desk.contacts.pick_up(contact_id, desk.agent_id, desk.language)
     except ContactTaken:
@@ -42,5 +42,5 @@ def pick_up(contact_id: str, desk: AtDesk) -> Response:
     return RedirectResponse(address, HTTPStatus.SEE_OTHER)
 
 
-router.include_router(contact_routes.whole_page, prefix="/contacts/{contact_id}")
-router.include_router(contact_routes.suggestions, prefix="/contacts/{contact_id}")
+for pages in (contact_routes.whole_page, contact_routes.suggestions):
+    router.include_router(pages, prefix="/contacts/{contact_id}", dependencies=[Depends(named_contact)])

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recsys.domain.contact import ContactEventType
+from recsys.domain.offer import OfferKind
 from recsys.domain.protection import FLAGS
 from serving.contacts.schemas import ContactBody, ContactEventBody, ContactView, CustomerBody
 from serving.decisions.schemas import DecisionBody, HeldBackBody, OfferBody, ReasonBody
 
 CARDS = 3
+USUAL_KIND = OfferKind.PRODUCT
+"""What a card does not say."""
 REASONS = 3
 FAINT = 0.05
 WHY_NOT_ROWS = 8
@@ -40,10 +43,10 @@ class HeldBackGroup:
 
 @dataclass(frozen=True, slots=True)
 class RecentEntry:
-    """One line of the customer's recent history: a contact or an answer."""
+    """One line of the customer's recent history: a contact on its channel, or an answer, which has none."""
 
     at: datetime
-    kind: str
+    channel: str | None
     title: str
     detail: str | None
     csat: int | None = None
@@ -53,6 +56,11 @@ def sequence(view: ContactView) -> int:
     """Return the newest sequence number that this view shows; the stream goes on after it."""
     decided = view.decision.sequence if view.decision else 0
     return max([decided, *(one.sequence for one in view.events)])
+
+
+def is_sale(kind: str) -> bool:
+    """Return whether an offer of this kind sells something; one of a kind that is no longer there counts as a sale."""
+    return next((one.is_sale for one in OfferKind if one == kind), True)
 
 
 def fit(propensity: float) -> str:
@@ -140,7 +148,7 @@ def recent(customer: CustomerBody, contact_id: str, limit: int = 6) -> list[Rece
         for one in customer.contacts
         if one.contact_id != contact_id
     ]
-    answers = [RecentEntry(one.answered_at, "answer", one.title, one.answer) for one in customer.answers]
+    answers = [RecentEntry(one.answered_at, None, one.title, one.answer) for one in customer.answers]
     return sorted(contacts + answers, key=lambda one: one.at, reverse=True)[:limit]
 
 

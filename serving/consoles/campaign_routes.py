@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
@@ -16,6 +15,7 @@ from recsys.domain.errors import (
     NboError,
     NeedsSecondPerson,
 )
+from serving.addresses import PathId, quoted
 from serving.consoles import campaign_view, metric_words
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
@@ -56,7 +56,7 @@ class Hand:
         except tuple(REFUSALS) as error:
             return self.page(refusal=REFUSALS[type(error)], status=HTTPStatus.CONFLICT)
         said = {"approve": "approved", "start": "started", "pause": "paused", "stop": "stopped"}[steps[-1]]
-        place = "/marketing" if back else f"/marketing/campaigns/{quote(self.campaign_id, safe='')}"
+        place = "/marketing" if back else f"/marketing/campaigns/{quoted(self.campaign_id)}"
         return RedirectResponse(f"{place}?notice={said}", HTTPStatus.SEE_OTHER)
 
     def page(
@@ -71,7 +71,7 @@ class Hand:
         return answer(self.request, "campaign.html", {**values, "notice": notice, "refusal": refusal}, status)
 
 
-async def hand(request: Request, campaign_id: str, wizard: ForDraft) -> Hand:
+async def hand(request: Request, campaign_id: PathId, wizard: ForDraft) -> Hand:
     """Return this person's hand at the campaign."""
     return Hand(request, campaign_id, wizard)
 
@@ -91,7 +91,7 @@ def show_campaigns(request: Request, wizard: ForDraft, notice: str | None = None
 
 
 @router.get("/campaigns/{campaign_id}/health", dependencies=_readers)
-def show_health(request: Request, campaign_id: str, services: ServicesOf, language: Language) -> Response:
+def show_health(request: Request, campaign_id: PathId, services: ServicesOf, language: Language) -> Response:
     """Return the health of one campaign as the list shows it."""
     return answer(request, "_campaign_health.html", {"health": campaign_view.health(services, campaign_id, language)})
 
@@ -102,7 +102,7 @@ def show_campaign(at: AtHand, notice: str | None = None) -> Response:
     with at.wizard.services.database.read() as log:
         is_launched = bool(log.campaign(at.campaign_id).epochs)
     if is_launched:
-        return RedirectResponse(f"/marketing/campaigns/{quote(at.campaign_id, safe='')}/results", HTTPStatus.SEE_OTHER)
+        return RedirectResponse(f"/marketing/campaigns/{quoted(at.campaign_id)}/results", HTTPStatus.SEE_OTHER)
     return at.page(notice=notice if notice in NOTICES else None)
 
 

@@ -3,13 +3,13 @@
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from recsys.domain.errors import CatalogueInvalid, ChangeInvalid, CustomerNotFound, OfferChanged, WhatIfRunning
+from serving.addresses import IdBeginning, PathId, quoted
 from serving.consoles import offer_words
 from serving.consoles.catalogue_list import STATES, Wanted, listing
 from serving.consoles.offer_editor import BLANK, AtEditor, Editor, Submitted, fingerprint
@@ -62,7 +62,7 @@ def show_catalogue(request: Request, services: ServicesOf, asked: Annotated[Aske
 
 
 @router.get("/new")
-def begin_offer(editor: AtEditor, like: Annotated[str, Query(max_length=200)] = "") -> Response:
+def begin_offer(editor: AtEditor, like: IdBeginning = "") -> Response:
     """Show the form of a new offer, which may begin `like` one that is there."""
     with editor.services.database.read() as log:
         catalogue = editor.services.catalogue.current(log)
@@ -72,18 +72,15 @@ def begin_offer(editor: AtEditor, like: Annotated[str, Query(max_length=200)] = 
 
 
 @router.get("/customers")
-def suggest_customers(
-    request: Request, services: ServicesOf, preview_customer: Annotated[str, Query(max_length=128)] = ""
-) -> Response:
+def suggest_customers(request: Request, services: ServicesOf, preview_customer: IdBeginning = "") -> Response:
     """Return the customers whose id starts with what was typed, to choose from."""
-    starts_with = preview_customer.replace("\0", "")
     with services.database.read() as log:
-        found = log.customers_starting_with(starts_with, 10)
+        found = log.customers_starting_with(preview_customer, 10)
     return answer(request, "_offer_customers.html", {"customer_ids": found})
 
 
 @router.get("/{offer_id:path}")
-def edit_offer(offer_id: str, editor: AtEditor, saved: bool = False) -> Response:
+def edit_offer(offer_id: PathId, editor: AtEditor, saved: bool = False) -> Response:
     """Show the form of an offer; raises `OfferNotFound`."""
     with editor.services.database.read() as log:
         catalogue = editor.services.catalogue.current(log)
@@ -108,7 +105,7 @@ def save(form: Submitted, editor: AtEditor, reviewed: Annotated[str, Form(max_le
         editor.offers.save([form.row()], form.based_on)
     except OfferChanged:
         return _changed_meanwhile(form, editor)
-    address = f"/marketing/catalogue/{quote(form.offer_id)}?saved=true"
+    address = f"/marketing/catalogue/{quoted(form.offer_id)}?saved=true"
     return RedirectResponse(address, HTTPStatus.SEE_OTHER)
 
 
@@ -140,8 +137,8 @@ def _changed_meanwhile(form: OfferForm, editor: Editor) -> Response:
 def preview(
     form: Submitted,
     editor: AtEditor,
-    preview_customer: Annotated[str, Form(max_length=128)] = "",
-    preview_channel: Annotated[str, Form(max_length=20)] = "phone",
+    preview_customer: Annotated[str, Form(max_length=1000)] = "",
+    preview_channel: Annotated[str, Form(max_length=100)] = "phone",
     preview_reason: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
     """Return the card that an agent would see, and what the rules typed so far lack."""

@@ -19,9 +19,10 @@ from recsys.domain.errors import (
 from serving.consoles import agent_view
 from serving.consoles.desk import AtContact, ContactDesk, FragmentsOf, Notice
 from serving.consoles.page import answer
+from serving.consoles.protection_form import checked, said
 from serving.consoles.safety import PageRoute
 from serving.consoles.wording import speaker
-from serving.contacts.schemas import AnswerRequest, CloseContact, ExposureRequest, HandOff
+from serving.contacts.schemas import AnswerRequest, CloseContact, ExposureRequest, HandOff, Identifier
 from serving.decisions.schemas import OfferBody
 from serving.dependencies import LiveHubOf
 from serving.live.stream import follow
@@ -107,6 +108,29 @@ def record_exposure(form: Annotated[ExposureRequest, Form()], at: AtContact) -> 
     at.desk.contacts.expose(form)
 
 
+@suggestions.post("/protections")
+def protect(
+    at: AtContact,
+    why: Annotated[str, Form(max_length=2000)] = "",
+    statement: Annotated[str, Form(max_length=100)] = "",
+    found: Annotated[str, Form(max_length=20)] = "",
+    holds: Annotated[list[str] | None, Form(max_length=20)] = None,
+) -> Response:
+    """Record what protects the customer (`statement`), or what a check of the unreadable `found`; a new list follows.
+
+    A form that cannot be saved is answered with what is missing; the page keeps what was typed.
+    """
+    say, now = speaker(at.desk.language), at.desk.services.clock()
+    try:
+        actor = at.desk.agent_id
+        told = checked(found, holds or [], why, actor, now) if found else said(statement, why, actor, now)
+    except ValueError as refused:
+        notice = Notice(say(str(refused)), is_bad=True)
+        return at.show("_live.html", notice, HTTPStatus.UNPROCESSABLE_ENTITY)
+    at.desk.contacts.protect(at.view().customer.customer_id, *told)
+    return at.show("_live.html", Notice(say("protect_saved")))
+
+
 @suggestions.get("/why-not")
 def explain_absence(at: AtContact, q: str = "") -> Response:
     """Say why the offers whose name contains `q` are not suggested."""
@@ -133,7 +157,7 @@ def wrap_up(
 @whole_page.post("/hand-over")
 def hand_over(
     at: AtContact,
-    agent_id: Annotated[str, Form(min_length=1, max_length=128)],
+    agent_id: Annotated[Identifier, Form()],
     note: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """Give the contact to another agent and go back to the queue."""

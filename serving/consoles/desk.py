@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
 
 from recsys.domain.contact import ContactEventType
-from recsys.domain.errors import DecisionNotFound
-from recsys.domain.protection import FLAGS
+from recsys.domain.errors import ContactNotFound, DecisionNotFound
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
+from serving.addresses import PathId, quoted
 from serving.consoles import agent_view
 from serving.consoles.fragments import SharedFragments
 from serving.consoles.page import answer, render
+from serving.consoles.protection_form import consents, protections
 from serving.contacts.dependencies import Contacts
 from serving.contacts.embed_token import EmbedGrant
 from serving.contacts.schemas import ContactView
@@ -87,6 +88,7 @@ class ContactDesk:
             pitched = log.pitched_in(self.contact_id)
             last = agent_view.last_contact(view)
             ended = [one for one in log.contact_events(last.contact_id) if one.type == CLOSED] if last else []
+            ledger = log.statements(view.customer.customer_id)
         return {
             "view": view,
             "base": self.base,
@@ -94,10 +96,17 @@ class ContactDesk:
             "pitched": pitched,
             "last_summary": next(((one.text, one.occurred_at) for one in ended if one.text), None),
             "sequence": agent_view.sequence(view),
-            "flags": tuple(FLAGS),
+            "protections": protections(ledger, [name for name in FLAGS if getattr(view.customer, name)]),
+            "consents": consents(ledger),
+            "subjects": (DELIVERED_FLAGS, tuple(Purpose)),
             "complaint_days": policy.complaint_open_days,
             "declined_days": policy.declined_cool_off_days,
         }
+
+
+async def named_contact(request: Request, contact_id: PathId) -> None:
+    """Keep the contact that the address names for `contact_desk`."""
+    request.state.contact_id = contact_id
 
 
 async def desk(request: Request, contacts: Contacts, services: ServicesOf, language: Language, agent: Actor) -> Desk:
@@ -113,11 +122,13 @@ def contact_desk(request: Request, desk: AtDesk) -> ContactDesk:
 
     ContactNotFound before anything is begun.
     """
-    contact_id = request.path_params.get("contact_id")
+    contact_id: str | None = getattr(request.state, "contact_id", None)
     if contact_id is not None:
         known = desk.contacts.contact(contact_id).contact_id
-        return ContactDesk(desk, known, f"/agent/contacts/{quote(known, safe='')}")
-    grant: EmbedGrant = request.state.grant
+        return ContactDesk(desk, known, f"/agent/contacts/{quoted(known)}")
+    grant: EmbedGrant | None = getattr(request.state, "grant", None)
+    if grant is None:  # what stands in the address is no identifier
+        raise ContactNotFound("")
     return ContactDesk(desk, grant.contact_id, f"/agent/embed/{request.state.token}", grant.expires_at)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from serving.consoles.names import NAMES_ZH
-from serving.consoles.wording import WORDING, Say
+from serving.consoles.wording import Say
 
 UNITS = {
     "cny": "¥{}",
@@ -88,11 +88,6 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(max(int(seconds), 0), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
-
-
-def channel(value: str, say: Say) -> str:
-    """Return the name of a channel, or the value itself for one the wording does not know."""
-    return say(value) if value in WORDING else value
 
 
 def initials(full_name: str | None) -> str:

@@ -9,11 +9,11 @@ import orjson
 from fastapi import Depends, Request
 
 from recsys.catalogue import Catalogue
-from recsys.domain.channel import CHANNELS
 from recsys.domain.errors import CustomerNotFound
 from recsys.domain.offer import Offer
 from recsys.storage.event_log import EventLog
 from serving.consoles import offer_words
+from serving.consoles.called import Called
 from serving.consoles.offer_form import KINDS, RISK_LEVELS, OfferForm, Problem
 from serving.consoles.reasons import say_reason
 from serving.consoles.rule_routes import Fault, fault_of
@@ -54,7 +54,7 @@ class Editor:
     def page(self, form: OfferForm, **more: Any) -> dict[str, Any]:
         """Return everything the page shows of a form."""
         with self.services.database.read() as log:
-            catalogue = self.services.catalogue.current(log)
+            catalogue, policy = self.services.catalogue.current(log), self.services.policy.current(log)
             names, samples = rule_names(log), sample_customers(log)
         return {
             "form": form,
@@ -64,7 +64,7 @@ class Editor:
             "samples": samples,
             "families": sorted({offer.family for offer in catalogue.offers if offer.family}),
             "intents": intents_of(catalogue),
-            "channels": CHANNELS,
+            "channels": policy.words.channels,
             "kinds": KINDS,
             "risk_levels": RISK_LEVELS,
             "problems": {},
@@ -79,7 +79,7 @@ class Editor:
 
     def in_words(self, differences: Sequence[DifferenceBody]) -> list[Any]:
         """Return differences in the reader's language."""
-        return offer_words.in_words(differences, self.language, speaker(self.language))
+        return offer_words.in_words(differences, Called(self.services, self.language), speaker(self.language))
 
     def problems(self, form: OfferForm, found: Sequence[Problem]) -> dict[str, FieldProblem]:
         """Return the first problem of every field that has one."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from serving.consoles import formats
+from serving.consoles.called import Called
 from serving.consoles.wording import Say
 from serving.offers.schemas import DifferenceBody
 
@@ -23,13 +24,13 @@ class ChangeInWords:
     is_long: bool
 
 
-def in_words(differences: Sequence[DifferenceBody], language: str, say: Say) -> list[ChangeInWords]:
+def in_words(differences: Sequence[DifferenceBody], called: Called, say: Say) -> list[ChangeInWords]:
     """Return each difference in the reader's language."""
     return [
         ChangeInWords(
-            _label(one.field, language, say),
-            _value(one.field, one.before, language, say),
-            _value(one.field, one.after, language, say),
+            _label(one.field, called.language, say),
+            _value(one.field, one.before, called, say),
+            _value(one.field, one.after, called, say),
             one.field.partition(".")[0] in LONG,
         )
         for one in differences
@@ -42,14 +43,14 @@ def _label(field: str, language: str, say: Say) -> str:
     return f"{label}: {formats.name(name, language)}" if name else label
 
 
-def _value(field: str, value: Any, language: str, say: Say) -> str:
+def _value(field: str, value: Any, called: Called, say: Say) -> str:
     column = field.partition(".")[0]
     if value is None:
         return say("empty_value")
     if isinstance(value, bool):
         return say("yes" if value else "no")
     if column == "kind":
-        return kind(value, say)
+        return called.kind(value)
     if column == "starting_propensity":
         return f"{100 * value:.12g} %"
     if column == "margin":
@@ -59,15 +60,10 @@ def _value(field: str, value: Any, language: str, say: Say) -> str:
     if column == "term_bounds":
         return " – ".join(f"{one:.12g}" for one in value)
     if column == "channels":
-        return say("list_comma").join(formats.channel(one, say) for one in value)
+        return say("list_comma").join(map(called.channel, value))
     if isinstance(value, list):
-        return say("list_comma").join(formats.name(one, language) for one in value)
+        return say("list_comma").join(map(called.need, value))
     return f"{value:.12g}" if isinstance(value, float) else str(value)
-
-
-def kind(value: str, say: Say) -> str:
-    """Return the name of an offer's kind."""
-    return say("product_kind" if value == "product" else value)
 
 
 def moment(at: datetime) -> str:

@@ -10,10 +10,13 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.filters import do_urlencode
 
 from recsys.domain.clock import system_clock
 from serving.access import Person
+from serving.addresses import quoted
 from serving.consoles import agent_view, charts, formats, science_view
+from serving.consoles.called import Called
 from serving.consoles.wording import speaker
 from serving.dependencies import Role, language_of
 
@@ -51,11 +54,12 @@ def answer(
 
 
 def render(request: Request, template: str, values: Mapping[str, Any]) -> str:
-    """Return the template as HTML; it sees `say`, `language`, `now` and the formatting functions."""
+    """Return the template as HTML; it sees `say`, `called`, `language`, `now` and the formatting functions."""
     language = language_of(request)
     context = {
         "language": language,
         "say": speaker(language),
+        "called": Called(request.app.state.services, language),
         "now": system_clock(),
         "path": request.url.path,
         "is_framed": hasattr(request.state, "frame_ancestors"),
@@ -80,6 +84,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["urlencode"] = _quoted
     environment.globals.update(
         asset=asset,
         charts=charts,
@@ -89,6 +94,11 @@ def _environment() -> Environment:
         view_of=agent_view,
     )
     return environment
+
+
+def _quoted(value: Any) -> str:
+    """Return text as one part of an address, a slash quoted too (Jinja's own leaves it), or a mapping as a query."""
+    return do_urlencode(value) if isinstance(value, Mapping) else quoted(str(value))
 
 
 @cache

@@ -67,7 +67,7 @@ def chart_document(found: PreviewBody, plan: dict[str, Any], services: Services,
     metric, points = plan["primary"], [one for one in found.reach if one.smallest_effect_at_any_look is not None]
     if len(points) < 2:
         return None
-    today = services.clock().date()
+    today = services.database.calendar.day_of(services.clock())
     dates = [(today + timedelta(days=one.days)).isoformat() for one in points]
     marks: list[Mark] = [{"axis": "y", "at": plan["smallest_effect"], "name": say("mark_wanted")}]
     if found.days_of_planned_units and found.days_of_planned_units <= points[-1].days:

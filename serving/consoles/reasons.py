@@ -63,6 +63,16 @@ _REASONS_ZH = (
     (r"needs both a lowest and a highest value, or neither", "上限与下限应同时填写或都不填"),
     (r"has a lowest or highest value that is not a number", "上限与下限应为数字"),
     (r"has a lowest value above the highest", "下限不能大于上限"),
+    # vocabulary
+    (r"is there already, as (.+)", "已存在，名称为 {0}"),
+    (r"choose what it means", "请选择含义"),
+    (r"a new channel needs a plain name.*", "新渠道需要简单的名称"),
+    (r"has a name that is empty, too long or not printable", "名称为空、过长或包含不可显示的字符"),
+    (r"must be words of 1 to (\d+) characters", "每个词应为 1 到 {0} 个字符"),
+    (r"is always a complaint; give its other meaning another name", "始终视为投诉；其他含义请另取名称"),
+    (r"has a meaning for complaints only; add complaint: true", "仅对投诉有效，请先勾选“视为投诉”"),
+    (r"gives “(.+)” to both (.+) and (.+)", "“{0}”同时属于 {1} 与 {2}"),
+    (r"gives “(.+)”, which is a name itself, to (.+)", "“{0}”本身已是名称，不能归入 {1}"),
     (r"line (\d+), column (\d+): (.+)", "第 {0} 行第 {1} 列：{2}"),
 )
 _KINDS_ZH = {

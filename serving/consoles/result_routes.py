@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from experiments.plan_document import parse_plan
+from experiments.plan_document import stored_plan
 from recsys.domain.errors import (
     CampaignsOverlap,
     CampaignStatusRefused,
@@ -20,6 +19,7 @@ from recsys.domain.errors import (
     NeedsSecondPerson,
 )
 from recsys.storage.campaign_log import SavedCampaign, SavedChange
+from serving.addresses import PathId, quoted
 from serving.campaigns.agents import agents_of
 from serving.campaigns.results import results
 from serving.campaigns.segments import segment_columns, segments
@@ -78,7 +78,7 @@ class ResultPage:
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"/marketing/campaigns/{quote(self.campaign_id, safe='')}/results"
+        return f"/marketing/campaigns/{quoted(self.campaign_id)}/results"
 
     def segments(self, by: str | None) -> dict[str, Any]:
         """Return the effect by segment, by the first usable column where none is asked for."""
@@ -93,7 +93,7 @@ class ResultPage:
     def _of(self, saved: SavedCampaign, changes: tuple[SavedChange, ...]) -> dict[str, Any]:
         return {
             "campaign": saved,
-            "plan": parse_plan(saved.plan),
+            "plan": stored_plan(saved.plan),
             "changes": changes,
             "actions": result_view.actions_of(saved.status) if saved.epochs else [],
             "words": self.words(),
@@ -113,11 +113,11 @@ class ResultPage:
             "agents": agents,
             "is_shown": found["hidden_because"] is None,
             "as_of": datetime.fromisoformat(found["as_of"]),
-            "today": self.services.clock().date(),
+            "today": self.services.database.calendar.day_of(self.services.clock()),
         }
 
 
-async def result_page(campaign_id: str, request: Request, services: ServicesOf, language: Language) -> ResultPage:
+async def result_page(campaign_id: PathId, request: Request, services: ServicesOf, language: Language) -> ResultPage:
     """Return the page of this campaign for this reader."""
     return ResultPage(campaign_id, request, services, language)
 

@@ -22,6 +22,7 @@ from serving.consoles import (
     science_monitoring,
     science_routes,
     sign_in_routes,
+    vocabulary_routes,
     wizard_routes,
 )
 from serving.consoles.page import STATIC
@@ -35,6 +36,7 @@ router.include_router(levers_routes.router)  # before the catalogue's, which tak
 router.include_router(catalogue_routes.router)
 router.include_router(result_routes.router)
 router.include_router(rule_routes.router)
+router.include_router(vocabulary_routes.router)
 router.include_router(science_routes.router)
 router.include_router(science_monitoring.router)
 router.include_router(science_decisions.router)

@@ -55,7 +55,8 @@ class PageRoute(APIRoute):
 
 def sign_in_first(request: Request) -> Response:
     """Send a browser to the sign-in page, from which it comes back here; a fragment's page as a whole."""
-    address = f"/sign-in?next={quote(request.url.path)}"
+    here = quote(request.scope["raw_path"])
+    address = f"/sign-in?next={here}"
     if "hx-request" in request.headers:
         return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/sign-in"})
     return RedirectResponse(address if request.method == "GET" else "/sign-in", HTTPStatus.SEE_OTHER)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from recsys.domain.errors import CampaignInvalid, Conflict
+from serving.addresses import PathId
 from serving.campaigns.service import CampaignService
 from serving.campaigns.standing_controls import PARTS, PLAN, Price, find_controls, prices
 from serving.consoles.charts import Chart
@@ -36,7 +37,7 @@ def draft(request: Request, services: ServicesOf, actor: Actor, language: Langua
 
 
 @router.post("/{campaign_id}/start", dependencies=[Depends(allow(Role.APPROVER))])
-def start(campaign_id: str, request: Request, services: ServicesOf, actor: Actor, language: Language) -> Response:
+def start(campaign_id: PathId, request: Request, services: ServicesOf, actor: Actor, language: Language) -> Response:
     """Approve the drafted plan and start it."""
     service = CampaignService(services, actor)
     try:

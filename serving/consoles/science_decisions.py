@@ -2,13 +2,13 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from urllib.parse import quote
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from recsys.domain.errors import DecisionNotFound, NotReplayable
+from serving.addresses import IdBeginning, PathId, quoted
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
 from serving.decisions.rendering import rendered
@@ -28,24 +28,23 @@ router = APIRouter(
 
 
 @router.get("")
-def list_decisions(request: Request, services: ServicesOf, language: Language, q: Search = "") -> Response:
+def list_decisions(request: Request, services: ServicesOf, language: Language, q: IdBeginning = "") -> Response:
     """List the latest decisions, or those of the customer that is asked for; a decision's id leads to it."""
-    wanted = q.strip()
-    if wanted and _is_decision(services, wanted):
-        return RedirectResponse(f"/science/decisions/{quote(wanted, safe='')}", HTTPStatus.SEE_OTHER)
-    found = [DecisionSummaryBody(**one) for one in listed(services, language, wanted or None, LISTED)]
-    return answer(request, "science_decisions.html", {"query": wanted, "found": found})
+    if q and _is_decision(services, q):
+        return RedirectResponse(f"/science/decisions/{quoted(q)}", HTTPStatus.SEE_OTHER)
+    found = [DecisionSummaryBody(**one) for one in listed(services, language, q or None, LISTED)]
+    return answer(request, "science_decisions.html", {"query": q, "found": found})
 
 
 @router.get("/{decision_id}")
-def show_decision(decision_id: str, request: Request, services: ServicesOf, language: Language) -> Response:
+def show_decision(decision_id: PathId, request: Request, services: ServicesOf, language: Language) -> Response:
     """Show a decision in plain words: what was suggested and why, what was not and why, what would have changed it."""
     return _shown(request, services, decision_id, language)
 
 
 @router.get("/{decision_id}/held-back")
 def search_held_back(
-    decision_id: str, request: Request, services: ServicesOf, language: Language, q: Search = ""
+    decision_id: PathId, request: Request, services: ServicesOf, language: Language, q: Search = ""
 ) -> Response:
     """Return why the offers whose name contains `q` were held back."""
     with services.database.read() as log:
@@ -55,7 +54,7 @@ def search_held_back(
 
 
 @router.post("/{decision_id}/replay")
-def replay_decision(decision_id: str, request: Request, services: ServicesOf, language: Language) -> Response:
+def replay_decision(decision_id: PathId, request: Request, services: ServicesOf, language: Language) -> Response:
     """Make the decision once more and say whether it comes out the same."""
     outcome: dict[str, object] = {"replay": None, "gone": None}
     status = HTTPStatus.OK

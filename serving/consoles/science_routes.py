@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from recsys.domain.errors import BundleRefused, NoChampion, NotPromotable, RegistryUnavailable
+from serving.addresses import PathId
 from serving.consoles import science_view
 from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute, same_origin
@@ -35,7 +36,7 @@ def refresh_models(request: Request, services: ServicesOf, actor: Actor) -> Resp
 
 
 @router.get("/models/{version}", dependencies=_readers)
-def show_model(version: str, request: Request, services: ServicesOf, actor: Actor) -> Response:
+def show_model(version: PathId, request: Request, services: ServicesOf, actor: Actor) -> Response:
     """Show one version: its card, its gates and where it comes from."""
     try:
         kept = ModelService(services).kept(version)
@@ -50,7 +51,7 @@ def show_model(version: str, request: Request, services: ServicesOf, actor: Acto
 
 
 @router.post("/models/{version}/promote", dependencies=_approvers)
-def promote(version: str, request: Request, services: ServicesOf, actor: Actor) -> Response:
+def promote(version: PathId, request: Request, services: ServicesOf, actor: Actor) -> Response:
     """Make a version the champion; where a gate refuses, say which and with what figure."""
     try:
         ModelService(services).promote(version, actor)

@@ -33,7 +33,7 @@ def sign_in(
     services: ServicesOf,
     name: Annotated[str, Form(max_length=100)],
     password: Annotated[str, Form(max_length=200)] = "",
-    next: Annotated[str, Form(max_length=500)] = "/",
+    next: Annotated[str, Form(max_length=4000)] = "/",
 ) -> Response:
     """Begin a session and go where the person wanted to."""
     try:
@@ -49,7 +49,7 @@ def sign_in(
 
 
 @router.post("/sign-out")
-def sign_out(next: Annotated[str, Form(max_length=500)] = "/sign-in") -> Response:
+def sign_out(next: Annotated[str, Form(max_length=4000)] = "/sign-in") -> Response:
     """End the session; in the demo one is everyone again."""
     response = RedirectResponse(_here(next), HTTPStatus.SEE_OTHER)
     response.delete_cookie(SESSION_COOKIE)

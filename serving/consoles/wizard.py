@@ -8,7 +8,6 @@ from experiments.campaign import plan_to_dict
 from experiments.metrics import METRICS
 from experiments.plan_document import parse_plan
 from recsys.catalogue import Catalogue
-from recsys.domain.channel import CHANNELS
 from recsys.domain.errors import CampaignInvalid
 from recsys.domain.role import Role
 from recsys.storage.campaign_log import SavedCampaign
@@ -25,6 +24,7 @@ from serving.consoles.power_view import as_long, chart_document, choices, is_und
 from serving.consoles.reasons import say_reason
 from serving.consoles.treatment_form import KINDS, priceable
 from serving.consoles.wording import Say
+from serving.in_force import conventions
 from serving.offers.rule_check import rule_names
 from serving.wiring import Services
 
@@ -138,7 +138,7 @@ class Wizard:
             values |= {"metrics": list(METRICS), "first_metrics": forms.FIRST_METRICS}
         elif step == "audience":
             with self.services.database.read() as log:
-                values |= {"rule_names": rule_names(log), "channels": CHANNELS}
+                values |= {"rule_names": rule_names(log), "channels": self.services.policy.current(log).words.channels}
         elif step == "arms":
             values |= self._arm_choices()
         elif saved is not None:
@@ -201,7 +201,7 @@ class Wizard:
             return {"smallest_effect": SMALLEST_EFFECTS[fields["primary"]]}
         if not any(name in fields and plan[name] != fields[name] for name in RESIZING):
             return {}
-        before, after = preview(self.services, plan), preview(self.services, {**plan, **fields})
+        before, after = self._preview_of_saved(plan), preview(self.services, {**plan, **fields})
         wanted, maturity_days = plan["smallest_effect"], plan["maturity_days"]
         if plan["planned_units"] == usual_units(before, wanted, maturity_days):
             return {"planned_units": usual_units(after, wanted, maturity_days)}
@@ -213,7 +213,9 @@ class Wizard:
         problems = dict(draft.problems)
         try:
             found = preview(self.services, plan)
-            plan = plan_to_dict(parse_plan(plan))
+            with self.services.database.read() as log:
+                reading = conventions(log, self.services.policy.current(log))
+            plan = plan_to_dict(parse_plan(plan, reading))
         except CampaignInvalid as error:
             problems = problems or dict(self._refused(draft, error).problems)
             plan = saved.plan
@@ -228,12 +230,15 @@ class Wizard:
         }
 
     def _preview_of_saved(self, plan: Mapping[str, Any]) -> PreviewBody:
-        """Return the preview of a saved plan, without its treatments where the catalogue has changed too much since."""
+        """Return the preview of a saved plan, without what cannot be used any more: channels, or its treatments."""
         try:
             return preview(self.services, plan)
         except CampaignInvalid:
+            with self.services.database.read() as log:
+                known = self.services.policy.current(log).words.channels
             arms = [{**arm, "treatment": {}} for arm in plan["arms"]]
-            return preview(self.services, {**plan, "arms": arms})
+            channels = [one for one in plan["channels"] if one in known]
+            return preview(self.services, {**plan, "arms": arms, "channels": channels})
 
     def _refused(self, draft: Draft, error: CampaignInvalid) -> Draft:
         return Draft(draft.form, draft.fields, field_names(error.problems, draft.fields), draft.focus)

@@ -2,13 +2,13 @@
 
 from http import HTTPStatus
 from typing import Annotated, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from experiments.campaign import Status
 from recsys.storage.campaign_log import SavedCampaign
+from serving.addresses import PathId, quoted
 from serving.campaigns.service import CampaignService
 from serving.consoles.page import answer
 from serving.consoles.plan_form import STEPS, Posted, empty_goal
@@ -60,7 +60,7 @@ def create(request: Request, wizard: ForDraft, posted: PostedForm) -> Response:
 
 
 @router.get("/{campaign_id}/edit")
-def edit(request: Request, campaign_id: str, wizard: ForDraft, step: Step = "goal") -> Response:
+def edit(request: Request, campaign_id: PathId, wizard: ForDraft, step: Step = "goal") -> Response:
     """Show a step of a draft; the campaign itself where its plan is fixed."""
     saved = _saved(wizard, campaign_id)
     if saved.status != Status.DRAFT:
@@ -69,7 +69,7 @@ def edit(request: Request, campaign_id: str, wizard: ForDraft, step: Step = "goa
 
 
 @router.post("/{campaign_id}/edit")
-def save(request: Request, campaign_id: str, wizard: ForDraft, posted: PostedForm, step: Step = "goal") -> Response:
+def save(request: Request, campaign_id: PathId, wizard: ForDraft, posted: PostedForm, step: Step = "goal") -> Response:
     """Save a step and go on, or change the form as one of its buttons asks."""
     saved = _saved(wizard, campaign_id)
     if saved.status != Status.DRAFT:
@@ -104,4 +104,4 @@ def _saved(wizard: Wizard, campaign_id: str) -> SavedCampaign:
 
 
 def _address(saved: SavedCampaign) -> str:
-    return f"/marketing/campaigns/{quote(saved.campaign_id, safe='')}"
+    return f"/marketing/campaigns/{quoted(saved.campaign_id)}"

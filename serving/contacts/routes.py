@@ -6,6 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, BackgroundTasks, Depends, Response
 
 from recsys.domain.errors import NotPermitted
+from serving.addresses import PathId, QueryId
 from serving.answers import json_response
 from serving.contacts.dependencies import Contacts, InTurn
 from serving.contacts.embed_token import EmbedGrant, sign
@@ -38,40 +39,40 @@ async def open_contact(
 
 
 @router.get("")
-def waiting_contacts(contacts: Contacts, agent_id: str | None = None) -> list[WaitingContact]:
+def waiting_contacts(contacts: Contacts, agent_id: QueryId | None = None) -> list[WaitingContact]:
     """List the contacts nobody has picked up, or the open ones of one agent."""
     return contacts.waiting() if agent_id is None else contacts.live(agent_id)
 
 
 @router.get("/{contact_id}", response_model=ContactView)
-def show_contact(contact_id: str, contacts: Contacts, language: Language) -> Response:
+def show_contact(contact_id: PathId, contacts: Contacts, language: Language) -> Response:
     """Show the contact as it stands."""
     return json_response(contacts.view(contact_id, language))
 
 
 @router.post("/{contact_id}/events", response_model=DecisionBody)
 async def add_event(
-    contact_id: str, event: NewContactEvent, contacts: Contacts, language: Language, in_turn: InTurn, once: OnceOf
+    contact_id: PathId, event: NewContactEvent, contacts: Contacts, language: Language, in_turn: InTurn, once: OnceOf
 ) -> Response:
     """Tell what was heard; answers with the re-made decision, the same one again under the same Idempotency-Key."""
     return await in_turn(lambda: json_response(contacts.add_event(contact_id, event, language, once)["decision"]))
 
 
 @router.post("/{contact_id}/pickup", response_model=ContactView)
-def pick_up(contact_id: str, request: HandOff, contacts: Contacts, language: Language, once: OnceOf) -> Response:
+def pick_up(contact_id: PathId, request: HandOff, contacts: Contacts, language: Language, once: OnceOf) -> Response:
     """Take a waiting contact; 409 when another agent was quicker."""
     return json_response(contacts.pick_up(contact_id, request.agent_id, language, once))
 
 
 @router.post("/{contact_id}/handoff", response_model=ContactView)
-def hand_off(contact_id: str, request: HandOff, contacts: Contacts, language: Language, once: OnceOf) -> Response:
+def hand_off(contact_id: PathId, request: HandOff, contacts: Contacts, language: Language, once: OnceOf) -> Response:
     """Give the contact to another agent or channel, with its whole context."""
     return json_response(contacts.hand_off(contact_id, request, language, once))
 
 
 @router.post("/{contact_id}/close", response_model=ContactView)
 def close_contact(
-    contact_id: str, request: CloseContact, contacts: Contacts, language: Language, afterwards: BackgroundTasks
+    contact_id: PathId, request: CloseContact, contacts: Contacts, language: Language, afterwards: BackgroundTasks
 ) -> Response:
     """End the contact; doing so again changes nothing."""
     view = contacts.close(contact_id, request, language)
@@ -81,7 +82,7 @@ def close_contact(
 
 @router.post("/{contact_id}/embed-token", status_code=HTTPStatus.CREATED)
 def make_embed_token(
-    contact_id: str, request: EmbedTokenRequest, contacts: Contacts, services: ServicesOf, asking: Asking
+    contact_id: PathId, request: EmbedTokenRequest, contacts: Contacts, services: ServicesOf, asking: Asking
 ) -> EmbedToken:
     """Sign a token that opens this contact's suggestions in a frame of the bank's own desktop.
 

@@ -11,9 +11,15 @@ from recsys.domain.outcome import Answer
 from recsys.domain.protection import FLAGS
 from serving.decisions.schemas import AttributeBody, Body, DecisionBody
 
-Identifier = Annotated[str, Field(max_length=5 * MAX_ID_LENGTH), AfterValidator(parse_identifier)]
+Identifier = Annotated[
+    str,
+    Field(max_length=5 * MAX_ID_LENGTH, description=f"1 to {MAX_ID_LENGTH} printable characters; blanks around go"),
+    AfterValidator(parse_identifier),
+]
 """An id in its normal form, whatever blanks and full-width characters came with it."""
-ChannelWord = Annotated[str, Field(min_length=1, max_length=100)]
+ChannelWord = Annotated[
+    str, Field(min_length=1, max_length=100, description="A channel's name, or any word of the vocabulary for it")
+]
 """A channel's name or any word that the vocabulary in force knows for it."""
 Text = Annotated[str, Field(max_length=4000)]
 Sentiment = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]

@@ -23,6 +23,7 @@ from recsys.domain.errors import (
     IdempotencyKeyReused,
 )
 from recsys.domain.outcome import Answer, Outcome
+from recsys.domain.protection import Statement
 from recsys.storage.decision_log import OpenList
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
@@ -59,6 +60,8 @@ from serving.words import channel_named, need_named
 
 FIRST = 1
 """The number of a contact's first decision."""
+MOST_LIVE_CONTACTS = 50
+"""Among so many latest contacts of a customer the open ones are decided anew when their protections change."""
 
 
 class ContactService:
@@ -202,8 +205,7 @@ class ContactService:
             if request.answer is Answer.ACCEPTED:
                 situation, basis = self._situation_now(campaigning, contact, features, basis, now)
                 situation = without(situation, put_off, request.offer_id)
-                reserved = [one for one in lists if one.contact_id in others]
-                check_acceptance(request, (record, offer), situation, basis, reserved)
+                check_acceptance(request, (record, offer), situation, basis)
                 count_acceptance(log, basis.catalogue.offer(request.offer_id), now)
             receipt = _keep_answer(log, request, contact, now, (idempotency_key, digest))
             campaigning.answered(offer, request.answer, now)
@@ -233,6 +235,29 @@ class ContactService:
                 campaigning.exposed(request.stage, request.offer_id, now)
                 campaigning.save()
         return is_new
+
+    def protect(self, customer_id: str, *statements: Statement, once: Once = JUST_DO_IT) -> None:
+        """Add statements to the ledger of what protects a customer, and decide anew in each of their open contacts.
+
+        Raises `CustomerNotFound`.
+        """
+        features = FeaturesRead(self._services.features, customer_id)
+        with self._services.database.transaction(customer_id) as log:
+            now = self._services.clock()
+            if once.begin(log, now) is not None:
+                return
+            for one in statements:
+                log.set_protection(customer_id, one.subject, one)
+            live = [one for one in log.contacts_of(customer_id, MOST_LIVE_CONTACTS) if one.closed_at is None]
+            for contact in live:
+                for one in statements:
+                    text = f"{one.subject}: {'yes' if one.value else 'no'}. {one.why or ''}".strip()
+                    _note(log, contact, ContactEventType.PROTECTION, now, text=text)
+                campaigning = Campaigning(self._services, log, customer_id)
+                self._decide(campaigning, as_it_stands(log, contact, now), features, now)
+            once.end(log, customer_id=customer_id)
+        for contact in live:
+            self._hub.changed(contact.contact_id)
 
     def push_features(self, customer_id: str) -> None:
         """Bring the customer's interaction features in the online store up to date; best effort."""

@@ -12,7 +12,7 @@ from recsys.domain.interaction import Interaction
 from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
 from recsys.domain.protection import UNREADABLE, Statement
-from recsys.domain.vocabulary import COMPLAINT
+from recsys.domain.vocabulary import COMPLAINT, UNKNOWN_CHANNEL
 from recsys.storage.event_log import EventLog
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
@@ -116,6 +116,7 @@ def situation_in(
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
     intents = heard_intents(heard)
     since, days = lasting_complaint(log, person, policy)
+    elsewhere = _offered_elsewhere(log, heard.contact, person, reserved_since(policy, now))
     return Situation(
         decision_id=decision_id,
         made_at=now,
@@ -127,8 +128,9 @@ def situation_in(
         is_complaint=heard.contact.is_complaint or any(intent.name == COMPLAINT for intent in intents),
         open_complaint_since=since,
         complaint_days=days,
-        offered_elsewhere=_offered_elsewhere(log, heard.contact, person, reserved_since(policy, now)),
-        acceptances=log.acceptances(capped, now.astimezone(UTC).date()) if capped else {},
+        offered_elsewhere=frozenset(elsewhere),
+        elsewhere_channels=elsewhere,
+        acceptances=log.acceptances(capped, log.calendar.day_of(now)) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
         degraded_reasons=features.degraded_reasons,
@@ -140,13 +142,20 @@ def reserved_since(policy: Policy, now: datetime) -> datetime:
     return now - timedelta(hours=policy.elsewhere_hours)
 
 
-def _offered_elsewhere(log: EventLog, contact: Contact, person: Person, since: datetime) -> frozenset[str]:
-    """Return what stands on the lists of this customer's other open contacts, whoever holds them, if anybody does."""
+def _offered_elsewhere(log: EventLog, contact: Contact, person: Person, since: datetime) -> dict[str, str]:
+    """Return offer → channel of what stands on this customer's other open lists, whoever holds them, if anybody does.
+
+    What stands on lists of several channels counts on every one.
+    """
     known = person.contacts
     if len(known) < RECENT_CONTACTS and all(one.closed_at or one.contact_id == contact.contact_id for one in known):
-        return frozenset()
-    lists = log.open_lists(contact.customer_id, since)
-    return frozenset(one for other in lists if other.contact_id != contact.contact_id for one in other.offer_ids)
+        return {}
+    found: dict[str, str] = {}
+    for other in log.open_lists(contact.customer_id, since):
+        if other.contact_id != contact.contact_id:
+            for one in other.offer_ids:
+                found[one] = other.channel if found.get(one, other.channel) == other.channel else UNKNOWN_CHANNEL
+    return dict(sorted(found.items()))
 
 
 def heard_intents(heard: Heard) -> tuple[Intent, ...]:

@@ -140,6 +140,7 @@ def _inputs(situation: Situation, is_old: bool) -> dict[str, Any]:
         **complaint,
         "open_complaint_since": situation.open_complaint_since,
         "offered_elsewhere": sorted(situation.offered_elsewhere),
+        **({"elsewhere_channels": channels} if (channels := situation.elsewhere_channels) else {}),
         "acceptances": situation.acceptances,
         "features": situation.features,
         **({} if situation.campaigns is None else {"campaigns": asdict(situation.campaigns)}),
@@ -188,6 +189,7 @@ def situation_of(record: Record) -> Situation:
         intents=tuple(Intent(**intent) for intent in inputs["intents"]),
         is_complaint=_is_complaint(inputs),
         complaint_days=inputs.get("complaint_days"),
+        elsewhere_channels=inputs.get("elsewhere_channels", {}),
         history=tuple(
             Interaction(customer_id, offer_id, datetime.fromisoformat(at), InteractionKind(kind), channel, weight)
             for offer_id, kind, at, weight, channel in inputs["history"]

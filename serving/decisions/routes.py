@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from serving.addresses import PathId, QueryId
 from serving.answers import json_response
 from serving.decisions.rendering import render
 from serving.decisions.schemas import DecisionListBody, ExplanationBody, RecordBody, ReplayBody
@@ -21,7 +22,7 @@ _everybodys = [Depends(allow(Role.SCIENTIST, Role.AUDITOR, Role.SERVICE))]
 def list_decisions(
     services: ServicesOf,
     language: Language,
-    customer_id: Annotated[str | None, Query(max_length=128)] = None,
+    customer_id: QueryId | None = None,
     limit: Annotated[int, Query(ge=1, le=MOST_LISTED)] = 20,
 ) -> Response:
     """List the newest decisions, of everybody or of one customer."""
@@ -29,7 +30,7 @@ def list_decisions(
 
 
 @router.get("/{decision_id}", response_model=RecordBody, dependencies=_readers)
-def show_decision(decision_id: str, services: ServicesOf, language: Language) -> Response:
+def show_decision(decision_id: PathId, services: ServicesOf, language: Language) -> Response:
     """Return the decision with what it was made of; `nbo decisions show --json` gives it as it is stored."""
     with services.database.read() as log:
         record, catalogue = log.decision(decision_id), services.catalogue.current(log)
@@ -38,12 +39,12 @@ def show_decision(decision_id: str, services: ServicesOf, language: Language) ->
 
 
 @router.get("/{decision_id}/explanation", response_model=ExplanationBody, dependencies=_readers)
-def explain_decision(decision_id: str, services: ServicesOf, language: Language) -> Response:
+def explain_decision(decision_id: PathId, services: ServicesOf, language: Language) -> Response:
     """Return why each offer ranks where it does or is held back, and what would have lifted it."""
     return json_response(explained(services, decision_id, language))
 
 
 @router.post("/{decision_id}/replay", response_model=ReplayBody, dependencies=_readers)
-def replay_decision(decision_id: str, services: ServicesOf) -> Response:
+def replay_decision(decision_id: PathId, services: ServicesOf) -> Response:
     """Make the decision once more with what it was made with and compare; 409 when something of it is gone."""
     return json_response(replayed(services, decision_id))

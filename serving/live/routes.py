@@ -8,6 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from serving.addresses import PathId
 from serving.decisions.rendering import render
 from serving.dependencies import Language, LiveHubOf, Role, ServicesOf, allow
 from serving.live.stream import follow
@@ -16,7 +17,7 @@ from serving.wiring import Services
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], dependencies=[Depends(allow(Role.AGENT, Role.SERVICE))])
 
 
-def existing_contact(contact_id: str, services: ServicesOf) -> str:
+def existing_contact(contact_id: PathId, services: ServicesOf) -> str:
     """Return the contact's id; ContactNotFound before a stream has begun, when it still can be a 404."""
     with services.database.read() as log:
         return log.contact(contact_id).contact_id

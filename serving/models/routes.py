@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Response
 
+from serving.addresses import PathId
 from serving.dependencies import Actor, Role, ServicesOf, allow
 from serving.idempotency import OnceOf
 from serving.models.monitoring import monitor
@@ -38,19 +39,19 @@ def show_monitoring(services: ServicesOf) -> MonitoringBody:
 
 
 @router.get("/{version}", dependencies=_readers)
-def show_model(version: str, service: Models) -> dict[str, Any]:
+def show_model(version: PathId, service: Models) -> dict[str, Any]:
     """Show a version with its model card."""
     return service.kept(version).described()
 
 
 @router.get("/{version}/plots/{name}", dependencies=_readers, response_class=Response)
-def show_plot(version: str, name: PlotName, service: Models) -> Response:
+def show_plot(version: PathId, name: PlotName, service: Models) -> Response:
     """Return one of the pictures that training kept, as SVG."""
     return Response(service.plot(version, name), media_type="image/svg+xml")
 
 
 @router.post("/{version}/promote", dependencies=[Depends(allow(Role.APPROVER))])
-def promote(version: str, service: Models, actor: Actor, once: OnceOf) -> dict[str, Any]:
+def promote(version: PathId, service: Models, actor: Actor, once: OnceOf) -> dict[str, Any]:
     """Make a version the champion, approved by whoever asks; every worker serves it within seconds."""
     return {"champion": service.promote(version, actor, once)}
 

@@ -6,13 +6,14 @@ from typing import Any
 
 from recsys.catalogue import build_catalogue, offer_to_dict, parse_offers
 from recsys.catalogue.differences import differences
+from recsys.domain.conventions import AS_STORED, Conventions
 from recsys.domain.errors import CatalogueInvalid, OfferChanged, OfferInvalid
 from recsys.domain.offer import Offer
 from recsys.rules import ValueType
 from recsys.storage.event_log import EventLog
 from serving.errors import offer_problem
 from serving.idempotency import JUST_DO_IT, Once
-from serving.in_force import vocabulary
+from serving.in_force import conventions, vocabulary
 from serving.offers.preview import preview
 from serving.offers.rule_check import Validation
 from serving.offers.schemas import CatalogueBody, DifferenceBody, OfferPreviewBody, PreviewRequest
@@ -40,7 +41,7 @@ class OfferService:
         with self._services.database.read() as log:
             known = {offer.offer_id: offer for offer in self._services.catalogue.current(log).offers}
             try:
-                offers = parse_offers(rows, vocabulary(log))
+                offers = parse_offers(rows, vocabulary(log), self._reading(log))
             except CatalogueInvalid as error:
                 return Validation(valid=False, problems=[offer_problem(one) for one in error.problems])
         found = [_body(known.get(offer.offer_id), offer) for offer in offers]
@@ -55,7 +56,7 @@ class OfferService:
     def preview(self, asked: PreviewRequest, language: str) -> OfferPreviewBody:
         """Return the offer as an agent would see it; raises `CatalogueInvalid` and `CustomerNotFound`."""
         with self._services.database.read() as log:
-            (offer,) = parse_offers([asked.offer], vocabulary(log))
+            (offer,) = parse_offers([asked.offer], vocabulary(log), self._reading(log))
         kept = replace(
             offer, terms=dict(sorted(offer.terms.items()))
         )  # as the catalogue keeps them, and cards show them
@@ -73,7 +74,7 @@ class OfferService:
                 return CatalogueBody(catalogue_version=first.version, offers=first.offers)
             known, current = vocabulary(log), self._services.catalogue.current(log)
             offers = {offer.offer_id: offer for offer in current.offers}
-            given = {offer.offer_id: offer for offer in parse_offers(rows, known)}
+            given = {offer.offer_id: offer for offer in parse_offers(rows, known, self._reading(log))}
             if based_on not in (None, current.version):
                 _check_unchanged(offers, _offers_of(log, based_on, given.keys()), given)
             catalogue = build_catalogue((offers | given).values(), known, current)
@@ -81,6 +82,9 @@ class OfferService:
             log.save_catalogue(catalogue.version, saved, catalogue.rule_types, now)
             once.end(log, catalogue_version=catalogue.version)
         return CatalogueBody(catalogue_version=catalogue.version, offers=saved)
+
+    def _reading(self, log: EventLog) -> Conventions:
+        return conventions(log, self._services.policy.current(log))
 
 
 def offers_of(body: dict[str, Any]) -> Rows:
@@ -98,7 +102,7 @@ def _offers_of(log: EventLog, version: str | None, offer_ids: Any) -> dict[str, 
         return {}
     types = {name: ValueType(kind) for name, kind in saved.types.items()} if saved.types else vocabulary(log)
     rows = [row for row in saved.offers if row["offer_id"] in offer_ids]
-    return {offer.offer_id: offer for offer in parse_offers(rows, types)}
+    return {offer.offer_id: offer for offer in parse_offers(rows, types, AS_STORED)}
 
 
 def _check_unchanged(now: Mapping[str, Offer], then: Mapping[str, Offer], given: Mapping[str, Offer]) -> None:

@@ -83,7 +83,9 @@ def gather(
 
     today = Rulebook(TODAY, CatalogueInService().current(log), PolicyInService().current(log))
     known = vocabulary(log)
-    scenarios = [one for name, document in documents for one in parse_changes(document, name, today, known)]
+    scenarios = [
+        one for name, document in documents for one in parse_changes(document, name, today, known, log.calendar)
+    ]
     rulebooks = [today, *scenarios]
     check_rulebooks(rulebooks)
     return rulebooks, read_audience(log, rulebooks, occasion, sample, progress)

@@ -1,11 +1,14 @@
 """The first assignment stands, caps hold, and covariates are what was known before."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from experiments.assignment import assigner
 from experiments.enrolment import CampaignInForce, Participant, enrol
+from experiments.readout import matured_until
+from recsys.domain.calendar import BankCalendar
 from recsys.domain.campaign_unit import CampaignUnit
 from recsys.storage.database import Database
 from tests.builders import NOW, a_customer
@@ -61,3 +64,28 @@ def test_a_campaign_takes_no_more_than_its_caps(customers: Database, caps: dict[
     campaign = in_force(**caps)
     found = [serve(customers, number, campaign) for number in range(CUSTOMERS)]
     assert [bool(one) for one in found] == [True] * enrolled + [False] * (CUSTOMERS - enrolled)
+
+
+DAYS = [("UTC", 16, 0), ("Asia/Shanghai", 15, 0), ("Asia/Shanghai", 16, 1)]
+
+
+@pytest.mark.parametrize(("zone", "hour", "days_later"), DAYS)
+def test_a_units_days_are_the_banks(zone: str, hour: int, days_later: int, customers: Database) -> None:
+    database = Database(customers._engine, BankCalendar(zone))
+    at = NOW.replace(hour=hour, minute=0)
+    campaign = in_force(maturity_days=7, daily_cap=5)
+    who = Participant("c1", {}, "phone", None, at)
+    with database.transaction("c1") as log:
+        unit = enrol(log, who, [campaign], {})["k1"]
+        log.save_campaign_units({}, {"k1": unit}, {"k1": ()})
+        day = at.date() + timedelta(days=days_later)
+        assert (unit.day, unit.counts_until) == (day, day + timedelta(days=7))
+        assert log.campaign_volume("k1", day) == (1, 1)
+    with database.read() as log:
+        stored = log.campaign_units("c1")["k1"]
+    end = log.calendar.end_of(stored.counts_until)
+    assert stored.day == day
+    assert stored.counting(end - timedelta(microseconds=1), sales=1).sales == 1
+    assert stored.counting(end, sales=1).sales == 0
+    assert matured_until(campaign.plan, end, log.calendar) == day
+    assert matured_until(campaign.plan, end - timedelta(microseconds=1), log.calendar) < day

@@ -93,7 +93,7 @@ def test_every_field_counts_in_the_version(change: dict[str, Any]) -> None:
         ({"smallest_effect": 2}, "smallest_effect", "of a share must be below 1"),
         ({"planned_units": 2.5}, "planned_units", "must be a whole number"),
         ({"minimum_days": 6}, "minimum_days", "from 7"),
-        ({"ends_at": "2026-01-01", "starts_at": "2026-01-01"}, "ends_at", "must be later"),
+        ({"ends_at": "2025-12-31", "starts_at": "2026-01-01"}, "ends_at", "must be later"),
         ({"allocation": {"kind": "greedy"}}, "allocation.kind", "must be fixed or thompson"),
         ({"allocation": {"kind": "thompson", "floor": 0.6}}, "allocation.floor", "more than 1"),
         ({"daily_cap": 0}, "daily_cap", "must be a number from 1"),

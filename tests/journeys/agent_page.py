@@ -132,6 +132,15 @@ def three_offers_with_must_say_first(decision: Any) -> bool:
     return three_offers(decision) and bool(decision["offers"][0]["disclosure"])
 
 
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until what `selector` finds has the focus."""
+    for _ in range(100):
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no Tab leads to {selector}")
+
+
 def titles(page: Page) -> list[str]:
     """Return the titles of the cards on the page."""
     return page.locator(".offer h3").all_inner_texts()

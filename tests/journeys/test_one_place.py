@@ -57,7 +57,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_a_new_flag_is_imported_exported_named_by_rules_and_stops_every_sale(walked: dict[str, Any]) -> None:
     assert walked["held_back"]["d1"] == ["deceased"]
-    assert walked["offered"] == {"d1": [], "d2": ["bundle"]}
+    assert walked["offered"] == {"d1": [], "d2": ["bundle", "loan"]}
     assert walked["exported"] == {"d1": True, "d2": False}
     assert walked["rule"]["true_for"] == 1 or 1 in walked["rule"].values()
     assert walked["customer"] is True
@@ -72,7 +72,7 @@ def test_a_new_channel_is_known_by_its_spellings_at_every_door(walked: dict[str,
 
 
 def test_a_new_kind_of_offer_is_imported_and_decided_for(walked: dict[str, Any]) -> None:
-    assert walked["kinds"] == ["cross"]
+    assert walked["kinds"] == ["cross", "product"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -231,7 +231,9 @@ class Oracle:
             past for past in self._pitched(person, "channel_cap_days", at)
             if self._is_sale(past.offer_id) and past.channel == contact["channel"]
         ]  # fmt: skip
-        if on_list and on_list + len(elsewhere) + len(on_channel) > self._policy["channel_cap"]:
+        lists = self._open_lists(person, at, but=contact["contact_id"])
+        here = {one for other, sales in lists for one in sales if other["channel"] == contact["channel"]}
+        if on_list and on_list + len(here) + len(on_channel) > self._policy["channel_cap"]:
             found.append("list: over the cap of the channel")
         families = [self._family(one) for one in shown if one in self._offers]
         if len(set(families)) < len(families):
@@ -286,11 +288,17 @@ class Oracle:
             if person.consents.get(flag):
                 yield flag
         days = timedelta(days=self._policy["complaint_open_days"])
-        complaints = [one for one in person.contacts.values() if one["reason"] == "complaint"]
+        complaints = [one for one in person.contacts.values() if self._is_complaint(person, one)]
         unsettled = [one for one in complaints if one["closed_at"] is None or (one["csat"] or 0) < 4]
-        now = contact["reason"] == "complaint" or "complaint" in person.intents[contact["contact_id"]]
+        now = self._is_complaint(person, contact)
         if now or any(at - _moment(one["opened_at"]) < days for one in unsettled):
             yield "open complaint"
+
+    def _is_complaint(self, person: _Person, contact: Row) -> bool:
+        """Return whether it began as a complaint, became one, or goes on from one."""
+        if contact["reason"] == "complaint" or "complaint" in person.intents[contact["contact_id"]]:
+            return True
+        return bool(contact["continues"]) and self._is_complaint(person, person.contacts[contact["continues"]])
 
     def _not_now(self, person: _Person, contact: Row, offer_id: str, at: datetime) -> Iterator[str]:
         """Yield what contact policy has against making this offer now."""

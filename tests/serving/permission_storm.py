@@ -132,10 +132,10 @@ class RulesGate:
             self._places.release(held)
 
 
-def services_of(url: str, folder: Path, clock: Clock) -> Services:
+def services_of(url: str, folder: Path, clock: Clock, zone: str = "UTC") -> Services:
     """Return the parts of a service over the database at `url`, with neither a model nor features."""
-    settings = Settings(home=folder / "home", database_url=url)
-    database = open_database(settings.event_log_url)
+    settings = Settings(home=folder / "home", database_url=url, time_zone=zone)
+    database = open_database(settings.event_log_url, settings.calendar)
     return Services(
         settings=settings,
         database=database,

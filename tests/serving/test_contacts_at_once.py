@@ -127,8 +127,8 @@ def test_two_contacts_opened_and_answered_at_once_sell_as_much_as_one_may(
 def test_the_pairs_find_lists_that_are_neither_reserved_nor_checked(
     centre: Callable[..., Centre], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(situation, "_offered_elsewhere", lambda *_: frozenset())
-    for check in ("check_caps", "check_is_first"):
+    monkeypatch.setattr(situation, "_offered_elsewhere", lambda *_: {})
+    for check in ("check_is_allowed", "check_is_first"):
         monkeypatch.setattr(answering, check, lambda *_: None)
     assert max(sell_in_pairs(centre(sales_cap=1), 4).values()) > 1
 

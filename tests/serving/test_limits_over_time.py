@@ -30,9 +30,10 @@ class Centre:
 
     path: Path
     now: datetime = NOON
+    zone: str = "UTC"
 
     def __post_init__(self) -> None:
-        self._services = services_of(f"sqlite:///{self.path}", self.path.parent, lambda: self.now)
+        self._services = services_of(f"sqlite:///{self.path}", self.path.parent, lambda: self.now, self.zone)
         self._contacts = ContactService(self._services, Unheard())
         self._answers = 0
 
@@ -128,3 +129,25 @@ def test_every_decline_in_a_row_counts_however_long_ago_it_was(centre: Centre) -
     assert centre.shown("c1") == []
     centre.now += INSTANT
     assert centre.shown("c1") == ["card"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        ("UTC", datetime(2026, 6, 2, 0, tzinfo=UTC)),
+        ("Asia/Shanghai", datetime(2026, 6, 1, 16, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 6, 2, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_daily_cap_is_there_again_at_the_banks_midnight(zone: str, midnight: datetime, sqlite_url: str) -> None:
+    centre = Centre(Path(sqlite_url.removeprefix("sqlite:///")), zone=zone)
+    centre.offer(an_offer("card", daily_cap=1))
+    centre.now = midnight - 2 * INSTANT
+    first, second = centre.call("c1"), centre.call("c2")
+    centre.answer(first)
+    assert centre.shown() == []
+    with pytest.raises(OfferNotAllowed, match="sold_out_today"):
+        centre.answer(second)
+    centre.now = midnight
+    assert centre.shown() == ["card"]
+    centre.close()

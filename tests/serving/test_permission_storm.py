@@ -115,7 +115,7 @@ def no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_storm_finds_lists_that_are_not_reserved(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(situation, "_offered_elsewhere", lambda *_: frozenset())
+    monkeypatch.setattr(situation, "_offered_elsewhere", lambda *_: {})
     found = storm(sqlite_url, tmp_path, FEW).violations
     assert {"could be accepted: over the cap on sales", "could be accepted: one offer on two lists"} <= found.keys()
 
@@ -123,7 +123,8 @@ def test_the_storm_finds_lists_that_are_not_reserved(
 def test_the_storm_finds_acceptances_that_are_not_checked_against_the_caps(
     sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answering, "check_caps", lambda *_: None)
+    uncapped = {"sales_cap": 999, "channel_cap": 999, "family_cap": 999, "offer_cap": 999}
+    monkeypatch.setattr(answering, "without_rests", lambda policy: replace(policy, **uncapped))
     found = storm(sqlite_url, tmp_path, FEW).violations
     assert any(code.startswith("accepted: over the cap") for code in found)
 

@@ -100,7 +100,7 @@ def read_from_log(folder: Path, plan: Plan, today: Rulebook, progress: Progress)
         folder / "import", Bank(plan.offers, plan.logged, 1, 1, 1.0, 1, plan.seed), np.random.default_rng(plan.seed)
     )
     import_files(settings, folder / "import", progress)
-    database = open_database(settings.event_log_url)
+    database = open_database(settings.event_log_url, settings.calendar)
     occasion = Occasion(system_clock(), "phone")
     try:
         with database.read() as log, measured() as used:

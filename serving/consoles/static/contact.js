@@ -2,6 +2,7 @@
 // htmx does the rest: it follows the contact's stream and morphs #live.
 import { offerOf, watchCards } from "./exposures.js";
 import { Outbox } from "./outbox.js";
+import { watchProtections } from "./protections.js";
 import { recall, remember } from "./storage.js";
 
 const live = document.getElementById("live");
@@ -112,6 +113,7 @@ document.addEventListener("click", (event) => {
 });
 new MutationObserver(showMentioned).observe(live, { childList: true, subtree: true });
 watchCards(live, (offer) => tell(offer, "seen"));
+watchProtections(show);
 
 // Connection: what is shown is said to be old while the stream is down -----------------------------------
 const connection = document.getElementById("connection");
@@ -193,6 +195,7 @@ function onKey(event) {
   if (event.key === "/") return document.getElementById("why-not-query")?.focus() ?? true;
   const key = event.key.toLowerCase();
   if (key === "w" && event.target.closest("#suggestions")) return press(live, '[data-open="wrap-up"]') ?? true;
+  if (key === "f") return press(live, '[data-open="protect"]:not([data-statement])') ?? true;
   const act = card && !isChoosingReason && inCard[key];
   if (act) act(card);
   return Boolean(act);

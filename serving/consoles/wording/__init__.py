@@ -12,6 +12,7 @@ from serving.consoles.wording.results import RESULTS
 from serving.consoles.wording.rules import RULES
 from serving.consoles.wording.science import SCIENCE
 from serving.consoles.wording.sign_in import SIGN_IN
+from serving.consoles.wording.vocabulary import VOCABULARY
 from serving.consoles.wording.wizard import WIZARD
 
 PAGES = (
@@ -26,6 +27,7 @@ PAGES = (
     MONITORING,
     DECISIONS,
     SIGN_IN,
+    VOCABULARY,
 )
 WORDING: dict[str, tuple[str, str]] = {key: texts for page in PAGES for key, texts in page.items()}
 """A text used by several pages stands in the frame's; a key stands once (tested)."""

@@ -1,8 +1,5 @@
 """Texts of the agent console."""
 
-from recsys.domain.channel import CHANNELS
-from recsys.domain.protection import FLAGS
-
 AGENT = {
     # queue
     "queue": ("Waiting", "等待接入"),
@@ -29,7 +26,6 @@ AGENT = {
     "back_to_queue": ("Back to the queue", "返回队列"),
     "inbound": ("inbound", "呼入"),
     "outbound": ("outbound", "呼出"),
-    **{name: channel.label for name, channel in CHANNELS.items()},
     # customer
     "customer": ("Customer", "客户"),
     "prospect": ("Prospect", "潜在客户"),
@@ -58,9 +54,43 @@ AGENT = {
     "not_asked": ("not asked", "未询问"),
     "risk": ("Risk level", "风险等级"),
     "risk_of_five": ("{level} of 5", "{level} / 5"),
+    # protections
+    "protect_since": ("since {day}", "自 {day} 起"),
+    "protect_since_unknown": ("since when was not said", "未说明起始时间"),
+    "protect_by": ("said by {who}", "由 {who} 记录"),
+    "protect_end": ("End this", "解除"),
+    "protect_change": ("Change what protects", "更改保护与授权"),
+    "protect_title": ("What protects this customer", "客户保护与授权"),
+    "protect_lead": (
+        "It counts at once, in every contact of this customer. The reason and your name are kept.",
+        "立即对该客户的所有联系生效，并保留原因与您的姓名。",
+    ),
+    "protect_what": ("What is true now", "目前情况"),
+    "protect_flags": ("Stops every sale", "停止一切销售"),
+    "protect_consents": ("Consents", "授权"),
+    "protect_no_longer": ("{what}: no longer", "{what}：已解除"),
+    "protect_is": ("{what}: yes", "{what}：是"),
+    "protect_given": ("{what}: given", "{what}：同意"),
+    "protect_refused": ("{what}: refused", "{what}：拒绝"),
+    "protect_why": ("How do you know?", "依据"),
+    "protect_save": ("Save", "保存"),
+    "protect_saved": ("Saved. The list is decided anew.", "已保存，推荐已重新生成。"),
+    "protect_choose": ("Choose what is true now.", "请选择目前情况。"),
+    "protect_why_missing": ("Say how you know, in up to 500 characters.", "请填写依据，最多 500 字。"),
+    "protect_failed": ("Not saved: no connection. Try again.", "未保存：连接中断，请重试。"),
+    "checked_lead": (
+        "Nothing is sold to this customer until somebody has read this in the bank's own systems:",
+        "在有人于本行系统中核实以下内容之前，不向该客户销售：",
+    ),
+    "checked_unread": ("What was not readable was not kept.", "未保留无法读取的内容。"),
+    "checked_from": ("from {source}", "来源：{source}"),
+    "checked_open": ("I have checked …", "我已核实……"),
+    "checked_title": ("What did you find?", "核实结果"),
+    "checked_nothing": ("Nothing protects this customer", "没有任何保护"),
+    "checked_something": ("This protects the customer:", "存在以下保护："),
+    "checked_choose": ("Say what you found: nothing, or what protects.", "请选择核实结果：没有，或具体保护内容。"),
     "open_complaint": ("Open complaint ({ago})", "投诉未解决（{ago}）"),
     "old_complaint": ("Complaint never settled ({ago})", "投诉未回访（{ago}）"),
-    **{f"flag_{name}": flag.label for name, flag in FLAGS.items()},
     "more_facts": ("More facts", "更多信息"),
     "recently": ("Recently", "近期记录"),
     "nothing_recent": ("No earlier contact", "暂无历史联系"),
@@ -74,9 +104,6 @@ AGENT = {
     "fit_good": ("Good fit", "比较匹配"),
     "fit_fair": ("Worth a try", "可以尝试"),
     "fit_exact": ("{percent} likely to say yes", "接受概率 {percent}"),
-    "service": ("Service", "服务"),
-    "retention": ("Stay with us", "挽留"),
-    "partner": ("Partner", "合作方"),
     "say": ("Say", "话术"),
     "why": ("Why", "理由"),
     "must_say": ("Must say:", "必须告知："),
@@ -185,6 +212,7 @@ AGENT = {
         "wrap up, then 1–5 for the satisfaction",
         "结束联系，再按 1–5 选择满意度",
     ),
+    "keys_protect": ("what protects the customer", "客户保护与授权"),
     "keys_search": ("why not …?", "为什么不推荐"),
     "keys_leave": ("leave the card or the reasons", "离开卡片或原因"),
     "keys_list": ("this list", "本列表"),

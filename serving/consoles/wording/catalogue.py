@@ -26,7 +26,6 @@ CATALOGUE = {
     "offer": ("Offer", "产品"),
     "new_offer": ("New offer", "新建产品"),
     "kind": ("Kind", "类型"),
-    "product_kind": ("Product", "产品"),
     "status": ("Status", "状态"),
     "product_state_on_sale": ("On sale", "在售"),
     "product_state_not_yet": ("Not yet", "未开始"),

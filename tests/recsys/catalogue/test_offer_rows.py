@@ -148,7 +148,7 @@ def test_an_eligibility_rule_must_be_a_condition() -> None:
 
 def test_every_problem_is_reported_at_once() -> None:
     found = problems_of(
-        a_row(kind="x", margin="y", valid_from="2026-02-01", valid_to="2026-02-01"),
+        a_row(kind="x", margin="y", valid_from="2026-02-01", valid_to="2026-01-31"),
         {"title": "no id"},
         {"offer_id": "untitled"},
         a_row(offer_id="twice"),

@@ -16,12 +16,12 @@ from recsys.domain.policy import Policy, parse_policy
 from recsys.domain.protection import CONSENT_COLUMNS, CONSENT_HEADERS, DELIVERED_FLAGS, FLAGS, UNREADABLE
 from recsys.domain.vocabulary import (
     _CONSENTED,
-    _FALSE,
     _REFUSED,
-    _TRUE,
     COMPLAINT,
+    FALSE_WORDS,
     NEEDS,
     SHIPPED,
+    TRUE_WORDS,
     UNKNOWN_CHANNEL,
     looks_protective,
 )
@@ -43,8 +43,8 @@ WAYS = st.sampled_from([lambda w, n=n: ways(w)[n % len(ways(w))] for n in range(
 @pytest.mark.parametrize(
     ("word", "meaning"),
     [
-        *((way, True) for word in (*_TRUE, "1.0", "01") for way in ways(word)),
-        *((way, False) for word in (*_FALSE, "0.0", "00", "-0") for way in ways(word)),
+        *((way, True) for word in (*TRUE_WORDS, "1.0", "01") for way in ways(word)),
+        *((way, False) for word in (*FALSE_WORDS, "0.0", "00", "-0") for way in ways(word)),
     ],
 )
 def test_yes_and_no_are_read_in_every_spelling_for_flags_and_consents(word: str, meaning: bool) -> None:
@@ -63,7 +63,7 @@ def test_a_consent_may_also_be_said_in_its_own_words(word: str, meaning: bool) -
 
 
 def test_no_word_says_yes_and_no() -> None:
-    for one, other in combinations([_TRUE, _FALSE, _CONSENTED, _REFUSED], 2):
+    for one, other in combinations([TRUE_WORDS, FALSE_WORDS, _CONSENTED, _REFUSED], 2):
         assert {fold(word) for word in one} & {fold(word) for word in other} - {""} == set()
 
 

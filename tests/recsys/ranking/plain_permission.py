@@ -178,7 +178,9 @@ class Plain:
         channel = self.situation.contact.channel
         here = [past for past in self.heard(policy.channel_cap_days) if past.channel in (channel, "?")]
         overall = policy.sales_cap - len(self.heard(policy.sales_cap_days)) - len(self.elsewhere())
-        return max(min(overall, policy.channel_cap - len(here) - len(self.elsewhere())), 0)
+        on = self.situation.elsewhere_channels
+        elsewhere = [one for one in self.elsewhere() if on.get(one, channel) in (channel, "?")]
+        return max(min(overall, policy.channel_cap - len(here) - len(elsewhere)), 0)
 
 
 def is_adult(age: object, years: int) -> bool | None:

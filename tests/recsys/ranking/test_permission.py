@@ -115,11 +115,13 @@ class World:
     def a_situation(self) -> Situation:
         asked = [*[True] * 12, False, None, None]
         customer = a_customer(
-            flags=frozenset(flag for flag in FLAGS if self.chance(0.03)),
+            flags=frozenset(flag for flag in FLAGS if self.chance(0.5)) if self.chance(0.1) else frozenset(),
             risk_level=self.pick([None, 1, 2, 3, 3]),
             attributes={} if self.chance(0.3) else {"age": float(self.pick([17, 18, 39, 40]))},
             consents=Consents(self.pick(asked), self.pick(asked), self.pick(asked)),
         )
+        elsewhere = frozenset(self.pick(NAMED) for _ in range(self.pick([0, 0, 0, 1, 3])))
+        on = [(one, self.pick(["phone", "app", "?", None])) for one in sorted(elsewhere)]
         return a_situation(
             made_at=self.now,
             customer=customer,
@@ -129,7 +131,8 @@ class World:
             answers=self.answers(),
             open_complaint_since=self.a_moment([self.policy.complaint_open_days, 3]) if self.chance(0.15) else None,
             complaint_days=self.pick([None, None, 0, 3]),
-            offered_elsewhere=frozenset(self.pick(NAMED) for _ in range(self.pick([0, 0, 0, 1, 3]))),
+            offered_elsewhere=elsewhere,
+            elsewhere_channels={one: channel for one, channel in on if channel is not None},
             acceptances=self.acceptances,
         )
 
@@ -175,6 +178,7 @@ def together(parts: Sequence[People]) -> People:
         Pairs(rows_of("held"), np.concatenate(all_of("held", "offers"))),
         AnswerColumns(rows_of("answers"), **answers),
         Pairs(rows_of("elsewhere"), np.concatenate(all_of("elsewhere", "offers"))),
+        np.concatenate([one.elsewhere_here for one in parts]),
         parts[0].acceptances,
     )
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from recsys.domain.errors import ChangeInvalid, ImportInvalid, StoreUnavailable
+from recsys.domain.policy import parse_policy
 from recsys.simulator.import_directory import write_import_directory
 from recsys.simulator.world import World
+from recsys.storage.database import open_database
+from serving.cli.environment import current_settings
 from serving.cli.main import build
 from tests.recsys.simulator.worlds import NOW
 from tests.training.events import two_tastes
@@ -181,6 +185,16 @@ def test_a_file_that_is_not_there_and_an_unknown_channel_are_said(nothing: Path,
     missing = nbo("simulate", "--change", tmp_path / "missing.yaml")
     assert isinstance(missing.exception, ImportInvalid)
     assert nbo("simulate", "--change", nothing, "--channel", "pigeon").exit_code == 2
+
+
+def test_the_banks_own_channel_is_one_too(
+    home: Path, nothing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(home, tmp_path / "home")
+    monkeypatch.setenv("NBO_HOME", str(tmp_path / "home"))
+    with closing(open_database(current_settings().event_log_url)) as database, database.transaction() as log:
+        log.save_policy(parse_policy({"vocabulary": {"channels": {"kiosk": ["lobby screen"]}}}), NOW)
+    assert answer("--change", nothing, "--channel", "Lobby Screen")["channel"] == "kiosk"
 
 
 def test_without_an_event_log_it_says_so(nothing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

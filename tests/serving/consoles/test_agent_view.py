@@ -172,7 +172,7 @@ def test_recent_history_mixes_contacts_and_answers_and_leaves_this_contact_out()
     answer = PastAnswerBody(offer_id="card", title="Gold card", answer="declined", answered_at=NOW)
     contacts = [a_contact_body(), a_contact_body(contact_id="k0", opened_at=NOW.replace(day=2), channel="email")]
     entries = agent_view.recent(a_customer_body(answers=[answer], contacts=contacts), "k1")
-    assert [one.kind for one in entries] == ["email", "answer"]
+    assert [one.channel for one in entries] == ["email", None]
 
 
 def test_a_degraded_decision_says_once_what_it_did_without() -> None:

@@ -28,7 +28,7 @@ def upgrade() -> None:
     op.create_table(
         "acceptances",
         sa.Column("offer_id", sa.String(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False, comment="in UTC"),
+        sa.Column("day", sa.Date(), nullable=False, comment="the bank's"),
         sa.Column("accepted", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("offer_id", "day", name="pk_acceptances"),
     )
