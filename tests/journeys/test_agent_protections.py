@@ -1,7 +1,9 @@
 """What protects a customer, told by the agent with the keyboard alone; the cards follow at once, on every screen."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -20,7 +22,7 @@ from tests.journeys.agent_page import (
     tab_to,
     three_offers,
 )
-from tests.journeys.service import RunningService
+from tests.journeys.service import RunningService, serving
 
 __all__ = ["browser", "callers", "complaints", "open_page"]
 
@@ -28,6 +30,15 @@ Opener = Callable[..., Page]
 THEN = datetime(2026, 1, 5, tzinfo=UTC)
 SALES = ".offer:not(.offer-service)"
 SAVED = {"en": "Saved. The list is decided anew.", "zh": "已保存，推荐已重新生成。"}
+
+
+@pytest.fixture(scope="module")
+def running_service(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A copy of the demo bank being served, whose customers these tests may protect."""
+    home = tmp_path_factory.mktemp("protections") / "home"
+    shutil.copytree(demo_home, home, ignore=shutil.ignore_patterns("address", "pid", "*.sock"))
+    with serving(home) as service:
+        yield service
 
 
 @pytest.fixture

@@ -10,7 +10,16 @@ from playwright.sync_api import Page, expect
 
 from recsys.storage.database import open_database
 from serving.settings import Settings
-from tests.journeys.agent_page import NARROW, Callers, axe_violations, browser, callers, complaints, open_page
+from tests.journeys.agent_page import (
+    NARROW,
+    Callers,
+    axe_violations,
+    browser,
+    callers,
+    complaints,
+    open_page,
+    three_offers,
+)
 from tests.journeys.service import RunningService, serving
 
 __all__ = ["browser", "callers", "complaints", "open_page"]
@@ -39,7 +48,7 @@ def running_service(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_a_word_that_an_approver_calls_a_complaint_stops_sales_in_the_next_contact(
     language: str, word: str, open_page: Opener, callers: Callers, complaints: list[str]
 ) -> None:
-    before = open_page(f"/agent/contacts/{callers.call(word)}?lang={language}")
+    before = open_page(f"/agent/contacts/{callers.call(word, three_offers)}?lang={language}")
     expect(before.locator(SALES).first).to_be_visible()
     page = open_page(f"{PAGE}?lang={language}")
     meaning = page.locator("li", has=page.locator(f'[name=word][value="{word}"]'))
@@ -84,6 +93,6 @@ def test_a_channel_that_an_approver_adds_can_be_chosen_for_offers_and_campaigns(
     page.get_by_label("Letter", exact=True).check()
     page.get_by_role("button", name="Review changes").click()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_role("status")).to_contain_text("Saved. Catalogue")
+    expect(page.locator(".notice")).to_contain_text("Saved. Catalogue")
     page.goto("/marketing/catalogue?q=home_insurance")
     expect(page.locator("#offers")).to_contain_text("Letter")

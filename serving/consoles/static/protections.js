@@ -30,9 +30,8 @@ export function watchProtections(show) {
 
 function begin(dialog, statement) {
   dialog.querySelector("[role=alert]").textContent = "";
-  if (!statement) return;
-  dialog.querySelector("[name=statement]").value = statement;
-  dialog.querySelector("[name=why]").focus();
+  if (statement) dialog.querySelector("[name=statement]").value = statement;
+  dialog.querySelector(statement ? "[name=why]" : "select, input").focus();
 }
 
 async function said(response) {
