@@ -21,6 +21,7 @@ def known(api: TestClient) -> TestClient:
 def sales(api: TestClient) -> list[str]:
     """Return the sales that a new contact's decision offers."""
     opened = api.post("/v1/contacts", json={"customer_id": "c1", "channel": "phone"}).json()
+    assert api.post(f"/v1/contacts/{opened['contact']['contact_id']}/close", json={}).status_code == 200
     return [offer["offer_id"] for offer in opened["decision"]["offers"] if offer["offer_id"] != "fix"]
 
 
