@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import orjson
 
 from recsys.domain.channel import BEFORE_VOCABULARIES as OLD_CHANNELS
@@ -26,7 +27,7 @@ from serving.treatments import campaign_arms
 FORMAT = 3
 BEFORE_VOCABULARIES = 2
 """The format whose flags were three fields, which told a complaint by its reason, and knew six channels."""
-RUNTIME = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}"
+RUNTIME = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}, numpy {np.__version__}"
 _OLD_WORDS = Vocabulary(needs={name: need for name, need in NEEDS.items() if name not in NAMED_LATER})
 _OLD_FLAGS = ("vulnerable", "arrears", "do_not_contact")
 LANGUAGES = ("en", "zh")

@@ -43,3 +43,9 @@ def test_every_code_and_reason_is_said_in_both_languages() -> None:
     assert set(HELD_BACK_TEXTS) == set(CODES[1:])
     for texts in (HELD_BACK_TEXTS, REASON_TEXTS, CHANGE_TEXTS):
         assert all(english and chinese and english != chinese for english, chinese in texts.values())
+
+
+@pytest.mark.parametrize("library", ["numpy", "scipy", "lightgbm"])
+def test_what_decides_last_bits_has_one_version_on_every_python(library: str) -> None:
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[1:2] for line in pins if line.startswith(f"{library}==")] == [["\\"]]
