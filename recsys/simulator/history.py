@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.interaction import InteractionKind
+from recsys.domain.vocabulary import COMPLAINT
 from recsys.simulator.arrivals import CAMPAIGN, CHANNELS, Contacts, Period, draw_contacts, draw_sessions
 from recsys.simulator.chance import Generator, choose_row_wise, sigmoid, stream
 from recsys.simulator.offers import reasons
@@ -136,7 +137,7 @@ def _touch(world: World, people: NDArray[np.intp], touches: Contacts, rows: NDAr
     at, reason = touches.at[rows], touches.reason[rows]
     month = np.minimum((at - period.start) // int(_MONTH), world.months)
     calendar = at.astype("datetime64[s]").astype("datetime64[M]").astype(np.int64) % 12
-    is_complaint = reason == next(i for i, one in enumerate(reasons()) if one.name == "complaint")
+    is_complaint = reason == next(i for i, one in enumerate(reasons()) if one.name == COMPLAINT)
     matches = np.vstack([world.offers.answers_reason, np.zeros_like(world.offers.answers_reason[0])])[reason]
     popularity = world.offers.popularity + world.drift[month] + world.offers.season[calendar]
     return Touch(
