@@ -38,10 +38,16 @@ def test_the_newest_statement_wins_in_whatever_order_they_come(
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_file_without_a_date_never_beats_a_statement_with_one(database: Database, first: bool) -> None:
-    live, file = said("marketing", False, NOW - 100 * DAY), said("marketing", True, None, "import")
+@pytest.mark.parametrize("subject", [*Purpose, *FLAGS])
+def test_a_file_without_a_date_never_beats_a_statement_with_one(database: Database, first: bool, subject: str) -> None:
+    protects = subject in FLAGS
+    live, file = said(subject, protects, NOW - 100 * DAY), said(subject, not protects, None, "import")
     with known(database, *((live, file) if first else (file, live))).read() as log:
-        assert log.customer("c1").consents.marketing is False
+        customer = log.customer("c1")
+        everybody = {row[1]: row[2] for batch in log.all_consents() for row in batch}
+    assert everybody[subject] is protects
+    assert customer.flags == ({subject} if protects else set())
+    assert protects or getattr(customer.consents, subject) is False
 
 
 def test_of_files_without_dates_the_last_one_counts(database: Database) -> None:
