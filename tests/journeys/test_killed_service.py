@@ -4,12 +4,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import httpx2
 
 from recsys.storage.database import open_database
+from serving.access import EVERYONE
 from tests.journeys.service import RunningService, nbo, serving
 
 OUTCOMES, AGENTS, KILLS = 1000, 8, 4
@@ -20,10 +23,13 @@ def test_every_acknowledged_outcome_survives_kill_9_exactly_once(tmp_path: Path)
     _import_offers(home, tmp_path / "import")
     acknowledged: dict[str, str] = {}
     with serving(home, mode="degraded") as service:
-        decisions = [_open(service, f"c{number}") for number in range(50)]
+        with ThreadPoolExecutor(AGENTS) as pool:
+            decisions = list(pool.map(partial(_open, service), (f"c{number}" for number in range(OUTCOMES))))
         keys = [f"key-{number}" for number in range(OUTCOMES)]
         agents = [
-            threading.Thread(target=_answer, args=(service, keys[start::AGENTS], decisions, acknowledged))
+            threading.Thread(
+                target=_answer, args=(service, keys[start::AGENTS], decisions[start::AGENTS], acknowledged)
+            )
             for start in range(AGENTS)
         ]
         for agent in agents:
@@ -46,8 +52,7 @@ def _answer(
 ) -> None:
     """Post one outcome a key, again with the same key until it is acknowledged, as an agent's desktop would."""
     with httpx2.Client(base_url=service.url, timeout=10) as client:
-        for number, key in enumerate(keys):
-            decision_id, offer_id = decisions[number % len(decisions)]
+        for key, (decision_id, offer_id) in zip(keys, decisions, strict=True):
             body = {"decision_id": decision_id, "offer_id": offer_id, "answer": "not_pitched"}
             while key not in acknowledged:
                 try:
@@ -68,7 +73,7 @@ def _open(service: RunningService, customer_id: str) -> tuple[str, str]:
 def _stored(home: Path, keys: Sequence[str]) -> dict[str, str]:
     database = open_database(f"sqlite:///{home / 'nbo.db'}")
     with database.read() as log:
-        receipts = {key: log.outcome_receipt(key) for key in keys}
+        receipts = {key: log.outcome_receipt(f"{EVERYONE.name} {key}") for key in keys}
     database.close()
     return {key: receipt[1]["outcome_id"] for key, receipt in receipts.items() if receipt}
 
