@@ -32,6 +32,9 @@ def canonical_words(document: object) -> str:
             raise PolicyInvalid("vocabulary", "is not a JSON object") from None
     if not isinstance(document, Mapping):
         raise PolicyInvalid("vocabulary", f"must be an object with {', '.join(_PARTS)}")
+    for part in document:
+        if part not in _PARTS:
+            raise PolicyInvalid(f"vocabulary.{part}"[:100], f"is not a part of it; there are {', '.join(_PARTS)}")
     kept = {part: entries for part, entries in document.items() if entries}
     if not kept:
         return ""
@@ -46,9 +49,6 @@ def words_of(text: str) -> Vocabulary:
     if not text:
         return SHIPPED
     document = json.loads(text)
-    for part in document:
-        if part not in _PARTS:
-            raise PolicyInvalid(f"vocabulary.{part}"[:100], f"is not a part of it; there are {', '.join(_PARTS)}")
     truth = _entries(document, "truth")
     reasons, intents = _entries(document, "reasons"), _entries(document, "intents")
     return Vocabulary(

@@ -1,10 +1,12 @@
 """Identifiers of customers, offers, contacts and agents: one normal form and one length at every door."""
 
+import re
 import unicodedata
 
 MAX_ID_LENGTH = 200
 _WIDE = frozenset("FH")
-_JOINING = frozenset("-_\u2010\u2011\u2012\u2013\u2014\u2212")
+_NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
+_JOINING = frozenset("-_,'\u2010\u2011\u2012\u2013\u2014\u2212")
 
 
 def parse_identifier(text: str) -> str:
@@ -28,10 +30,13 @@ def parse_identifier(text: str) -> str:
 def alike(identifier: str) -> str:
     """Return a key that is equal for identifiers which a person may take for the same one.
 
-    They differ by case, width, accents' encoding, or by blanks, hyphens and underscores alone.
+    They differ by case, width, accents' encoding, or by blanks, hyphens and underscores alone; numbers also by zeros
+    before them, a decimal part of zeros, or thousands marks.
     """
     folded = unicodedata.normalize("NFKC", identifier).casefold()
-    return "".join(character for character in folded if not (character.isspace() or character in _JOINING))
+    key = "".join(character for character in folded if not (character.isspace() or character in _JOINING))
+    number = _NUMBER.fullmatch(key)
+    return number[1] if number else key
 
 
 def _narrow(character: str) -> str:

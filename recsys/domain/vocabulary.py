@@ -4,6 +4,7 @@ What ships is here and in `channel` and `protection`; a bank's own words are dat
 HTTP, consoles, command line) parses with it once, and everything behind the edges compares names.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -46,6 +47,23 @@ NEEDS: Mapping[str, Need] = {
             "grievance",
             "grievances",
             "ombudsman",
+            "举报",
+            "舉報",
+            "信访",
+            "不满意",
+            "非常不满",
+            "민원",
+            "жалоб",
+            "شكوى",
+            "şikayet",
+            "sikayet",
+            "reklamation",
+            "reklamationen",
+            "klagomål",
+            "klagomal",
+            "skarga",
+            "dissatisfied",
+            "dissatisfaction",
             "投訴",
             "客诉",
             "客訴",
@@ -166,17 +184,39 @@ _REFUSED = (
     "不同意", "未同意", "拒绝", "已拒绝", "撤回", "已撤回", "撤销", "未授权", "不允许", "取消",
 )  # fmt: skip
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("offer_id", "weight", "sentiment", "agent_id", "csat", "known_at", "risk_level", "kind"), ()),
+    **dict.fromkeys(("name", "language", "segment"), ()),
+    "contact_id": ("contact no", "call id", "联系编号"),
+    "opened_at": ("contact time", "call time", "来电时间", "联系时间"),
+    "occurred_at": ("交易时间", "发生时间"),
+    "event": ("event type",),
+    "channel": ("contact channel", "渠道", "联系渠道", "接触渠道"),
+    "direction": ("call direction", "呼叫方向"),
+    "reason": (
+        "contact reason",
+        "call reason",
+        "call type",
+        "reason code",
+        "来电原因",
+        "联系原因",
+        "原因",
+        "来电类型",
+        "联系类型",
+    ),
     "customer_id": ("customer no", "customer number", "client id", "cust id", "客户号", "客户编号", "客户id"),
     **{name: flag.headers for name, flag in FLAGS.items() if flag.is_delivered},
     **{column: CONSENT_HEADERS[purpose] for column, purpose in CONSENT_COLUMNS.items()},
     "consents_as_of": ("consent as of", "consents asof", "consent date", "同意日期", "授权日期"),
 }
-_LOOKS_PROTECTIVE = (
-    "consent", "consents", "consented", "opt", "optin", "optout", "dnc", "do_not", "donot", "dont", "no_contact",
-    "no_call", "unsubscribe", "unsubscribed", "permission", "vulnerable", "vulnerability", "arrears", "suppress",
-    "suppressed", "suppression", "blacklist", "blocked", "gdpr", "pipl", "complaint", "complaints",
-    "同意", "授权", "打扰", "勿扰", "禁止", "拒绝", "退订", "弱势", "逾期", "投诉", "黑名单",
-)  # fmt: skip
+_LOOKS_PROTECTIVE = re.compile(
+    r"consent|optedin|optedout|optin|optout|donot|dont|blacklist|blocklist|blocked|suppress|unsubscri|permission"
+    r"|no(t)?(tobe)?(contact|call|market|sale|sell|mail)|contact(able|ban|block|allowed|permitted|ok)"
+    r"|(can|may|allow|allowed|accepts?|agreed?|permit)(to|be)*(contact|call|market|mail)|callallowed|callsallowed"
+    r"|marketing|newsletter|robinson|vulnerab|arrears|hardship|deceased|bereave|sperre|complain|gdpr|pipl"
+    r"|同意|授权|许可|允许|打扰|勿扰|禁止|禁呼|拒绝|退订|弱势|敏感|特殊人群|逾期|投诉|黑名单|营销|推销|不接|谢绝"
+)
+"""What the name of a column holds, without anything between its words, if it seems to protect somebody."""
+_PROTECTIVE_WORDS = frozenset(("opt", "dnc", "dnm", "nocontact"))
 
 
 @dataclass(frozen=True)
@@ -244,7 +284,7 @@ class Vocabulary:
 
     def column(self, header: str) -> str:
         """Return the column that a header stands for; one that stands for none stays as it is written, trimmed."""
-        return _HEADERS.find(header) or header.strip()
+        return _HEADERS.find(header) or _HEADERS.find(_as_words(header)) or header.strip()
 
     def nearest_channel(self, text: str) -> str | None:
         """Return the channel whose spelling is nearest, or None."""
@@ -278,8 +318,13 @@ class Vocabulary:
 
 def looks_protective(header: str) -> bool:
     """Return whether a column that nobody knows is called as if it protected somebody."""
-    folded = fold(header)
-    return any(word in folded if not word.isascii() else f"_{word}_" in f"_{folded}_" for word in _LOOKS_PROTECTIVE)
+    words = fold(_as_words(header)).split("_")
+    return bool(_PROTECTIVE_WORDS.intersection(words)) or _LOOKS_PROTECTIVE.search("".join(words)) is not None
+
+
+def _as_words(header: str) -> str:
+    """Return a header with blanks where a capital begins a word: "DoNotCall" is "Do Not Call"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", header)
 
 
 _HEADERS = WordTable(_COLUMNS)

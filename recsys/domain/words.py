@@ -14,6 +14,7 @@ def fold(text: str) -> str:
     Whatever is neither letter nor digit becomes one "_" between words: "Web Chat", "WEB-chat" and "web_chat" agree.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
+    plain = "".join(character for character in plain if unicodedata.category(character) != "Cf")
     marks = "".join(character if _is_letter(character) else " " for character in plain)
     return "_".join(marks.split())
 
@@ -40,10 +41,16 @@ def holds_word(folded: str, word: str) -> bool:
     ASCII words with at least seven letters, one with a letter too many, too few, changed or swapped counts as well.
     """
     if not word.isascii():
-        return word in folded
-    if f"_{word}_" in f"_{folded}_":
+        return word.replace("_", "") in folded.replace("_", "")
+    plain = without_accents(folded)
+    if f"_{word}_" in f"_{plain}_":
         return True
-    return len(word) >= _LONG and any(is_misspelled(one, word) for one in folded.split("_"))
+    return len(word) >= _LONG and any(is_misspelled(one, word) for one in plain.split("_"))
+
+
+def without_accents(text: str) -> str:
+    """Return the text without the marks over and below its letters."""
+    return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
 
 
 _LONG = 7

@@ -260,7 +260,9 @@ class _Import:
                 merge = merging.merge_interactions if name == "interactions" else merging.merge_contacts
                 merged[name] = merge(connection, replace)
         report.customers_created += merging.create_customers(connection, staging.staged_holds.name, at)
-        report.held = merging_protections.merge_holds(connection, at, merging.CREATED)
+        report.held = merging_protections.merge_holds(
+            connection, at, merging.CREATED, () if customers is None else customers.source.columns
+        )
         self._tell_of_ids(connection, catalogue)
         log.note_unknown_words(self._unknown(opened), at)
         if replace and customers is not None:

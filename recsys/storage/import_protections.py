@@ -1,7 +1,7 @@
 """Collects whom the rejected rows of an import hold, and tells what somebody should look at."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -42,8 +42,13 @@ class Protecting:
         if held is None:
             self._nameless[table] += not cell("customer_id")
             return
-        why = f"row {_mark_of(row)} of {table} could not be used: {column or 'its shape'}"
-        self._add(held.customer_id, held.subject, True, why)
+        why = f"{column or 'the shape'} of a row of {table} could not be used (see rejected.csv; row {_mark_of(row)})"
+        subject = held.subject
+        if subject == CUSTOMERS_HOLD and column in SUBJECT_OF_COLUMN:
+            subject += f"/={column}"
+        elif subject == CUSTOMERS_HOLD and not is_whole:
+            subject += _must_have(name for name in SUBJECT_OF_COLUMN if name in reader.columns)
+        self._add(held.customer_id, subject, True, why)
         for subject, value in held.statements.items():
             self._add(held.customer_id, subject, value, "")
 
@@ -51,7 +56,8 @@ class Protecting:
         """Hold whom a row names that says something else than an earlier row with the same key."""
         why = f"row {row['digest']} of {table} contradicts another one"
         if table == "customers":
-            self._add(row["customer_id"], CUSTOMERS_HOLD, True, why)
+            said_columns = (name for name in SUBJECT_OF_COLUMN if row[name] is not None)
+            self._add(row["customer_id"], CUSTOMERS_HOLD + _must_have(said_columns), True, why)
             said = {column: {None: "", True: "true", False: "false"}[row[column]] for column in SUBJECT_OF_COLUMN}
             for subject, value in protective_statements(said.get, self._words).items():
                 self._add(row["customer_id"], subject, value, "")
@@ -90,6 +96,12 @@ class Protecting:
 
     def _add(self, customer_id: str, subject: str, value: bool, why: str) -> None:
         self._holds.append({"customer_id": customer_id, "subject": subject, "value": value, "why": why})
+
+
+def _must_have(columns: Iterable[str]) -> str:
+    """Return what ends a hold's subject when a file must have these columns to end it."""
+    names = "+".join(columns)
+    return f"/{names}" if names else ""
 
 
 def _mark_of(row: Row) -> str:

@@ -17,6 +17,7 @@ from recsys.domain.identifier import MAX_ID_LENGTH, parse_identifier
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS
 from recsys.domain.vocabulary import SHIPPED, Vocabulary
+from recsys.domain.words import fold
 from recsys.storage.cell_formats import DEFAULT_NULLS, YEAR_FIRST, Moment, moment_reader, null_words, number_reader
 from recsys.storage.column_survey import ColumnReading, Role, is_code
 from recsys.storage.protective_cells import SUBJECT_OF_COLUMN
@@ -44,6 +45,8 @@ ROLES: Mapping[str, Role] = {
 }  # fmt: skip
 """The built-in columns that a file may write in several ways."""
 
+_MAY_SAY_NO = frozenset({"none", "nil", "nothing"})
+"""Words for an empty cell that may as well refuse a consent or deny a flag: nobody can know."""
 MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
 _NUMBER_COLUMN = ColumnReading("number")
@@ -119,7 +122,7 @@ class RowReader:
         values |= {name: self.text(row, name) for name in CUSTOMER_TEXTS if name in row}
         if "risk_level" in row:
             values["risk_level"] = self.level(row, "risk_level")
-        values |= {name: self._protective(row, name) or False for name in DELIVERED_FLAGS if name in row}
+        values |= {name: self._protective(row, name) for name in DELIVERED_FLAGS if name in row}
         values |= {name: self._protective(row, name) for name in CONSENT_COLUMNS if name in row}
         if any(name in row for name in CONSENT_COLUMNS):
             is_said = bool(self.cell(row, "consents_as_of"))
@@ -232,7 +235,7 @@ class RowReader:
         try:
             return (self.words.consent if column in CONSENT_COLUMNS else self.words.truth)(text)
         except ValueError as error:
-            if text in self.nulls:
+            if text in self.nulls and fold(text) not in _MAY_SAY_NO:
                 return None
             raise BadRow(column, str(error)) from None
 

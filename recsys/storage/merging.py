@@ -8,6 +8,7 @@ import orjson
 from sqlalchemy import BindParameter, Connection, bindparam, select, text, update
 
 from recsys.domain.identifier import alike
+from recsys.domain.protection import Purpose
 from recsys.storage.customer_versions import forget_versions
 from recsys.storage.moments import UtcDateTime
 from recsys.storage.schema import customers
@@ -59,12 +60,14 @@ _GONE = """
     AND NOT EXISTS (SELECT 1 FROM staged_customers AS s WHERE s.customer_id = customers.customer_id)
     AND NOT EXISTS (SELECT 1 FROM staged_holds AS h WHERE h.customer_id = customers.customer_id)
 """
+_PURPOSES = ", ".join(f"'{purpose}'" for purpose in Purpose)
 _UNUSED = f"""
     {_GONE}
     AND NOT EXISTS (SELECT 1 FROM interactions AS i WHERE i.customer_id = customers.customer_id)
     AND NOT EXISTS (SELECT 1 FROM contacts AS c WHERE c.customer_id = customers.customer_id)
     AND NOT EXISTS (
-        SELECT 1 FROM protections AS p WHERE p.customer_id = customers.customer_id AND source <> 'import')
+        SELECT 1 FROM protections AS p WHERE p.customer_id = customers.customer_id
+        AND (source <> 'import' OR p.value = (p.subject NOT IN ({_PURPOSES}))))
 """
 _WITHOUT_KEY = select(customers.c.customer_id).where(customers.c.alike == "").limit(BATCH)
 _SET_ALIKE = update(customers).where(customers.c.customer_id == bindparam("key")).values(alike=bindparam("like"))

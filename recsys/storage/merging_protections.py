@@ -5,10 +5,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, func, select, text
 
-from recsys.domain.protection import FLAGS, UNREADABLE
+from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, UNREADABLE, Purpose
 from recsys.storage.moments import UtcDateTime
 from recsys.storage.protection_log import IN_FORCE, say_flags
-from recsys.storage.protective_cells import CONTACTS_HOLD, CUSTOMERS_HOLD, INTERACTIONS_HOLD, SUBJECT_OF_COLUMN
+from recsys.storage.protective_cells import (
+    CONTACTS_HOLD,
+    CUSTOMERS_HOLD,
+    INTERACTIONS_HOLD,
+    SUBJECT_OF_COLUMN,
+    TWIN_HOLD,
+)
 from recsys.storage.schema import protections
 from recsys.storage.staging import index_staging, staged_contacts, staged_customers, staged_interactions
 
@@ -43,17 +49,32 @@ _ALIKE = text("""
     SELECT alike, count(*), min(customer_id), max(customer_id) FROM customers
     GROUP BY alike HAVING count(*) > 1 ORDER BY count(*) DESC, alike
 """)
-_HELD = text(f"SELECT count(DISTINCT customer_id) FROM staged_holds WHERE subject LIKE '{UNREADABLE}%'")
+_FLAGGED = " OR ".join(f"k.flags LIKE '%\"{flag}\"%'" for flag in DELIVERED_FLAGS)
+_TWINS = text(f"""
+    INSERT INTO staged_holds (customer_id, subject, value, why)
+    SELECT c.customer_id, '{TWIN_HOLD}', true, 'the id is like that of another customer, who is protected'
+    FROM customers AS c WHERE c.alike IN (SELECT alike FROM customers GROUP BY alike HAVING count(*) > 1)
+    AND EXISTS (SELECT 1 FROM customers AS k WHERE k.alike = c.alike AND k.customer_id <> c.customer_id
+                AND ({_FLAGGED} OR EXISTS (
+                    SELECT 1 FROM protections AS p WHERE p.customer_id = k.customer_id
+                    AND p.subject = '{Purpose.MARKETING}' AND NOT p.value)))
+""")
+_HELD = text(f"""
+    SELECT count(*) FROM customers WHERE flags LIKE '%"{UNREADABLE}"%'
+    AND customer_id IN (SELECT customer_id FROM staged_holds WHERE subject LIKE '{UNREADABLE}%')
+""")
+_FROM_THE_FUTURE = text("UPDATE staged_customers SET consents_as_of = NULL WHERE consents_as_of > :at").bindparams(_AT)
 
 
 def merge_statements(connection: Connection, at: datetime) -> int:
     """Write to the ledger what the file says of flags and consents, unless an import said the same.
 
     That a flag does not hold is worth a line only where the last import said that it does. A dated statement is
-    new when no import said so as of then, one without a date when the last import said otherwise. Returns how many
-    were about consents.
+    new when no import said so as of then, one without a date when the last import said otherwise; nobody knows what
+    will be, so that a date to come is none. Returns how many were about consents.
     """
     before: int = connection.execute(_LAST_STATEMENT).scalar_one()
+    connection.execute(_FROM_THE_FUTURE, {"at": at})
     for column, subject in SUBJECT_OF_COLUMN.items():
         if subject in FLAGS:
             as_of, unsaid, dated = "NULL", "false", "false"
@@ -76,16 +97,19 @@ def merge_statements(connection: Connection, at: datetime) -> int:
     return connection.execute(written).scalar_one()
 
 
-def merge_holds(connection: Connection, at: datetime, created: str) -> int:
+def merge_holds(connection: Connection, at: datetime, created: str, columns: Sequence[str] = ()) -> int:
     """End the holds whose rows can be read now, hold whom rejected rows name, and return how many are held by them.
 
-    Whoever only other files name is held too when the id is like that of somebody known. Everybody in
-    `staged_holds` must be a customer by now; `created` is the import key of those that only other files name.
+    Whoever only other files name is held too when the id is like that of somebody known, and whoever has a row of
+    their own when that one is protected. Everybody in `staged_holds` must be a customer by now; `created` is the
+    import key of those that only other files name, `columns` are those of the file of customers.
     """
     before: int = connection.execute(_LAST_STATEMENT).scalar_one()
     connection.execute(_OTHERS_ALIKE, {"created": created})
-    _end_holds(connection, at)
+    _end_holds(connection, at, columns)
     connection.execute(_PROTECTIVE, {"at": at})
+    _say_flags_since(connection, before)
+    connection.execute(_TWINS)
     connection.execute(_HOLDS, {"at": at})
     _say_flags_since(connection, before)
     return int(connection.execute(_HELD).scalar_one())
@@ -96,7 +120,7 @@ def ids_alike(connection: Connection) -> Sequence[tuple[int, str, str]]:
     return [(count, one, other) for _, count, one, other in connection.execute(_ALIKE)]
 
 
-def _end_holds(connection: Connection, at: datetime) -> None:
+def _end_holds(connection: Connection, at: datetime, columns: Sequence[str]) -> None:
     """Write that a hold is over where this import has a good row for what it was about, and no bad one."""
     standing = (
         select(IN_FORCE.c.customer_id, IN_FORCE.c.subject)
@@ -119,20 +143,33 @@ def _end_holds(connection: Connection, at: datetime) -> None:
         ),
     ):
         rows = connection.execute(select(standing).where(standing.c.subject.startswith(hold, autoescape=True))).all()
-        if not rows:
-            continue
-        index_staging(connection, staged, *keys)
-        values = [{"customer_id": one, "subject": subject, "at": at} for one, subject in rows]
-        connection.execute(
-            text(f"""
-                {_ADD} SELECT h.customer_id, h.subject, false, :at, :at, 'import', NULL
-                FROM (SELECT :customer_id AS customer_id, :subject AS subject) AS h
-                WHERE EXISTS (SELECT 1 FROM {staged.name} AS g WHERE {good})
-                AND NOT EXISTS (SELECT 1 FROM staged_holds AS s
-                    WHERE s.customer_id = h.customer_id AND s.subject = h.subject)
-            """).bindparams(_AT),
-            values,
-        )
+        by_condition: dict[str, list[dict[str, object]]] = {}
+        for customer_id, subject in rows:
+            said = _says(subject, columns) if hold == CUSTOMERS_HOLD else ""
+            if said is not None:
+                row = {"customer_id": customer_id, "subject": subject, "at": at}
+                by_condition.setdefault(good + said, []).append(row)
+        if by_condition:
+            index_staging(connection, staged, *keys)
+        for condition, values in by_condition.items():
+            connection.execute(
+                text(f"""
+                    {_ADD} SELECT h.customer_id, h.subject, false, :at, :at, 'import', NULL
+                    FROM (SELECT :customer_id AS customer_id, :subject AS subject) AS h
+                    WHERE EXISTS (SELECT 1 FROM {staged.name} AS g WHERE {condition})
+                    AND NOT EXISTS (SELECT 1 FROM staged_holds AS s
+                        WHERE s.customer_id = h.customer_id AND s.subject = h.subject)
+                """).bindparams(_AT),
+                values,
+            )
+
+
+def _says(subject: str, columns: Sequence[str]) -> str | None:
+    """Return what a good row of customers must fulfil besides to end this hold; None: the file cannot end it."""
+    wanted = subject.removeprefix(CUSTOMERS_HOLD).removeprefix("/")
+    if wanted.startswith("="):
+        return f" AND g.{wanted[1:]} IS NOT NULL" if wanted[1:] in set(columns) & set(SUBJECT_OF_COLUMN) else None
+    return "" if set(filter(None, wanted.split("+"))) <= set(columns) else None
 
 
 def _say_flags_since(connection: Connection, statement_id: int) -> None:

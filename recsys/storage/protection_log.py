@@ -54,6 +54,16 @@ class ProtectionLog(BoundLog):
         rows = self._connection.execute(_OF_CUSTOMER, {"customer_id": customer_id})
         return tuple(Statement(*(getattr(row, name) for name in Statement.__slots__)) for row in rows)
 
+    def flagged_count(self, flag: str) -> int:
+        """Return for how many customers the flag holds."""
+        counted = select(func.count()).select_from(customers).where(flag_holds(flag))
+        return self._connection.execute(counted).scalar_one()
+
+    def held_customers(self, most: int) -> list[str]:
+        """Return the first customers of whom something that protects could not be read."""
+        found = select(customers.c.customer_id).where(flag_holds(UNREADABLE)).order_by(customers.c.customer_id)
+        return list(self._connection.execute(found.limit(most)).scalars())
+
     def set_protection(self, customer_id: str, subject: str, statement: Statement) -> None:
         """Add a live statement about a consent or a flag; ending `UNREADABLE` ends it whatever was not readable.
 

@@ -11,7 +11,12 @@ from recsys.domain.vocabulary import Vocabulary
 SUBJECT_OF_COLUMN: Mapping[str, str] = {**{flag: flag for flag in DELIVERED_FLAGS}, **CONSENT_COLUMNS}
 """The columns that protect a customer, and what each is about in the ledger of protections."""
 CUSTOMERS_HOLD = f"{UNREADABLE}/customers"
-"""Set by a row of customers that could not be used, ended by one with the same id that can."""
+"""Set by a row of customers that could not be used, ended by one with the same id that says what could not be read.
+
+Behind it stands what that is: "/=column" must not be empty, "/column+column" must be columns of the file.
+"""
+TWIN_HOLD = f"{UNREADABLE}/alike"
+"""Set where a customer's id is like that of another one who is protected; only a person ends it."""
 CONTACTS_HOLD = f"{UNREADABLE}/contacts/"
 INTERACTIONS_HOLD = f"{UNREADABLE}/interactions/"
 _HARMLESS = (InteractionKind.VIEW, InteractionKind.INQUIRY, InteractionKind.CANCELLED)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from recsys.domain.errors import SettingsInvalid
+from recsys.domain.protection import UNREADABLE
 from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit
 
@@ -84,6 +85,7 @@ def doctor(as_json: JsonOption = False) -> None:
         "redis": _check_redis,
         "catalogue": _check_catalogue,
         "vocabulary": _check_vocabulary,
+        "protections": _check_protections,
         "feature registry": _check_feature_registry,
         "model registry": _check_model_registry,
         "model on disk": _check_bundle,
@@ -143,6 +145,23 @@ def _check_vocabulary(settings: "Settings") -> str:
     ]
     more = f" and {len(unknown) - len(listed)} more" if len(unknown) > len(listed) else ""
     return f"{len(unknown)} unknown words: {', '.join(listed)}{more}; say what they mean with `nbo policy vocabulary`"
+
+
+def _check_protections(settings: "Settings") -> str:
+    from recsys.storage.database import open_database
+
+    database = open_database(settings.event_log_url)
+    with database.read() as log:
+        held = log.held_customers(_UNKNOWN_LISTED)
+        count = log.flagged_count(UNREADABLE)
+    database.close()
+    if not count:
+        return "everything that protects customers could be read"
+    more = ", …" if count > len(held) else ""
+    return (
+        f"{count:,} customers are not sold to because something that protects them could not be read "
+        f"({', '.join(held)}{more}); `nbo customer show ID` says what"
+    )
 
 
 def _check_catalogue(settings: "Settings") -> str:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from recsys.domain.contact import Direction
 from recsys.domain.identifier import MAX_ID_LENGTH, parse_identifier
 from recsys.domain.outcome import Answer
 from recsys.domain.protection import FLAGS
+from recsys.domain.vocabulary import SHIPPED
 from serving.decisions.schemas import AttributeBody, Body, DecisionBody
 
 Identifier = Annotated[
@@ -31,12 +32,17 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _direction(word: object) -> object:
+    """Return the direction that a word stands for, else the word, which is then refused."""
+    return (SHIPPED.direction(word) or word) if isinstance(word, str) else word
+
+
 class OpenContact(Request):
     """Opens a contact; without `agent_id` it waits in the queue, `continues` names an earlier contact."""
 
     customer_id: Identifier
     channel: ChannelWord
-    direction: Direction = Direction.INBOUND
+    direction: Annotated[Direction, BeforeValidator(_direction)] = Direction.INBOUND
     agent_id: Identifier | None = None
     reason: Annotated[str, Field(max_length=200)] | None = None
     sentiment: Sentiment | None = None

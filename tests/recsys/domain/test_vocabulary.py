@@ -148,6 +148,12 @@ def test_other_reasons_are_no_complaints(word: str) -> None:
     assert not SHIPPED.is_complaint(word)
 
 
+@pytest.mark.parametrize("word", ["投 诉", "投.诉", "投\u200b诉", "投\n诉", "我要投 诉！", "Жалобы", "жалобу подать", "gréivance",
+    "Reklamation zur Karte", "klagomål", "skarga na bank", "şikayet", "شكوى", "민원", "举报", "信访", "不满意", "DISSATISFIED"])  # fmt: skip
+def test_a_complaint_is_one_in_other_scripts_and_with_marks_between(word: str) -> None:
+    assert SHIPPED.is_complaint(word)
+
+
 def test_a_reason_nobody_named_stays_as_it_is_written_and_is_unknown() -> None:
     assert SHIPPED.need("  rate   of  exchange ") == "rate of exchange"
     assert not SHIPPED.is_known_need("rate of exchange")
@@ -249,7 +255,8 @@ def test_the_words_are_part_of_the_policys_version_and_come_back_as_they_were() 
 @pytest.mark.parametrize(
     ("document", "where"),
     [
-        ({"chanels": {}, "x": {"a": 1}}, "vocabulary.x"),
+        ({"chanels": {}}, "vocabulary.chanels"),
+        ({"x": {"a": 1}}, "vocabulary.x"),
         ([1], "vocabulary"),
         ("{", "vocabulary"),
         ({"channels": {"phone": "voice"}}, "channels.phone"),

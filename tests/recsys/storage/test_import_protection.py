@@ -86,7 +86,7 @@ def test_a_rejected_row_withdraws_the_consent_it_can_read(importer: Importer) ->
 
 
 def test_replacing_everything_does_not_forget_whom_a_rejected_row_names(importer: Importer) -> None:
-    importer.write(interactions=INTERACTIONS, customers=CUSTOMERS + "c1,2,true,true,30\nc2,2,true,true,30\n")
+    importer.write(interactions=INTERACTIONS, customers=CUSTOMERS + "c1,2,true,true,30\nc2,2,false,true,30\n")
     importer.run()
     importer.write(customers=CUSTOMERS + "c1,9,false,true,30\n")
     importer.run(replace=True)
@@ -303,3 +303,115 @@ def test_words_nobody_knows_stay_and_are_counted_with_the_nearest(importer: Impo
         ("channel", "phoen", 1, "phone"),
         ("reason", "balanse", 1, "balance"),
     }
+
+
+@pytest.mark.parametrize("column", [*DELIVERED_FLAGS, "consent_marketing"])
+@pytest.mark.parametrize(
+    "later", ["customer_id,segment\nc1,gold\n", "customer_id,{}\nc1,\n", "customer_id,{}\nc1,N/A\n"]
+)
+def test_a_row_that_does_not_say_what_could_not_be_read_frees_nobody(
+    importer: Importer, column: str, later: str
+) -> None:
+    importer.write(interactions=INTERACTIONS, customers=f"customer_id,{column}\nc1,yess\n")
+    importer.run()
+    importer.write(customers=later.format(column))
+    importer.run(clock=lambda: NOW + timedelta(days=1))
+    assert flags(importer) == {UNREADABLE}
+    importer.write(customers=f"customer_id,{column}\nc1,no\n")
+    importer.run(clock=lambda: NOW + timedelta(days=2))
+    assert flags(importer) == frozenset()
+
+
+@pytest.mark.parametrize("flag", DELIVERED_FLAGS)
+def test_an_empty_cell_says_nothing_of_a_flag(importer: Importer, flag: str) -> None:
+    importer.write(interactions=INTERACTIONS, customers=f"customer_id,{flag}\nc1,Y\n")
+    importer.run()
+    importer.write(customers=f"customer_id,{flag}\nc1,\n")
+    importer.run(clock=lambda: NOW + timedelta(days=1))
+    assert flags(importer) == {flag}
+
+
+def test_a_consent_dated_in_the_future_never_beats_a_live_withdrawal(importer: Importer) -> None:
+    content = "customer_id,consent_marketing,consents_as_of\nc1,yes,2099-01-01\n"
+    importer.write(interactions=INTERACTIONS, customers=content)
+    importer.run()
+    with importer.database.transaction() as log:
+        at = NOW + timedelta(hours=1)
+        log.set_protection("c1", "marketing", Statement("marketing", False, at, at, "api"))
+    importer.run(clock=lambda: NOW + timedelta(days=1))
+    assert consents(importer).marketing is False
+
+
+@pytest.mark.parametrize(("one", "other"), [("D8", "d8"), ("D8", "D-8"), ("D8", "D 8"), ("007", "7"), ("A7", "a7")])
+@pytest.mark.parametrize("said", ["Y,yes", "N,no"])
+@pytest.mark.parametrize("together", [True, False])
+def test_whoever_looks_like_somebody_protected_is_held_until_a_person_has_looked(
+    importer: Importer, one: str, other: str, said: str, together: bool
+) -> None:
+    header = "customer_id,do_not_contact,consent_marketing\n"
+    first, twin = f"{one},{said}\n", f"{other},N,yes\n"
+    importer.write(interactions=INTERACTIONS, customers=header + first + (twin if together else ""))
+    importer.run()
+    importer.write(customers=header + twin)
+    importer.run(clock=lambda: NOW + timedelta(days=1))
+    assert flags(importer, other) == {UNREADABLE}
+    with importer.database.transaction() as log:
+        at = NOW + timedelta(days=2)
+        log.set_protection(other, UNREADABLE, Statement(UNREADABLE, False, at, at, "agent", "a1", "another person"))
+    importer.run(clock=lambda: NOW + timedelta(days=3))
+    assert flags(importer, other) == frozenset()
+
+
+def test_two_alike_of_whom_nobody_is_protected_are_left_alone(importer: Importer) -> None:
+    header = "customer_id,do_not_contact,consent_marketing\n"
+    importer.write(interactions=INTERACTIONS, customers=header + "D8,N,yes\nd8,N,yes\n")
+    importer.run()
+    assert flags(importer, "D8") == flags(importer, "d8") == frozenset()
+
+
+@pytest.mark.parametrize("row", ["c2,Y,yes\n", "c2,N,no\n", "c2,perhaps,yes\n"])
+def test_replacing_everything_keeps_what_protects_whoever_left(importer: Importer, row: str) -> None:
+    header = "customer_id,do_not_contact,consent_marketing\n"
+    importer.write(interactions=INTERACTIONS, customers=header + "c1,N,yes\n" + row)
+    importer.run()
+    importer.write(customers=header + "c1,N,yes\n")
+    importer.run(replace=True, clock=lambda: NOW + timedelta(days=1))
+    assert flags(importer, "c2") or consents(importer, "c2").marketing is False
+
+
+UNKNOWN_HEADERS = [
+    "HasOptedOutOfEmail", "contactable", "blacklisted", "black_list", "blocklist", "MarketingOptOut", "nocontact",
+    "contact_ban", "no_calls", "no_sales", "not_to_be_contacted", "robinson", "can_contact", "may_contact",
+    "allow_contact", "call_allowed", "marketing_allowed", "allow_marketing", "accepts_marketing", "agreed_marketing",
+    "newsletter", "dnm", "禁呼", "禁呼名单", "营销许可", "允许营销", "不接电话", "敏感客户", "特殊人群", "hardship",
+    "werbesperre",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("header", UNKNOWN_HEADERS)
+def test_a_column_that_sounds_protective_and_is_not_known_is_refused(importer: Importer, header: str) -> None:
+    importer.write(interactions=INTERACTIONS, customers=f"customer_id,{header}\nc1,Y\n")
+    with pytest.raises(ImportInvalid, match="seems to protect"):
+        importer.run()
+
+
+@pytest.mark.parametrize("header", ["DoNotCall", "doNotContact", "DO NOT CONTACT", "Do-Not-Market", "OptOut", "免打扰"])
+def test_a_flag_is_known_by_its_header_in_any_case(importer: Importer, header: str) -> None:
+    importer.write(interactions=INTERACTIONS, customers=f"customer_id,{header}\nc1,Y\n")
+    importer.run()
+    assert flags(importer) == {"do_not_contact"}
+
+
+@pytest.mark.parametrize("header", ["Reason", "REASON", "contact_reason", "Call Type", "callReason", "来电原因"])
+def test_a_complaint_is_found_however_its_column_is_called(importer: Importer, header: str) -> None:
+    content = f"Contact ID,Customer_Id,Opened At,{header}\nk1,c1,2026-02-27,投 诉\n"
+    importer.write(interactions=INTERACTIONS, contacts=content)
+    importer.run()
+    with importer.database.read() as log:
+        assert log.customer_and_complaint("c1")[1] is not None
+
+
+def test_none_in_a_consent_can_be_meant_both_ways_and_holds(importer: Importer) -> None:
+    importer.write(interactions=INTERACTIONS, customers="customer_id,consent_marketing\nc1,none\n")
+    importer.run()
+    assert flags(importer) == {UNREADABLE}
