@@ -148,8 +148,14 @@ def test_other_reasons_are_no_complaints(word: str) -> None:
     assert not SHIPPED.is_complaint(word)
 
 
-@pytest.mark.parametrize("word", ["投 诉", "投.诉", "投\u200b诉", "投\n诉", "我要投 诉！", "Жалобы", "жалобу подать", "gréivance",
-    "Reklamation zur Karte", "klagomål", "skarga na bank", "şikayet", "شكوى", "민원", "举报", "信访", "不满意", "DISSATISFIED"])  # fmt: skip
+OTHER_COMPLAINTS = [
+    "投 诉", "投.诉", "投\u200b诉", "投\n诉", "我要投 诉！", "Жалобы", "жалобу подать", "gréivance",
+    "Reklamation zur Karte", "klagomål", "skarga na bank", "şikayet", "شكوى", "민원", "举报", "信访", "不满意",
+    "DISSATISFIED",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", OTHER_COMPLAINTS)
 def test_a_complaint_is_one_in_other_scripts_and_with_marks_between(word: str) -> None:
     assert SHIPPED.is_complaint(word)
 
