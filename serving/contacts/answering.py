@@ -44,9 +44,9 @@ def check_is_open(
         return None
     is_put_off = len(given) == 1 and given[0].answer is Answer.LATER
     if answer is not Answer.ACCEPTED or not is_put_off:
-        raise AlreadyAnswered(given[0].receipt)
+        raise AlreadyAnswered(given[-1].receipt)
     if now - given[0].recorded_at >= timedelta(days=policy.later_accept_days):
-        raise AlreadyAnswered(given[0].receipt)
+        raise AlreadyAnswered(given[-1].receipt)
     return given[0]
 
 

@@ -51,7 +51,7 @@ def test_an_offer_of_a_decision_is_answered_once_but_what_was_put_off_may_be_acc
     if (first, second) == ("later", "accepted"):
         assert again.status_code == 201
         third = answer(api, decision, "card", "accepted", key="k3")
-        assert (third.status_code, third.json()["first"]) == (409, given.json())
+        assert (third.status_code, third.json()["first"]) == (409, again.json())
     else:
         problem = again.json()
         assert (again.status_code, problem["type"]) == (409, "urn:nbo:problem:already-answered")
