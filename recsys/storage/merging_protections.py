@@ -1,9 +1,9 @@
 """Merges what an import says of protections into the ledger: statements of good rows, and holds of the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, select, text
+from sqlalchemy import Connection, Table, bindparam, func, select, text
 
 from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, UNREADABLE, Purpose
 from recsys.storage.moments import UtcDateTime
@@ -66,6 +66,24 @@ _HELD = text(f"""
 _FROM_THE_FUTURE = text("UPDATE staged_customers SET consents_as_of = NULL WHERE consents_as_of > :at").bindparams(_AT)
 
 
+_GOOD_ROWS: Mapping[str, tuple[Table, tuple[str, ...], str]] = {
+    CUSTOMERS_HOLD: (staged_customers, ("customer_id",), "g.customer_id = h.customer_id"),
+    CONTACTS_HOLD: (staged_contacts, ("contact_id",), f"g.contact_id = substr(h.subject, {len(CONTACTS_HOLD) + 1})"),
+    INTERACTIONS_HOLD: (
+        staged_interactions,
+        ("customer_id", "offer_id"),
+        f"g.customer_id = h.customer_id AND g.offer_id = substr(h.subject, {len(INTERACTIONS_HOLD) + 1})",
+    ),
+}
+"""Hold → where a good row of what it is about stands, by which columns it is found, and the condition."""
+_ENDING = f"""
+    {_ADD} SELECT h.customer_id, h.subject, false, :at, :at, 'import', NULL
+    FROM (SELECT :customer_id AS customer_id, :subject AS subject) AS h
+    WHERE EXISTS (SELECT 1 FROM {{table}} AS g WHERE {{condition}})
+    AND NOT EXISTS (SELECT 1 FROM staged_holds AS s WHERE s.customer_id = h.customer_id AND s.subject = h.subject)
+"""
+
+
 def merge_statements(connection: Connection, at: datetime) -> int:
     """Write to the ledger what the file says of flags and consents, unless an import said the same.
 
@@ -122,27 +140,9 @@ def ids_alike(connection: Connection) -> Sequence[tuple[int, str, str]]:
 
 def _end_holds(connection: Connection, at: datetime, columns: Sequence[str]) -> None:
     """Write that a hold is over where this import has a good row for what it was about, and no bad one."""
-    standing = (
-        select(IN_FORCE.c.customer_id, IN_FORCE.c.subject)
-        .where(IN_FORCE.c.value, IN_FORCE.c.subject.startswith(UNREADABLE, autoescape=True))
-        .subquery("standing")
-    )
-    for hold, staged, keys, good in (
-        (CUSTOMERS_HOLD, staged_customers, ("customer_id",), "g.customer_id = h.customer_id"),
-        (
-            CONTACTS_HOLD,
-            staged_contacts,
-            ("contact_id",),
-            f"g.contact_id = substr(h.subject, {len(CONTACTS_HOLD) + 1})",
-        ),
-        (
-            INTERACTIONS_HOLD,
-            staged_interactions,
-            ("customer_id", "offer_id"),
-            f"g.customer_id = h.customer_id AND g.offer_id = substr(h.subject, {len(INTERACTIONS_HOLD) + 1})",
-        ),
-    ):
-        rows = connection.execute(select(standing).where(standing.c.subject.startswith(hold, autoescape=True))).all()
+    standing = select(IN_FORCE.c.customer_id, IN_FORCE.c.subject).where(IN_FORCE.c.value)
+    for hold, (staged, keys, good) in _GOOD_ROWS.items():
+        rows = connection.execute(standing.where(IN_FORCE.c.subject.startswith(hold, autoescape=True))).all()
         by_condition: dict[str, list[dict[str, object]]] = {}
         for customer_id, subject in rows:
             said = _says(subject, columns) if hold == CUSTOMERS_HOLD else ""
@@ -152,16 +152,8 @@ def _end_holds(connection: Connection, at: datetime, columns: Sequence[str]) -> 
         if by_condition:
             index_staging(connection, staged, *keys)
         for condition, values in by_condition.items():
-            connection.execute(
-                text(f"""
-                    {_ADD} SELECT h.customer_id, h.subject, false, :at, :at, 'import', NULL
-                    FROM (SELECT :customer_id AS customer_id, :subject AS subject) AS h
-                    WHERE EXISTS (SELECT 1 FROM {staged.name} AS g WHERE {condition})
-                    AND NOT EXISTS (SELECT 1 FROM staged_holds AS s
-                        WHERE s.customer_id = h.customer_id AND s.subject = h.subject)
-                """).bindparams(_AT),
-                values,
-            )
+            ending = _ENDING.format(table=staged.name, condition=condition)
+            connection.execute(text(ending).bindparams(_AT), values)
 
 
 def _says(subject: str, columns: Sequence[str]) -> str | None:
