@@ -14,18 +14,18 @@ from tests.builders import NOW, a_contact, a_customer
 
 WORDS = words_of(canonical_words({
     "channels": {"phone": ["Telebanking"]},
-    "reasons": {"complaint": ["Reklamation"], "quality": {"spellings": ["Qualität"], "complaint": True, "days": 30}},
+    "reasons": {"complaint": ["Kummerfall"], "quality": {"spellings": ["Qualität"], "complaint": True, "days": 30}},
 }))  # fmt: skip
 
 
 def a_log(database: Database) -> Database:
     with database.transaction() as log:
         log.add_customer(a_customer(), NOW)
-        for name, reason in (("k1", "Reklamation"), ("k2", "quality"), ("k3", "travel"), ("k4", None)):
+        for name, reason in (("k1", "Kummerfall"), ("k2", "quality"), ("k3", "travel"), ("k4", None)):
             log.add_contact(a_contact(contact_id=name, channel="Telebanking", reason=reason, opened_at=NOW))
         event = {"customer_id": "c1", "offer_id": "card", "occurred_at": NOW, "kind": "declined", "weight": 1.0}
         log._connection.execute(insert(interactions), {**event, "channel": "TELEBANKING"})
-        log.note_unknown_words({("channel", "Telebanking"): 4, ("reason", "Reklamation"): 1, ("reason", "odd"): 2}, NOW)
+        log.note_unknown_words({("channel", "Telebanking"): 4, ("reason", "Kummerfall"): 1, ("reason", "odd"): 2}, NOW)
     return database
 
 
