@@ -23,7 +23,7 @@ PLAN: dict[str, Any] = {
     ],
     "primary": "accepted",
     "secondaries": ["value"],
-    "guardrails": [{"metric": "csat", "margin": 0.5}],
+    "guardrails": [{"metric": "csat", "margin": 0.8}],
     "smallest_effect": 0.05,
     "planned_units": 200,
     "maturity_days": 0,
