@@ -59,7 +59,7 @@ def test_a_new_flag_is_imported_exported_named_by_rules_and_stops_every_sale(wal
     assert walked["held_back"]["d1"] == ["deceased"]
     assert walked["offered"] == {"d1": [], "d2": ["bundle", "loan"]}
     assert walked["exported"] == {"d1": True, "d2": True}, "the second was told live"
-    assert (walked["rule"]["valid"], walked["rule"]["audience"]) == (True, 1)
+    assert (walked["rule"]["valid"], walked["rule"]["audience"]) == (True, 2), "one by a file, one live"
     assert walked["customer"] is True
 
 
