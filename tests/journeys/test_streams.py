@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -21,7 +22,7 @@ def two_workers(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def a_contact(service: RunningService) -> str:
-    body = {"customer_id": "c1", "channel": "app", "agent_id": "a1"}
+    body = {"customer_id": f"c-{uuid4()}", "channel": "app", "agent_id": "a1"}
     contact_id: str = httpx2.post(f"{service.url}/v1/contacts", json=body).json()["contact"]["contact_id"]
     return f"{service.url}/v1/contacts/{contact_id}"
 
