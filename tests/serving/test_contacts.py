@@ -241,3 +241,10 @@ def test_an_answer_stays_with_the_channel_it_was_given_on(api: TestClient) -> No
     assert offered(moved["decision"])
     close(api, opened)
     assert held_back(open_contact(api)["decision"])["fund"] == "contact_cap"
+
+
+@pytest.mark.parametrize(("word", "name"), [("Inbound", "inbound"), ("外呼", "outbound"), ("OUT", "outbound")])
+def test_a_direction_is_known_by_its_words_over_http(api: TestClient, word: str, name: str) -> None:
+    body = {"customer_id": "d1", "channel": "phone", "direction": word}
+    assert api.post("/v1/contacts", json=body).json()["contact"]["direction"] == name
+    assert api.post("/v1/contacts", json={**body, "direction": "sideways"}).status_code == 422

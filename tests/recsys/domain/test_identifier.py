@@ -60,3 +60,9 @@ def test_ids_that_a_person_takes_for_the_same_are_alike(one: str, other: str) ->
 
 def test_ids_that_differ_are_not_alike() -> None:
     assert len({alike(one) for one in ("C2", "C3", "C22", "D2", "2C", "C1")}) == 6
+
+
+@pytest.mark.parametrize("other", ["7.0", "7.00", "007", "0007.0"])
+def test_numbers_that_files_write_another_way_are_alike(other: str) -> None:
+    assert alike(other) == alike("7") != alike("70")
+    assert alike("1,234") == alike("1234")
