@@ -86,9 +86,8 @@ def _move_the_flags() -> None:
                 sa.cast(customers.c[name], sa.Boolean) == holds for name, holds in zip(_FLAGS, held, strict=True)
             ]
             op.execute(customers.update().where(*is_these).values(flags=json.dumps(names)))
-    with op.batch_alter_table("customers") as table:
-        for name in _FLAGS:
-            table.drop_column(name)
+    for name in _FLAGS:  # in place: SQLite would else make the table anew, which other tables refer to
+        op.execute(f"ALTER TABLE customers DROP COLUMN {name}")
 
 
 def _keep_what_ids_look_like() -> None:
