@@ -24,6 +24,10 @@ class Callers:
         with (service.home / "import" / "customers.csv").open(encoding="utf-8") as file:
             self._customers = [row["customer_id"] for row in csv.DictReader(file) if _may_be_sold_to(row)]
 
+    def call_for_a_list_that_can_change(self, reason: str) -> str:
+        """Return the id of a new waiting contact with a full list behind which as many permitted offers wait."""
+        return self.call(reason, lambda decision: three_offers(decision) and self._ranked_lower(decision) >= 3)
+
     def call(self, reason: str, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> str:
         """Return the id of a new waiting contact whose first decision is `wanted` (the others are closed)."""
         while self._customers:
@@ -34,6 +38,11 @@ class Callers:
                 return contact_id
             httpx2.post(f"{self._service.url}/v1/contacts/{contact_id}/close", json={})
         raise AssertionError("no customer of the demo bank gets such a decision")
+
+    def _ranked_lower(self, decision: dict[str, Any]) -> int:
+        """Count the offers that are permitted too, and not on the list."""
+        stored = httpx2.get(f"{self._service.url}/v1/decisions/{decision['decision_id']}").json()
+        return sum(held["code"] == "ranked_lower" for held in stored["held_back"])
 
     def hear(self, contact_id: str, **event: object) -> None:
         """Tell the service what was heard in the contact."""

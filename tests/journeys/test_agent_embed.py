@@ -97,7 +97,7 @@ def test_an_agent_answers_by_keyboard_in_a_frame_of_another_site(
     complaints: list[str],
     running_service: RunningService,
 ) -> None:
-    contact_id = callers.call("loan_enquiry", three_offers)
+    contact_id = callers.call_for_a_list_that_can_change("loan_enquiry")
     desktop.framed = embed_address(running_service, contact_id, language=language)
     page = open_page(desktop.allowed)
     frame = cards(page)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.journeys.agent_page import Callers, browser, callers, complaints, open_page, three_offers, titles
+from tests.journeys.agent_page import Callers, browser, callers, complaints, open_page, titles
 
 __all__ = ["browser", "callers", "complaints", "open_page"]
 
@@ -13,7 +13,7 @@ Opener = Callable[..., Page]
 
 
 def test_an_intent_reaches_the_open_page_and_changes_the_list(callers: Callers, open_page: Opener) -> None:
-    contact_id = callers.call("balance", three_offers)
+    contact_id = callers.call_for_a_list_that_can_change("balance")
     page = open_page(f"/agent/contacts/{contact_id}")
     before = titles(page)
     after = callers.hear_until_the_list_changes(contact_id)
@@ -23,7 +23,7 @@ def test_an_intent_reaches_the_open_page_and_changes_the_list(callers: Callers, 
 
 
 def test_the_card_in_use_never_moves_and_a_pill_waits(callers: Callers, open_page: Opener) -> None:
-    contact_id = callers.call("loan_enquiry", three_offers)
+    contact_id = callers.call_for_a_list_that_can_change("loan_enquiry")
     page = open_page(f"/agent/contacts/{contact_id}")
     before, place = titles(page), page.locator(".offer").first.bounding_box()
     page.keyboard.press("1")
@@ -41,7 +41,7 @@ def test_the_card_in_use_never_moves_and_a_pill_waits(callers: Callers, open_pag
 def test_a_reason_half_chosen_keeps_its_focus_while_suggestions_arrive(
     locale: str, callers: Callers, open_page: Opener
 ) -> None:
-    contact_id = callers.call("loan_enquiry", three_offers)
+    contact_id = callers.call_for_a_list_that_can_change("loan_enquiry")
     page = open_page(f"/agent/contacts/{contact_id}", locale=locale)
     declined = callers.view(contact_id)["decision"]["offers"][1]["offer_id"]
     page.keyboard.press("2")
