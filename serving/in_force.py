@@ -32,21 +32,21 @@ class PolicyInService:
     """Holds the decision policy; every read compares its version with the event log's."""
 
     def __init__(self) -> None:
-        self._policy = Policy()
+        self._held = Policy().version, Policy()  # one value, so that no thread sees half a change
 
     @property
     def latest(self) -> Policy:
         """The policy of the latest decision here, for pages that say what its numbers are."""
-        return self._policy
+        return self._held[1]
 
     def current(self, log: EventLog) -> Policy:
         """Return the latest saved policy (the default one before the first is saved)."""
         _, version = log.versions_in_force()
-        policy = self._policy
-        if version is not None and version != policy.version:
-            policy = log.policy_of(version) or policy
-            self._policy = policy
-        return policy
+        held = self._held
+        if version is not None and version != held[0]:
+            policy = log.policy_of(version) or held[1]
+            self._held = held = policy.version, policy
+        return held[1]
 
 
 def compiled(saved: SavedCatalogue, known: Mapping[str, ValueType]) -> Catalogue:

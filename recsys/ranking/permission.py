@@ -13,7 +13,7 @@ from recsys.domain.policy import Policy
 from recsys.domain.protection import Purpose
 from recsys.ranking.codes import ALLOWED, NUMBER, SUPPRESSIONS, Codes, stop, stop_pairs, stop_where
 from recsys.ranking.contact_policy import stop_by_contact_policy
-from recsys.ranking.people import MICROSECONDS_PER_DAY, Bools, Occasion, People, Protection
+from recsys.ranking.people import MICROSECONDS_PER_DAY, NO_COMPLAINT, Bools, Occasion, People, Protection
 
 _FOR_EVER = 100_000_000
 """Days: nothing is older, and the microseconds of it are a number that an array holds."""
@@ -107,6 +107,8 @@ def volume_codes(acceptances: Mapping[str, tuple[int, int]], catalogue: Catalogu
 
 def has_open_complaint(protection: Protection, policy: Policy, occasion: Occasion) -> Bools:
     """Return (n,) whether a complaint, this contact included, is still open."""
+    if not (protection.complaint_at > NO_COMPLAINT).any():
+        return protection.is_complaint
     days = np.where(protection.complaint_days < 0, policy.complaint_open_days, protection.complaint_days)
     since = occasion.microseconds - np.minimum(days, _FOR_EVER) * MICROSECONDS_PER_DAY
     return np.asarray(protection.is_complaint | (protection.complaint_at > since))
