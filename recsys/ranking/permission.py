@@ -13,7 +13,16 @@ from recsys.domain.policy import Policy
 from recsys.domain.protection import Purpose
 from recsys.ranking.codes import ALLOWED, NUMBER, SUPPRESSIONS, Codes, stop, stop_pairs, stop_where
 from recsys.ranking.contact_policy import stop_by_contact_policy
-from recsys.ranking.people import MICROSECONDS_PER_DAY, NO_COMPLAINT, Bools, Occasion, People, Protection
+from recsys.ranking.people import (
+    AS_THE_POLICY_SAYS,
+    MICROSECONDS_PER_DAY,
+    NO_COMPLAINT,
+    Bools,
+    Microseconds,
+    Occasion,
+    People,
+    Protection,
+)
 
 _FOR_EVER = 100_000_000
 """Days: nothing is older, and the microseconds of it are a number that an array holds."""
@@ -109,9 +118,14 @@ def has_open_complaint(protection: Protection, policy: Policy, occasion: Occasio
     """Return (n,) whether a complaint, this contact included, is still open."""
     if not (protection.complaint_at > NO_COMPLAINT).any():
         return protection.is_complaint
-    days = np.where(protection.complaint_days < 0, policy.complaint_open_days, protection.complaint_days)
-    since = occasion.microseconds - np.minimum(days, _FOR_EVER) * MICROSECONDS_PER_DAY
-    return np.asarray(protection.is_complaint | (protection.complaint_at > since))
+    ends = complaint_ends(protection.complaint_at, protection.complaint_days, policy)
+    return np.asarray(protection.is_complaint | (ends > occasion.microseconds))
+
+
+def complaint_ends(began: Microseconds | int, days: NDArray[np.int64] | int, policy: Policy) -> Microseconds:
+    """Return until when a complaint that `began` then counts, by its own `days` or as the policy says."""
+    lasting = np.where(np.equal(days, AS_THE_POLICY_SAYS), policy.complaint_open_days, days)
+    return np.asarray(began + np.minimum(lasting, _FOR_EVER) * MICROSECONDS_PER_DAY)
 
 
 def is_profiled(protection: Protection, policy: Policy) -> Bools:

@@ -20,13 +20,13 @@ from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.ranking.people import (
     ANSWERS,
     AS_THE_POLICY_SAYS,
-    MICROSECONDS_PER_DAY,
     NEVER_ASKED,
     NO_COMPLAINT,
     AnswerColumns,
     Occasion,
     Protection,
 )
+from recsys.ranking.permission import complaint_ends
 from recsys.what_if.audience import Audience
 from recsys.what_if.rulebook import Rulebook
 
@@ -187,9 +187,9 @@ def _read_complaints(
     for rows, (moments, reasons) in _known(log.open_complaints(until), row_of):
         for row, moment, reason in zip(rows, moments, reasons, strict=True):
             own = policy.words.complaint_days(reason or "")
-            end = moment + (policy.complaint_open_days if own is None else own) * MICROSECONDS_PER_DAY
-            if end > ends[row]:
-                began[row], days[row], ends[row] = moment, AS_THE_POLICY_SAYS if own is None else own, end
+            lasting = AS_THE_POLICY_SAYS if own is None else own
+            if (end := complaint_ends(moment, lasting, policy)) > ends[row]:
+                began[row], days[row], ends[row] = moment, lasting, end
     return began, days
 
 

@@ -13,6 +13,8 @@ from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
 from recsys.domain.protection import UNREADABLE, Statement
 from recsys.domain.vocabulary import COMPLAINT, UNKNOWN_CHANNEL
+from recsys.ranking.people import AS_THE_POLICY_SAYS, microseconds
+from recsys.ranking.permission import complaint_ends
 from recsys.storage.event_log import EventLog
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
@@ -179,8 +181,12 @@ def lasting_complaint(log: EventLog, person: Person, policy: Policy) -> tuple[da
         (since, policy.words.complaint_days(reason or ""))
         for since, reason in log.open_complaints_of(person.customer.customer_id)
     ]
-    default = policy.complaint_open_days
-    return max(found, key=lambda one: one[0] + timedelta(days=default if one[1] is None else one[1]))
+
+    def ends(complaint: tuple[datetime, int | None]) -> int:
+        began, days = complaint
+        return int(complaint_ends(microseconds(began), AS_THE_POLICY_SAYS if days is None else days, policy))
+
+    return max(found, key=ends)
 
 
 def with_known_channels(answers: tuple[PastAnswer, ...], policy: Policy) -> tuple[PastAnswer, ...]:
