@@ -1,22 +1,20 @@
 """A bank made before flags became data is upgraded with everything that protects its customers."""
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
 
 import recsys.storage
 from recsys.storage.database import open_database
 
-WHEN = "2026-01-01 10:00:00.000000"
+WHEN = "2026-01-01 10:00:00.000000"  # as SQLite keeps it, and as PostgreSQL reads it in UTC
 ROWS = f"""
     INSERT INTO customers (customer_id, kind, vulnerable, arrears, do_not_contact, attributes, recorded_at)
-    VALUES ('c1', 'customer', 1, 0, 1, '{{}}', '{WHEN}'), ('c2', 'customer', 0, 0, 0, '{{}}', '{WHEN}');
+    VALUES ('c1', 'customer', true, false, true, '{{}}', '{WHEN}'),
+        ('c2', 'customer', false, false, false, '{{}}', '{WHEN}');
     INSERT INTO consents (customer_id, purpose, granted, recorded_at, source)
-    VALUES ('c1', 'marketing', 1, '{WHEN}', 'import'), ('c2', 'marketing', 0, '{WHEN}', 'api');
+    VALUES ('c1', 'marketing', true, '{WHEN}', 'import'), ('c2', 'marketing', false, '{WHEN}', 'api');
     INSERT INTO contacts (contact_id, customer_id, opened_at, channel, direction, reason, last_sequence)
     VALUES ('k1', 'c2', '{WHEN}', 'phone', 'inbound', 'Complaints', 0);
     INSERT INTO interactions (customer_id, offer_id, occurred_at, kind, weight)
@@ -24,18 +22,16 @@ ROWS = f"""
 """
 
 
-def test_flags_consents_and_complaints_of_an_older_bank_are_kept(tmp_path: Path) -> None:
-    file = tmp_path / "nbo.db"
+def test_flags_consents_and_complaints_of_an_older_bank_are_kept(empty_database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(recsys.storage.__file__).parent / "migrations"))
-    engine = create_engine(f"sqlite:///{file}")
-    with engine.begin() as connection:
+    database = open_database(empty_database_url)
+    with database.private_connection() as connection, database.writing_on(connection):
         config.attributes["connection"] = connection
         command.upgrade(config, "0005")
-    engine.dispose()
-    with closing(sqlite3.connect(file)) as old:
-        old.executescript(ROWS)
-    database = open_database(f"sqlite:///{file}")
+        for statement in ROWS.split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
     database.upgrade()
     with database.read() as log:
         first, second = log.customer("c1"), log.customer("c2")
