@@ -32,8 +32,9 @@ logger = structlog.get_logger()
 class FeaturesInService:
     """The feature store as decisions read it: opened in a thread, because Feast takes seconds to import."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         self._settings = settings
+        self._clock = clock
         self._gateway: FeatureGateway | None = None
         self._has_tried = threading.Event()
         self._closing = threading.Event()
@@ -82,7 +83,7 @@ class FeaturesInService:
             from features.gateway import FeatureGateway
 
             with ONE_AT_A_TIME:
-                self._gateway = FeatureGateway(self._settings)
+                self._gateway = FeatureGateway(self._settings, clock=self._clock)
         except Exception as error:  # decisions go on without features, and say so
             logger.warning("features_unavailable", error=type(error).__name__, reason=str(error)[:300])
         return self._gateway is not None
@@ -147,8 +148,8 @@ class Services:
             gc.enable()
 
 
-def build_services(settings: Settings) -> Services:
-    """Open the event log (migrated to the newest schema) and prepare the other parts."""
+def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
+    """Open the event log (migrated to the newest schema) and prepare the other parts, all on one clock."""
     # Standard output belongs to what a command answers.
     structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -158,14 +159,15 @@ def build_services(settings: Settings) -> Services:
         _, policy = log.versions_in_force()
     if policy is None:
         with database.transaction() as log:
-            log.save_policy(Policy(), system_clock())
+            log.save_policy(Policy(), clock())
     return Services(
         settings=settings,
         database=database,
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
-        features=FeaturesInService(settings),
+        features=FeaturesInService(settings, clock),
         archive=Archive(settings),
         access=Access(settings, database),
+        clock=clock,
     )

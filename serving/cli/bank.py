@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +13,22 @@ if TYPE_CHECKING:
     from serving.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
+class BankBuild:
+    """How a bank is built: the seed of its training, the families compared (None: all), and until when it is known.
+
+    Features are as of `known_until` (None: now): decisions made after it must not be told what came later.
+    """
+
+    seed: int
+    families: Sequence[str] | None = None
+    known_until: datetime | None = None
+
+
 def build_bank(
-    settings: "Settings",
-    directory: Path,
-    redis_url: str,
-    seed: int,
-    progress: Progress,
-    families: Sequence[str] | None = None,
+    settings: "Settings", directory: Path, redis_url: str, plan: BankBuild, progress: Progress
 ) -> dict[str, Any]:
-    """Import `directory`, fill the feature store, compare models (all, or `families`) and promote the best.
+    """Import `directory`, fill the feature store, compare models and promote the best, as planned.
 
     Returns a summary. Every step can be repeated: what an interrupted run has done already is found done.
     """
@@ -27,10 +36,10 @@ def build_bank(
     from serving.cli.model_options import FAMILIES
     from serving.cli.train_commands import TrainingRequest, run_training
 
-    asked = TrainingRequest(tuple(families or FAMILIES), seed, promote_if_better=True)
+    asked = TrainingRequest(tuple(plan.families or FAMILIES), plan.seed, promote_if_better=True)
     return {
         "imported": import_files(settings, directory, progress),
-        "features": fill_features(settings, redis_url, progress),
+        "features": fill_features(settings, redis_url, progress, plan.known_until),
         "training": run_training(settings, asked, progress, events=settings.events),
     }
 
@@ -52,14 +61,19 @@ def learn(settings: "Settings", family: str, seed: int, progress: Progress) -> d
     return {"relevance": challenger["version"], "propensity": propensity}
 
 
-def fill_features(settings: "Settings", redis_url: str, progress: Progress) -> dict[str, Any]:
-    """Export the event log, build the feature tables, apply the definitions and materialise everyone's features."""
+def fill_features(
+    settings: "Settings", redis_url: str, progress: Progress, known_until: datetime | None = None
+) -> dict[str, Any]:
+    """Export the event log, build the feature tables, apply the definitions and materialise everyone's features.
+
+    They are as of `known_until` (None: now): nothing after it is looked at.
+    """
     from features.gateway import FeatureGateway
     from recsys.domain.clock import system_clock
     from recsys.storage.database import open_database
     from recsys.storage.export import export_events
 
-    as_of = system_clock()
+    as_of = known_until or system_clock()
     database = open_database(settings.event_log_url, settings.calendar)
     try:
         exported = export_events(database, settings.events, progress)

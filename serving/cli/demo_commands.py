@@ -55,7 +55,7 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
     from recsys.domain.clock import system_clock
     from recsys.simulator.import_directory import write_import_directory
     from recsys.simulator.world import World
-    from serving.cli.bank import build_bank, fill_features, learn
+    from serving.cli.bank import BankBuild, build_bank, fill_features, learn
     from serving.cli.lived_weeks import first_day, live_through
     from serving.embedded_redis import redis_of
 
@@ -77,7 +77,8 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
         progress("draw the bank", 0, None)
         world = World.build(wanted["customers"], wanted["months"], wanted["seed"], first_day(now))
         rows = write_import_directory(world, settings.home / "import", progress)
-        built = build_bank(settings, settings.home / "import", redis_url, wanted["seed"], progress)
+        plan = BankBuild(wanted["seed"], known_until=world.now)
+        built = build_bank(settings, settings.home / "import", redis_url, plan, progress)
         lived = live_through(settings, redis_url, world, known.get("days_lived", 0), keep, progress)
         features = fill_features(settings, redis_url, progress)
         learned = learn(settings, built["training"]["best"], wanted["seed"], progress)

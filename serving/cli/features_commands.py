@@ -3,10 +3,13 @@
 import time
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from serving.cli.environment import current_settings
-from serving.cli.output import JsonOption, Progress, emit, progress_bar
+from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
 
 if TYPE_CHECKING:
+    from features.skew import SkewReport
     from serving.settings import Settings
 
 
@@ -33,6 +36,52 @@ def materialize(as_json: JsonOption = False) -> None:
         summary = materialize_features(settings, redis_url, progress)
     lines = [f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" for v in summary["views"]]
     emit(summary, as_json, "\n".join([*lines, _took(summary)]))
+
+
+def skew(as_json: JsonOption = False) -> None:
+    """Compare what the last 90 days' decisions were told with what the feature tables say of the same moments.
+
+    Exits 1 when a feature differs more often than it may: a model that learned from it is misled in service.
+    """
+    from serving.embedded_redis import redis_of
+
+    settings = current_settings()
+    with redis_of(settings) as redis_url, progress_bar() as progress:
+        progress("comparing", 0, 1)
+        report = measure(settings, redis_url)
+        progress("comparing", 1, 1)
+    emit(report.described(), as_json, _skew_text(report))
+    if report.skewed:
+        raise typer.Exit(1)
+
+
+def measure(settings: "Settings", redis_url: str) -> "SkewReport":
+    """Measure the skew of the event log's decisions."""
+    from features.gateway import FeatureGateway
+    from recsys.domain.clock import system_clock
+    from recsys.storage.database import open_database
+    from serving.models.feature_skew import feature_skew
+
+    database, gateway = open_database(settings.event_log_url, settings.calendar), FeatureGateway(settings, redis_url)
+    try:
+        return feature_skew(settings, database, gateway, system_clock)
+    finally:
+        gateway.close()
+        database.close()
+
+
+def _skew_text(report: "SkewReport") -> str:
+    said = f"{report.decisions} decisions compared"
+    if report.too_new:
+        said += f"; {report.too_new} are newer than the feature tables: `nbo features export` takes them in"
+    rows = [
+        (one.feature, str(one.pairs), str(one.different), f"{one.share:.2%}", str(one.logged_only),
+         str(one.joined_only), "" if one.mean_difference is None else f"{one.mean_difference:.4g}",
+         "skewed" if one.is_skewed else "")
+        for one in report.features
+    ]  # fmt: skip
+    header = ("feature", "known", "differ", "share", "only online", "only tables", "mean |difference|", "")
+    return "\n".join([said, table(header, rows)] if rows else [said])
 
 
 def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
@@ -130,7 +130,7 @@ def first_day(now: datetime) -> datetime:
 @contextmanager
 def _weeks(settings: Settings, world: World) -> Iterator[tuple[_Weeks, Callable[[str], CampaignService]]]:
     clock = _MovingClock(system_clock())
-    services = replace(build_services(settings), clock=clock)
+    services = build_services(settings, clock)
     services.start()
     try:
         services.features.wait()

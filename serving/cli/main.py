@@ -61,6 +61,7 @@ def build() -> typer.Typer:
         "apply": features_commands.apply,
         "export": features_commands.export,
         "materialize": features_commands.materialize,
+        "skew": features_commands.skew,
     }))  # fmt: skip
     app.command("train")(train_commands.train)
     app.add_typer(_group("models", "Model versions.", {

@@ -73,14 +73,14 @@ class Event:
 
 def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
     """Build a bank below `folder`, open the consoles, let the events happen and return the document of the contract."""
-    from serving.cli.bank import build_bank
+    from serving.cli.bank import BankBuild, build_bank
     from serving.embedded_redis import embedded_redis
 
     settings = Settings(home=folder, database_url=None, mlflow_tracking_uri=None, offline_path=None)
     bank = BankPlan(OFFERS, max(plan.contacts, 100), 1, 1, 1, 1, plan.seed)
     write_bank(folder / "import", bank, np.random.default_rng(plan.seed))
     with embedded_redis(folder) as redis_url:
-        build_bank(settings, folder / "import", redis_url, plan.seed, progress, MODELS)
+        build_bank(settings, folder / "import", redis_url, BankBuild(plan.seed, MODELS), progress)
         environment = {"NBO_REDIS_URL": redis_url, "OPENBLAS_NUM_THREADS": "1"}
         for name in ("NBO_DATABASE_URL", "NBO_MLFLOW_TRACKING_URI", "NBO_OFFLINE_PATH"):
             os.environ.pop(name, None)
