@@ -1,6 +1,8 @@
 """Training runs in MLflow: what was tried on which data, how it did, and the bundle that came out."""
 
 import fcntl
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,46 @@ _QUIET = {
 
 
 @dataclass(frozen=True, slots=True)
+class TrainingData:
+    """What a run learned from: `sha256` of its content, where it lies, and the feature service it was read through.
+
+    `views` is view → version of the service, `cutoff` the moment (ISO 8601) after which nothing was looked at, and
+    `facts` what the model may use of a customer or an offer, by name.
+    """
+
+    name: str
+    source: str
+    sha256: str
+    rows: int
+    cutoff: str
+    service: str
+    views: Mapping[str, str]
+    facts: Sequence[str] = ()
+
+    @property
+    def digest(self) -> str:
+        """Name of exactly this content read through this service until then; MLflow takes 36 characters."""
+        said = json.dumps([self.sha256, self.service, dict(self.views), self.cutoff, [*self.facts]], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:36]
+
+    def logged(self) -> Any:
+        """Return it as MLflow's input of a run."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        tags = {"mlflow.data.context": "training", "feature_service": self.service, "cutoff": self.cutoff,
+                "sha256": self.sha256, "views": json.dumps(dict(self.views), sort_keys=True)}  # fmt: skip
+        dataset = Dataset(
+            name=self.name,
+            digest=self.digest,
+            source_type="local",
+            source=json.dumps({"uri": self.source}),
+            schema=json.dumps({"facts": [*self.facts]}),
+            profile=json.dumps({"num_rows": self.rows}),
+        )
+        return DatasetInput(dataset, [InputTag(name, value) for name, value in tags.items()])
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run to be logged; `bundle` is the folder of the trained model version, if this run made one.
 
@@ -35,6 +77,7 @@ class RunRecord:
     tags: Mapping[str, str] = field(default_factory=dict)
     bundle: Path | None = None
     artifacts: Path | None = None
+    data: TrainingData | None = None
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
@@ -81,6 +124,8 @@ def log_run(
         metrics=[Metric(_metric(name), value, 0, step) for name, points in steps.items() for step, value in points],
         params=[Param(name, str(value)) for name, value in record.parameters.items()],
     )
+    if record.data is not None:
+        client.log_inputs(run_id, datasets=[record.data.logged()])
     if record.artifacts is not None:
         client.log_artifacts(run_id, str(record.artifacts))
     if record.bundle is not None:

@@ -67,6 +67,7 @@ def build() -> typer.Typer:
     app.add_typer(_group("models", "Model versions.", {
         "list": train_commands.list_models,
         "show": train_commands.show_model,
+        "lineage": train_commands.lineage,
         "promote": train_commands.promote,
         "rollback": train_commands.rollback,
     }))  # fmt: skip

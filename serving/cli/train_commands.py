@@ -14,6 +14,7 @@ from serving.cli.propensity_commands import PropensityRequest, propensity_lines,
 
 if TYPE_CHECKING:
     from serving.settings import Settings
+    from training.lineage import Lineage
     from training.registry import Registry
 
 VersionArgument = Annotated[
@@ -162,6 +163,60 @@ def _metric_lines(metrics: Mapping[str, float], intervals: Mapping[str, tuple[fl
 def _gate_lines(gates: Sequence[Mapping[str, Any]]) -> str:
     rows = [("", gate["gate"], gate["verdict"], gate["figure"]) for gate in gates]
     return table(("", "gate", "verdict", "figure"), rows) if rows else "  none were judged"
+
+
+def lineage(
+    name: Annotated[str, typer.Argument(metavar="V", help="A version or number; or see below.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say where a version comes from: decision, version, run, data, features and code; and the way back.
+
+    V may also be a decision (d-…), whose models are traced, or the digest of some data, a feature service, view or
+    fact, an MLflow run or a commit: then every version that was made from it is.
+    """
+    from training.lineage import lineage_of, versions_from
+
+    uri = current_settings().tracking_uri
+    traced = [lineage_of(uri, one) for one in _models_of(name)]
+    traced = traced or versions_from(uri, name)
+    emit({"lineage": [one.described() for one in traced]}, as_json, "\n\n".join(map(_lineage_lines, traced)))
+
+
+def _models_of(name: str) -> list[str]:
+    """Return the model versions that the name says: those of a decision, or itself where it names a version."""
+    if name.startswith("d-"):
+        from recsys.storage.database import open_database
+
+        settings = current_settings()
+        database = open_database(settings.event_log_url, settings.calendar)
+        try:
+            with database.read() as log:
+                record = log.decision(name)
+        finally:
+            database.close()
+        versions = (record["model_version"], record["propensity_version"])
+        return [version for version in versions if version.startswith(("m-", "q-"))]
+    return [name] if name.startswith(("m-", "q-")) or (name.isdecimal() and len(name) < 7) else []
+
+
+def _lineage_lines(one: "Lineage") -> str:
+    lines = [
+        f"version   {one.version}  ({one.kind} number {one.number}, {', '.join(one.aliases) or 'no alias'})",
+        f"model     {one.model}, trained {one.created_at:%Y-%m-%d %H:%M} UTC by {one.trainer}, "
+        f"approved by {one.approver or 'nobody yet'}",
+        f"run       {one.run_id}",
+        f"code      {one.code}",
+    ]
+    if one.data is None:
+        return "\n".join([*lines, "data      not kept: this version was trained before its data was logged"])
+    views = ", ".join(f"{view} {version}" for view, version in one.data.views.items())
+    return "\n".join([
+        *lines,
+        f"data      {one.data.name} {one.data.digest}: {one.data.rows:,} rows until {one.data.cutoff}",
+        f"          {one.data.source}, sha256 {one.data.sha256}",
+        f"features  {one.data.service}: {views}",
+        f"facts     {', '.join(one.data.facts) or 'none: what customers hold and did alone'}",
+    ])  # fmt: skip
 
 
 def promote(

@@ -63,6 +63,4 @@ def _told(database: Database, as_of: datetime) -> tuple[list[tuple[str, datetime
 
 
 def _rows(frame: "pd.DataFrame") -> list[dict[str, AttributeValue]]:
-    return [
-        {str(name): value for name, value in row.items() if name not in _KEYS} for row in frame.to_dict("records")
-    ]
+    return [{str(name): value for name, value in row.items() if name not in _KEYS} for row in frame.to_dict("records")]

@@ -44,6 +44,12 @@ def show_model(version: PathId, service: Models) -> dict[str, Any]:
     return service.kept(version).described()
 
 
+@router.get("/{version}/lineage", dependencies=_readers)
+def show_lineage(version: PathId, service: Models) -> dict[str, Any]:
+    """Say where a version comes from: run, data with digest and cut-off, feature service and views, code."""
+    return service.lineage(version).described()
+
+
 @router.get("/{version}/plots/{name}", dependencies=_readers, response_class=Response)
 def show_plot(version: PathId, name: PlotName, service: Models) -> Response:
     """Return one of the pictures that training kept, as SVG."""

@@ -13,6 +13,7 @@ from serving.models.asking import in_time
 from serving.wiring import Services, registry_of
 
 if TYPE_CHECKING:
+    from training.lineage import Lineage
     from training.registry import Registry, VersionInfo
 
 CARD, PLOTS = "model_card.json", "plots"
@@ -45,15 +46,17 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One version with what its training kept: the card as JSON values, the names of its pictures."""
+    """One version with what its training kept: the card as JSON values, the names of its pictures, its lineage."""
 
     info: "VersionInfo"
     card: dict[str, Any] | None
     plots: tuple[str, ...]
+    lineage: "Lineage"
 
     def described(self) -> dict[str, Any]:
         """Return it as the API shows it."""
-        return {**self.info.described(), "card_contents": self.card, "plots": list(self.plots)}
+        kept = {"card_contents": self.card, "plots": list(self.plots), "lineage": self.lineage.described()}
+        return {**self.info.described(), **kept}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,12 @@ class ModelService:
             return found
 
         return in_time(self.services, read)
+
+    def lineage(self, version: str) -> "Lineage":
+        """Return where a version comes from; raises `ModelVersionNotFound`."""
+        from training.lineage import lineage_of
+
+        return in_time(self.services, lambda: lineage_of(self.services.settings.tracking_uri, version))
 
     def promote(self, version: str, approver: str, once: Once = JUST_DO_IT) -> str | None:
         """Make a version the champion and return its kind's champion; every worker serves it within seconds.
@@ -139,11 +148,14 @@ class ModelService:
         return Registered(champion, model.version if model else None, versions, known)
 
     def _kept(self, version: str) -> Kept:
+        from training.lineage import lineage_of
+
         registry = registry_of(self.services.settings, version)
         info = registry.version(version)
+        traced = lineage_of(self.services.settings.tracking_uri, info.version)
         pictures = [path.removesuffix(".svg") for path in registry.artifacts(info.card_run, PLOTS)]
         names = (path.removeprefix(f"{PLOTS}/") for path in pictures if "." not in path)
-        return Kept(info, self._card(info), tuple(names))
+        return Kept(info, self._card(info), tuple(names), traced)
 
     def _card(self, info: "VersionInfo") -> dict[str, Any] | None:
         found = _artifact(self.services.settings.tracking_uri, info.card_run, CARD) if info.card else None
