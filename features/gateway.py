@@ -155,6 +155,16 @@ class FeatureGateway:
             finally:
                 _close(store)
 
+    def serve_pages(self, host: str, port: int) -> None:
+        """Serve Feast's own pages of what is registered until the process is told to end.
+
+        They have no sign-in, and routes that write: `host` must be an address of this machine only. Raises
+        InvalidInput when nothing was applied yet.
+        """
+        if not self._store.list_feature_views():
+            raise InvalidInput(_NOT_APPLIED)
+        self._store.serve_ui(host=host, port=port)
+
     def _interactions(self) -> "tuple[FeatureView, list[str]]":
         """Return what a decision reads, looked up once a minute: Feast needs longer for that than Redis to answer."""
         known = self._known

@@ -1,7 +1,7 @@
 """The commands `nbo features`: events out as Parquet and feature tables, definitions registered, features online."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,8 @@ from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
 if TYPE_CHECKING:
     from features.skew import SkewReport
     from serving.settings import Settings
+
+LOOPBACK = "127.0.0.1"
 
 
 def export(as_json: JsonOption = False) -> None:
@@ -36,6 +38,22 @@ def materialize(as_json: JsonOption = False) -> None:
         summary = materialize_features(settings, redis_url, progress)
     lines = [f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" for v in summary["views"]]
     emit(summary, as_json, "\n".join([*lines, _took(summary)]))
+
+
+def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 8888) -> None:
+    """Show Feast's own pages of views, services and sources, on this machine only.
+
+    They have routes that write, and no sign-in: there is no option for another address.
+    """
+    from features.gateway import FeatureGateway
+
+    settings = current_settings()
+    gateway = FeatureGateway(settings, settings.redis_url or "unix:///not/used/by/pages")
+    try:
+        typer.echo(f"Feast's pages: http://{LOOPBACK}:{port} (Ctrl+C ends them)", err=True)
+        gateway.serve_pages(LOOPBACK, port)
+    finally:
+        gateway.close()
 
 
 def skew(as_json: JsonOption = False) -> None:

@@ -62,6 +62,7 @@ def build() -> typer.Typer:
         "export": features_commands.export,
         "materialize": features_commands.materialize,
         "skew": features_commands.skew,
+        "ui": features_commands.ui,
     }))  # fmt: skip
     app.command("train")(train_commands.train)
     app.add_typer(_group("models", "Model versions.", {
