@@ -1,6 +1,7 @@
 """The gates between a challenger and the alias `champion`; every refusal names its gate and figure."""
 
 import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.skew import LEAST_PAIRS, MOST_SKEW, FeatureSkew
 from recsys.domain.errors import BundleRefused
 from recsys.evaluation.exposure import by_group
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.probability_metrics import Forecasts
-from training.gates import Gate, Verdict
+from training.gates import SKEW, Gate, Verdict
 from training.model_kinds import RELEVANCE, ModelKind
 
 SMALLEST_SEGMENT = 100
@@ -164,3 +166,16 @@ def _distance(ratio: float) -> float:
 
 def _said(metric: str, against: Interval, condition: str) -> str:
     return f"{metric} differs by {against.mean:+.4f} [{against.low:+.4f}, {against.high:+.4f}], {condition}"
+
+
+def judge_skew(found: Sequence[FeatureSkew], used: Collection[str]) -> Gate:
+    """Refuse a model of which a feature that it uses is told otherwise in service than it was learned."""
+    judged = [one for one in found if one.feature in used and one.pairs >= LEAST_PAIRS]
+    if not judged:
+        figure = f"no feature that it uses has {LEAST_PAIRS} decisions to compare"
+        return Gate(SKEW, Verdict.NOT_APPLICABLE, figure)
+    skewed = sorted((one for one in judged if one.is_skewed), key=lambda one: -one.share)
+    named = ", ".join(f"{one.feature} in {one.share:.1%}" for one in skewed[:_MOST_NAMED])
+    worst = max(one.share for one in judged)
+    figure = f"differs from the feature tables: {named}" if skewed else f"at most {worst:.2%} of decisions differ"
+    return Gate.of(SKEW, not skewed, f"{figure} (bound {MOST_SKEW:.0%})")

@@ -10,6 +10,7 @@ from serving.consoles.page import answer
 from serving.consoles.safety import PageRoute
 from serving.consoles.wording import Say, speaker
 from serving.dependencies import Language, Role, ServicesOf, allow
+from serving.models.feature_skew import latest_report
 from serving.models.monitoring import DRIFTED, LEAST_ANSWERS, SHIFTING, monitor
 from serving.models.schemas import CalibrationBody, DriftBody, MonitoringBody, ShareBody
 
@@ -42,7 +43,13 @@ def show_figures(request: Request, services: ServicesOf, language: Language) -> 
     return answer(
         request,
         "_science_monitoring.html",
-        {"found": found, "drawings": drawings, "signals": SIGNALS_SHOWN, "least_answers": LEAST_ANSWERS},
+        {
+            "found": found,
+            "drawings": drawings,
+            "signals": SIGNALS_SHOWN,
+            "least_answers": LEAST_ANSWERS,
+            "skew": latest_report(services.settings),
+        },
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from serving.decisions.schemas import HeldBackBody, OfferBody
 from serving.models.service import Registered, leading
 from serving.settings import Settings
-from training.gates import APPROVER, Gate, Verdict, judge_approver
+from training.gates import APPROVER, SKEW, Gate, Verdict, judge_approver
 
 if TYPE_CHECKING:
     from training.registry import VersionInfo
@@ -31,6 +31,7 @@ GATE_TEXTS = {
     "bundle checks and canary": "gate_bundle",
     "AUC not below the declared weights": "gate_auc",
     "complete model card": "gate_card",
+    SKEW: "gate_skew",
     APPROVER: "gate_approver",
 }
 """Gates of training by the key of their name; one that is not here is called as training calls it."""

@@ -102,4 +102,30 @@ MONITORING = {
     "one_week": ("a week", "一周"),
     "one_day": ("a day", "一天"),
     "one_hour": ("an hour", "一小时"),
+    "skew": ("Features: online against the tables", "特征：线上与特征表对照"),
+    "skew_lead": (
+        "What decisions were told, beside what the feature tables say of the same people and moments: a model learns "
+        "from the tables and is served online.",
+        "决策时读到的特征，与特征表中同一客户、同一时刻的值对照：模型从特征表学习，而服务时读线上值。",
+    ),
+    "skew_found": (
+        "{n} of {total} features differ too often in {decisions} decisions ({at} UTC).",
+        "{decisions} 次决策中，{total} 个特征有 {n} 个差异过多（{at} UTC）。",
+    ),
+    "skew_none": (
+        "{total} features in {decisions} decisions: all agree ({at} UTC).",
+        "{decisions} 次决策，{total} 个特征全部一致（{at} UTC）。",
+    ),
+    "skew_early": ("Not measured yet", "尚未测量"),
+    "skew_early_more": (
+        "Run nbo features export, then nbo features skew.",
+        "请先运行 nbo features export，再运行 nbo features skew。",
+    ),
+    "feature": ("Feature", "特征"),
+    "skew_known": ("Known in", "有值次数"),
+    "skew_differ": ("Differ", "不一致"),
+    "skew_only_logged": ("Only online", "仅线上有"),
+    "skew_only_tables": ("Only tables", "仅特征表有"),
+    "skew_skewed": ("differs", "不一致"),
+    "skew_same": ("same", "一致"),
 }

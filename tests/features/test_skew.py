@@ -1,0 +1,53 @@
+"""Skew by generation: what differs on purpose is found, and nothing else."""
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.skew import LEAST_PAIRS, SkewReport, measure_skew, read_report
+from recsys.domain.customer import AttributeValue
+
+NUMBERS = st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
+VALUES = st.one_of(st.none(), NUMBERS, st.integers(0, 9), st.booleans(), st.sampled_from(["phone", "投诉", ""]))
+ROWS = st.lists(st.dictionaries(st.sampled_from(["age", "last_answer", "held"]), VALUES), min_size=1, max_size=30)
+
+
+@given(ROWS)
+def test_the_same_values_never_differ(rows: list[dict[str, AttributeValue]]) -> None:
+    blurred: list[dict[str, AttributeValue]] = [
+        {name: value * (1 + 1e-9) if isinstance(value, float) else value for name, value in row.items()} for row in rows
+    ]
+    assert [one for one in measure_skew(rows, blurred) if one.different] == []
+
+
+@given(ROWS, st.data())
+def test_every_value_that_is_changed_is_counted(rows: list[dict[str, AttributeValue]], data: st.DataObject) -> None:
+    places = [(place, name) for place, row in enumerate(rows) for name, value in row.items() if value is not None]
+    changed = data.draw(st.sets(st.sampled_from(places))) if places else set()
+    other = [dict(row) for row in rows]
+    for place, name in changed:
+        value = other[place][name]
+        gone = data.draw(st.booleans())
+        other[place][name] = None if gone else f"not {value}" if isinstance(value, str) else 1e9
+    found = measure_skew(rows, other)
+    assert sum(one.different for one in found) == len(changed)
+    assert sum(one.joined_only for one in found) == 0
+
+
+def test_unknown_and_missing_are_the_same() -> None:
+    (one,) = measure_skew([{"age": math.nan}, {"age": None}, {}], [{}, {"age": math.nan}, {"age": 3.0}])
+    assert (one.pairs, one.different, one.joined_only) == (1, 1, 1)
+
+
+def test_a_report_is_kept_and_names_what_is_skewed(tmp_path: Path) -> None:
+    logged: list[dict[str, AttributeValue]] = [{"age": 30.0, "held": 1}] * LEAST_PAIRS
+    changed: list[dict[str, AttributeValue]] = [{"age": 31.0, "held": 1}] * 3
+    joined = changed + logged[3:]
+    report = SkewReport(datetime(2026, 1, 1, tzinfo=UTC), LEAST_PAIRS, 0, measure_skew(logged, joined))
+    report.write(tmp_path / "home" / "skew.json")
+    assert read_report(tmp_path / "home" / "skew.json") == report
+    assert read_report(tmp_path / "none.json") is None
+    assert [(one.feature, one.share) for one in report.skewed] == [("age", 0.03)]
