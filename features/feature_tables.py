@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.table_queries import VIEWS, interactions_query, offers_query, profile_query
+from features.table_queries import VIEWS, history_query, interactions_query, offers_query, profile_query
 from recsys.domain.errors import InvalidInput
 from recsys.interactions.file_queries import open_duckdb
 
@@ -24,6 +24,7 @@ class FeatureTable(StrEnum):
 
     PROFILE = "customer_profile"
     INTERACTIONS = "customer_interactions"
+    HISTORY = "customer_history"
     OFFERS = "offer_answers"
 
     def file(self, folder: Path) -> Path:
@@ -48,6 +49,7 @@ def build_feature_tables(
         queries = {
             FeatureTable.PROFILE: profile_query(attributes),
             FeatureTable.INTERACTIONS: interactions_query(),
+            FeatureTable.HISTORY: history_query(),
             FeatureTable.OFFERS: offers_query(),
         }
         for done, table in enumerate(FeatureTable):
@@ -86,7 +88,13 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
 
 
 _EVENTS = {
-    "interactions": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "occurred_at": "TIMESTAMP", "kind": "VARCHAR"},
+    "interactions": {
+        "customer_id": "VARCHAR",
+        "offer_id": "VARCHAR",
+        "occurred_at": "TIMESTAMP",
+        "kind": "VARCHAR",
+        "weight": "DOUBLE",
+    },
     "contacts": {
         "customer_id": "VARCHAR",
         "opened_at": "TIMESTAMP",
