@@ -33,11 +33,12 @@ class FeatureTable(StrEnum):
 
 
 def build_feature_tables(
-    events: Path, folder: Path, as_of: datetime, progress: Progress | None = None
+    events: Path, folder: Path, as_of: datetime, progress: Progress | None = None, facts_version: int | None = None
 ) -> dict[str, int]:
     """Write the feature tables below `folder` from the export in `events`; return rows by table.
 
-    `as_of` is when the export began: nothing after it is looked at. Each file is written beside and renamed.
+    `as_of` is when the export began: nothing after it is looked at. `facts_version` is the latest version of
+    customers' facts that the event log had then, where that is known. Each file is written beside and renamed.
     Raises InvalidInput when there is no export.
     """
     if not (events / "customers.parquet").exists():
@@ -56,7 +57,8 @@ def build_feature_tables(
             rows[str(table)] = _write(database, queries[table], table.file(folder))
             if progress:
                 progress("building feature tables", done + 1, len(FeatureTable))
-    _replace(folder / "as_of.json", lambda path: path.write_text(json.dumps({"as_of": as_of.isoformat(), **rows})))
+    said = json.dumps({"as_of": as_of.isoformat(), "facts_version": facts_version, **rows})
+    _replace(folder / "as_of.json", lambda path: path.write_text(said))
     return rows
 
 
@@ -66,6 +68,12 @@ def built_as_of(folder: Path) -> datetime:
         return datetime.fromisoformat(json.loads((folder / "as_of.json").read_text())["as_of"])
     except FileNotFoundError:
         raise InvalidInput("There are no feature tables yet: run `nbo features export`.") from None
+
+
+def facts_version_of(folder: Path) -> int | None:
+    """Return the version of customers' facts that the tables below `folder` have, None where that is not known."""
+    version: int | None = json.loads((folder / "as_of.json").read_text()).get("facts_version")
+    return version
 
 
 @contextmanager
