@@ -3,14 +3,22 @@
 from pathlib import Path
 
 from feast import FeatureView, Field
-from feast.types import Bool, FeastType, Float64, Int64, String
+from feast.types import Array, Bool, FeastType, Float64, Int64, String
 
+from features.customer_history import HISTORY_FEATURES
 from features.entities import customer
 from features.feature_tables import FeatureTable
 from features.from_events import INTERACTION_FEATURES, PROFILE_FEATURES
-from features.sources import interactions_push, table_source
+from features.sources import pushed_source, table_source
 
-_TYPES: dict[type, FeastType] = {int: Int64, float: Float64, str: String, bool: Bool}
+_TYPES: dict[object, FeastType] = {
+    int: Int64,
+    float: Float64,
+    str: String,
+    bool: Bool,
+    list[str]: Array(String),
+    list[float]: Array(Float64),
+}
 
 
 def customer_profile(folder: Path) -> FeatureView:
@@ -31,8 +39,19 @@ def customer_interactions(folder: Path) -> FeatureView:
         name=FeatureTable.INTERACTIONS,
         entities=[customer],
         schema=[Field(name=name, dtype=_TYPES[kind]) for name, kind in INTERACTION_FEATURES.items()],
-        source=interactions_push(folder),
+        source=pushed_source(folder, FeatureTable.INTERACTIONS),
         description="What a customer's interactions, answers and contacts say as of one moment.",
+    )
+
+
+def customer_history(folder: Path) -> FeatureView:
+    """Return the view of the history that models fold in; pushed with the interactions."""
+    return FeatureView(
+        name=FeatureTable.HISTORY,
+        entities=[customer],
+        schema=[Field(name=name, dtype=_TYPES[kind]) for name, kind in HISTORY_FEATURES.items()],
+        source=pushed_source(folder, FeatureTable.HISTORY),
+        description="The evidence of interest in each offer: what is held, signals faded to the row's moment.",
     )
 
 

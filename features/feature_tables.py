@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.table_queries import VIEWS, interactions_query, offers_query, profile_query
+from features.table_queries import VIEWS, history_query, interactions_query, offers_query, profile_query
 from recsys.domain.errors import InvalidInput
 from recsys.interactions.file_queries import open_duckdb
 
@@ -24,6 +24,7 @@ class FeatureTable(StrEnum):
 
     PROFILE = "customer_profile"
     INTERACTIONS = "customer_interactions"
+    HISTORY = "customer_history"
     OFFERS = "offer_answers"
 
     def file(self, folder: Path) -> Path:
@@ -32,11 +33,12 @@ class FeatureTable(StrEnum):
 
 
 def build_feature_tables(
-    events: Path, folder: Path, as_of: datetime, progress: Progress | None = None
+    events: Path, folder: Path, as_of: datetime, progress: Progress | None = None, facts_version: int | None = None
 ) -> dict[str, int]:
     """Write the feature tables below `folder` from the export in `events`; return rows by table.
 
-    `as_of` is when the export began: nothing after it is looked at. Each file is written beside and renamed.
+    `as_of` is when the export began: nothing after it is looked at. `facts_version` is the latest version of
+    customers' facts that the event log had then, where that is known. Each file is written beside and renamed.
     Raises InvalidInput when there is no export.
     """
     if not (events / "customers.parquet").exists():
@@ -48,13 +50,15 @@ def build_feature_tables(
         queries = {
             FeatureTable.PROFILE: profile_query(attributes),
             FeatureTable.INTERACTIONS: interactions_query(),
+            FeatureTable.HISTORY: history_query(),
             FeatureTable.OFFERS: offers_query(),
         }
         for done, table in enumerate(FeatureTable):
             rows[str(table)] = _write(database, queries[table], table.file(folder))
             if progress:
                 progress("building feature tables", done + 1, len(FeatureTable))
-    _replace(folder / "as_of.json", lambda path: path.write_text(json.dumps({"as_of": as_of.isoformat(), **rows})))
+    said = json.dumps({"as_of": as_of.isoformat(), "facts_version": facts_version, **rows})
+    _replace(folder / "as_of.json", lambda path: path.write_text(said))
     return rows
 
 
@@ -64,6 +68,12 @@ def built_as_of(folder: Path) -> datetime:
         return datetime.fromisoformat(json.loads((folder / "as_of.json").read_text())["as_of"])
     except FileNotFoundError:
         raise InvalidInput("There are no feature tables yet: run `nbo features export`.") from None
+
+
+def facts_version_of(folder: Path) -> int | None:
+    """Return the version of customers' facts that the tables below `folder` have, None where that is not known."""
+    version: int | None = json.loads((folder / "as_of.json").read_text()).get("facts_version")
+    return version
 
 
 @contextmanager
@@ -86,7 +96,13 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
 
 
 _EVENTS = {
-    "interactions": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "occurred_at": "TIMESTAMP", "kind": "VARCHAR"},
+    "interactions": {
+        "customer_id": "VARCHAR",
+        "offer_id": "VARCHAR",
+        "occurred_at": "TIMESTAMP",
+        "kind": "VARCHAR",
+        "weight": "DOUBLE",
+    },
     "contacts": {
         "customer_id": "VARCHAR",
         "opened_at": "TIMESTAMP",

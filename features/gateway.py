@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from features.breaker import Breaker, BreakerOpen
@@ -20,28 +21,44 @@ from features.feast_store import (
     open_store,
     state_folder,
 )
-from features.feature_tables import Progress, build_feature_tables, built_as_of
+from features.customer_history import as_row, as_values
+from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of, facts_version_of
 from features.from_events import with_ages
-from features.materialization import Materialized, materialize_views
+from features.materialization import Materialized, Run, materialize_views
+from features.online_marker import Marker
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput
+from recsys.domain.interaction import HistoryRow
 
 if TYPE_CHECKING:
     import pandas as pd
     from feast import FeatureStore, FeatureView
     from feast.feast_object import FeastObject
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
 
+    from features.online_store import DeadlineRedisOnlineStore, Stored
+
+_CUSTOMER_VIEWS = (FeatureTable.PROFILE, FeatureTable.INTERACTIONS, FeatureTable.HISTORY)
 _NOT_APPLIED = "Nothing is applied to the feature store yet: run `nbo features apply`."
 
 
 @dataclass(frozen=True, slots=True)
 class OnlineFeatures:
-    """What the online store knows of a customer: only known values, and how old what their events say is."""
+    """What the online store knows of a customer.
 
-    values: Mapping[str, AttributeValue] = field(default_factory=dict)
+    `values` is what their events say, only what is known, and `age_seconds` how old that is; `profile` the bank's
+    facts by the names they have in rules, `history` the row that later events are folded into. None, or an age of
+    None: there is no such row. `marker` says what the last complete materialisation wrote (None: there was none since
+    the store was last emptied).
+    """
+
+    values: Mapping[str, AttributeValue] = field(default_factory=lambda: MappingProxyType({}))
     age_seconds: float | None = None
+    profile: Mapping[str, AttributeValue] | None = None
+    history: HistoryRow | None = None
+    marker: Marker | None = field(default=None, compare=False)
 
 
 class FeatureGateway:
@@ -60,44 +77,51 @@ class FeatureGateway:
         self._folder = feature_tables_folder(settings)
         self._breaker = Breaker()
         self._store = open_store(settings, address)
-        self._known: tuple[float, FeatureView, list[str]] | None = None
+        self._applied: tuple[float, Mapping[str, FeatureView]] | None = None
+        self._pinned: tuple[bytes | None, Marker | None] = None, None
 
     def close(self) -> None:
         """Give the Redis connections back and stop following the registry."""
         _close(self._store)
 
     def read_online(self, customer_id: str) -> OnlineFeatures:
-        """Return what the events say of one customer; empty for one the store does not know.
+        """Return what is known of one customer, by one round trip; without rows for one the store does not know.
 
-        Raises FeaturesUnavailable when Redis does not answer in time, has just failed repeatedly, or
-        nothing was applied yet.
+        The features are those that were materialised last, whatever was applied since: one that is new is read from
+        the next materialisation on. Raises FeaturesUnavailable when Redis does not answer in time, has just failed
+        repeatedly, or nothing was applied yet.
         """
-        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-        from feast.protos.feast.types.Value_pb2 import Value
-
-        person = EntityKey(join_keys=["customer_id"], entity_values=[Value(string_val=customer_id)])
+        person = _entity(customer_id)
         with self._deadline():
-            view, names = self._interactions()
             # Not `get_online_features`: it takes a millisecond to put together an answer for many customers and views.
-            # The names are copied: Feast adds to the list it is given.
-            ((moment, row),) = self._store.provider.online_read(self._store.config, view, [person], [*names])
-        if row is None or moment is None or moment.timestamp() == 0:
-            return OnlineFeatures()
-        now = self._clock()
-        age = max((now - moment.astimezone(UTC)).total_seconds(), 0.0)
-        return OnlineFeatures(with_ages({name: _plain(value) for name, value in row.items()}, now), age)
+            rows, marker = self._online_store.read_views(self._store.config, self._reading(), person)
+            if marker != self._pinned[0]:  # materialised, emptied or restored since the last read
+                self._pinned = marker, Marker.of_json(marker) or self._pinned[1]
+                rows, marker = self._online_store.read_views(self._store.config, self._reading(), person)
+        return _online_features(rows, self._pinned[1] if marker else None, self._clock())
 
-    def push_interactions(self, customer_id: str, row: Mapping[str, AttributeValue], at: datetime) -> None:
-        """Make `row` (of `from_events.interaction_features`) what the next read of this customer sees.
+    def marker(self) -> Marker | None:
+        """Return what the last complete materialisation wrote, None where the store was emptied since.
 
-        A row not newer than the stored one is ignored. Raises FeaturesUnavailable as `read_online` does.
+        Raises FeaturesUnavailable as `read_online` does.
         """
-        import pandas as pd
+        with self._deadline():
+            self._views()
+            return Marker.of_json(self._online_store.marker(self._store.config))
 
-        frame = pd.DataFrame([{"customer_id": customer_id, "event_timestamp": at, **row}])
+    def push(
+        self, customer_id: str, row: Mapping[str, AttributeValue], history: HistoryRow, at: datetime
+    ) -> None:
+        """Make `row` (of `from_events.interaction_features`) and `history` what the next read of this customer sees.
+
+        Rows not newer than the stored ones are ignored. Raises FeaturesUnavailable as `read_online` does.
+        """
         with self._deadline():
             # Not `push`: that reads every feature service from the registry's database first.
-            self._store.write_to_online_store("customer_interactions", frame)
+            for table, values in ((FeatureTable.INTERACTIONS, row), (FeatureTable.HISTORY, as_values(history))):
+                view = self._views()[table]
+                stored = _entity(customer_id), _protos(view, values), at, None
+                self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
     def history(self, customer_ids: Sequence[str], moments: Sequence[datetime]) -> "pd.DataFrame":
         """Return the features each customer had at the moment beside them, one row a pair, in the given order.
@@ -123,10 +147,14 @@ class FeatureGateway:
         return frame
 
     def build_feature_tables(
-        self, events: Path, as_of: datetime | None = None, progress: Progress | None = None
+        self,
+        events: Path,
+        as_of: datetime | None = None,
+        progress: Progress | None = None,
+        facts_version: int | None = None,
     ) -> dict[str, int]:
         """Build the feature tables from the export in `events`, which knows all before `as_of`; rows by table."""
-        return build_feature_tables(events, self._folder, as_of or self._clock(), progress)
+        return build_feature_tables(events, self._folder, as_of or self._clock(), progress, facts_version)
 
     def apply(self) -> list[str]:
         """Register the definitions, with the attributes the tables have now; returns the names of the views."""
@@ -136,22 +164,24 @@ class FeatureGateway:
         with one_at_a_time(self._settings), redirect_stdout(StringIO()):
             self._store.apply(cast("list[FeastObject]", found.all()))
         self._store.registry.refresh()
-        self._known = None
+        self._applied = None
         return [view.name for view in found.views()]
 
-    def materialize(self, progress: Progress | None = None) -> list[Materialized]:
-        """Write everybody's features as of the export to the online store, view by view.
+    def materialize(self, progress: Progress | None = None, *, everybody: bool = False) -> list[Materialized]:
+        """Write online what has changed since the last materialisation, view by view, and the marker at the end.
 
-        What is pushed meanwhile stays, being newer. After a failure the views already written are skipped.
-        Raises InvalidInput when nothing was exported or applied yet.
+        That is every row, too, where the marker is missing or says other features, or where `everybody` is asked for.
+        What is pushed meanwhile stays, being newer. After a failure the views already written are skipped. Raises
+        InvalidInput when nothing was exported or applied yet, or the store was emptied meanwhile.
         """
         as_of = built_as_of(self._folder)
         if not self._store.list_feature_views():
             raise InvalidInput(_NOT_APPLIED)
         with one_at_a_time(self._settings):
             store = open_store(self._settings, self._redis_url, patience=PATIENCE_OF_BATCHES)
+            run = Run(as_of, self._folder, state_folder(self._settings), facts_version_of(self._folder), everybody)
             try:
-                return materialize_views(store, as_of, state_folder(self._settings) / "unfinished.json", progress)
+                return materialize_views(store, run, self._clock, progress)
             finally:
                 _close(store)
 
@@ -165,13 +195,25 @@ class FeatureGateway:
             raise InvalidInput(_NOT_APPLIED)
         self._store.serve_ui(host=host, port=port)
 
-    def _interactions(self) -> "tuple[FeatureView, list[str]]":
-        """Return what a decision reads, looked up once a minute: Feast needs longer for that than Redis to answer."""
-        known = self._known
+    @property
+    def _online_store(self) -> "DeadlineRedisOnlineStore":
+        return cast("DeadlineRedisOnlineStore", self._store.provider.online_store)
+
+    def _reading(self) -> Mapping[str, Sequence[str]]:
+        """Return the features to read by view: those materialised, or applied where nothing is known of that."""
+        marker = self._pinned[1]
+        if marker is not None:
+            return {view: marker.views[view] for view in _CUSTOMER_VIEWS if view in marker.views}
+        return {view: [one.name for one in self._views()[view].features] for view in _CUSTOMER_VIEWS}
+
+    def _views(self) -> "Mapping[str, FeatureView]":
+        """Return the applied views, looked up once a minute: Feast needs longer for that than Redis to answer."""
+        known = self._applied
         if known is None or time.monotonic() - known[0] > REGISTRY_SECONDS:
-            view = self._store.registry.get_feature_view("customer_interactions", PROJECT, allow_cache=True)
-            known = self._known = time.monotonic(), view, [field.name for field in view.features]
-        return known[1], known[2]
+            registry = self._store.registry
+            found = {str(view): registry.get_feature_view(view, PROJECT, allow_cache=True) for view in _CUSTOMER_VIEWS}
+            known = self._applied = time.monotonic(), found
+        return known[1]
 
     @contextmanager
     def _deadline(self) -> Iterator[None]:
@@ -199,6 +241,46 @@ def _close(store: "FeatureStore") -> None:
     registry.registry_refresh_thread.cancel()
 
 
-def _plain(value: "Value") -> AttributeValue:
+def _entity(customer_id: str) -> "EntityKey":
+    from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    return EntityKey(join_keys=["customer_id"], entity_values=[Value(string_val=customer_id)])
+
+
+def _protos(view: "FeatureView", values: Mapping[str, Any]) -> "dict[str, Value]":
+    """Return the values as Feast stores them; null what the view has and `values` do not."""
+    from feast.type_map import python_values_to_proto_values
+
+    return {
+        one.name: python_values_to_proto_values([values.get(one.name)], one.dtype.to_value_type())[0]
+        for one in view.features
+    }
+
+
+def _online_features(rows: "Sequence[Stored]", marker: Marker | None, now: datetime) -> OnlineFeatures:
+    found: dict[str, tuple[datetime, dict[str, Any]]] = {}
+    for view, (moment, row) in zip(_CUSTOMER_VIEWS, rows, strict=False):
+        if moment is not None and row is not None and moment.timestamp() > 0:
+            found[view] = moment.astimezone(UTC), {name: _plain(value) for name, value in row.items()}
+    values: Mapping[str, AttributeValue] = {}
+    age = profile = history = None
+    if FeatureTable.INTERACTIONS in found:
+        at, plain = found[FeatureTable.INTERACTIONS]
+        # A row that a later materialisation left as it is, is as new as that.
+        age = max((now - max(at, marker.as_of if marker else at)).total_seconds(), 0.0)
+        values = with_ages(plain, now)
+    if FeatureTable.PROFILE in found:
+        profile = {name.removeprefix("attr_"): value for name, value in found[FeatureTable.PROFILE][1].items()}
+    if FeatureTable.HISTORY in found:
+        at, plain = found[FeatureTable.HISTORY]
+        history = as_row(plain, at)
+    return OnlineFeatures(values, age, profile, history, marker)
+
+
+def _plain(value: "Value") -> Any:
     kind = value.WhichOneof("val")
-    return None if kind is None else cast(AttributeValue, getattr(value, kind))
+    if kind is None:
+        return None
+    plain = getattr(value, kind)
+    return list(plain.val) if kind.endswith("_list_val") else plain

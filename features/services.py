@@ -5,7 +5,7 @@ from pathlib import Path
 
 from feast import Entity, FeatureService, FeatureView
 
-from features.customer_views import customer_interactions, customer_profile
+from features.customer_views import customer_history, customer_interactions, customer_profile
 from features.entities import customer, offer
 from features.offer_views import offer_answers
 
@@ -18,28 +18,33 @@ class Definitions:
     offer: Entity
     customer_profile: FeatureView
     customer_interactions: FeatureView
+    customer_history: FeatureView
     offer_answers: FeatureView
     decision: FeatureService
+    decision_v1: FeatureService
     offer_evidence: FeatureService
 
     def all(self) -> list[Entity | FeatureView | FeatureService]:
         """Return them in the order they rest on each other."""
-        return [self.customer, self.offer, *self.views(), self.decision, self.offer_evidence]
+        return [self.customer, self.offer, *self.views(), self.decision, self.decision_v1, self.offer_evidence]
 
     def views(self) -> list[FeatureView]:
         """Return the feature views alone."""
-        return [self.customer_profile, self.customer_interactions, self.offer_answers]
+        return [self.customer_profile, self.customer_interactions, self.customer_history, self.offer_answers]
 
 
 def definitions(folder: Path) -> Definitions:
     """Return the definitions over the feature tables below `folder`, with the attributes these have now."""
     profile, interactions, answers = customer_profile(folder), customer_interactions(folder), offer_answers(folder)
+    history = customer_history(folder)
     return Definitions(
         customer=customer,
         offer=offer,
         customer_profile=profile,
         customer_interactions=interactions,
+        customer_history=history,
         offer_answers=answers,
         decision=FeatureService(name="decision", features=[profile, interactions]),
+        decision_v1=FeatureService(name="decision_v1", features=[profile, interactions, history]),
         offer_evidence=FeatureService(name="offer_evidence", features=[answers]),
     )

@@ -12,6 +12,11 @@ def table_source(folder: Path, table: FeatureTable) -> FileSource:
     return FileSource(name=f"{table}_table", path=str(table.file(folder)), timestamp_field="event_timestamp")
 
 
-def interactions_push(folder: Path) -> PushSource:
-    """Return the source that takes a customer's new values the moment an outcome is committed."""
-    return PushSource(name="customer_interactions_push", batch_source=table_source(folder, FeatureTable.INTERACTIONS))
+def pushed_source(folder: Path, table: FeatureTable) -> PushSource:
+    """Return the source that takes a customer's new values of `table` the moment an outcome is committed."""
+    return PushSource(name=f"{table}_push", batch_source=table_source(folder, table))
+
+
+def changed_source(table: FeatureTable, file: Path) -> FileSource:
+    """Return the source of the rows of a feature table that have changed, in a file of their own."""
+    return FileSource(name=f"{table}_changed", path=str(file), timestamp_field="event_timestamp")

@@ -7,9 +7,12 @@ views `interactions`, `contacts`, `answers` and `customers` and the variable `as
 
 from collections.abc import Sequence
 
+from features.customer_history import COUNTED, MOST_OFFERS
 from features.from_events import CONTACT_SETTLES, OFFER_FEATURES, PROFILE_FEATURES, WINDOW_DAYS
+from recsys.interactions.weights import EVIDENCE, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 
 _OFFER_WINDOW_DAYS = 90
+_FIRST_CHECKPOINT = 16
 _SQL_TYPES = {int: "BIGINT", str: "VARCHAR"}
 _COUNTS = [*WINDOW_DAYS, "held_count", "mood", "moods"]
 _LATEST = ["last_accepted", "last_answer", "last_contact", "last_complaint"]
@@ -78,6 +81,58 @@ def interactions_query() -> str:
             epoch_us(last_accepted) / 1e6 AS last_accepted_at, epoch_us(last_answer.moment) / 1e6 AS last_answer_at,
             epoch_us(last_contact.moment) / 1e6 AS last_contact_at, epoch_us(last_complaint) / 1e6 AS last_complaint_at
         FROM states ORDER BY customer_id, event_timestamp"""
+
+
+def history_query() -> str:
+    """Return the query of the histories: each customer's row as of the export, and earlier ones as checkpoints.
+
+    A row at every moment an event changes it would hold the whole history again at each, the square of all events.
+    A checkpoint stands where the number of a customer's events has doubled since the one before (16, 32, 64 …), so
+    that all rows together are made of less than thrice the events, and a row not after a moment leaves fewer events
+    than it tells to be folded in. Before the first checkpoint there is no row: the events alone tell everything.
+    """
+    worth = " ".join(f"WHEN '{kind}' THEN {EVIDENCE[kind]}" for kind in sorted(COUNTED))
+    kinds, signals = (", ".join(f"'{kind}'" for kind in sorted(some)) for some in (COUNTED, SIGNALS))
+    age = f"(epoch_us(row.moment) - epoch_us(event.moment)) / 86400e6 / {SIGNAL_HALF_LIFE_DAYS}"
+    newest = "ORDER BY last_at DESC, offer_id"
+    lists = {"offers": "offer_id", "held": "held", "signalled": "signalled", "last_at": "last_at"}
+    telling = "FILTER (held <> 0 OR signalled <> 0)"
+    columns = ", ".join(
+        f"coalesce(list({one} {newest}) {telling}, [])[:{MOST_OFFERS}] AS {name}" for name, one in lists.items()
+    )
+    return f"""
+        WITH events AS (
+            SELECT customer_id, offer_id, occurred_at AS moment, kind IN ({signals}) AS is_signal,
+                kind <> 'cancelled' AS is_evidence, CASE kind {worth} END * weight AS evidence,
+                min(occurred_at) FILTER (kind = 'cancelled') OVER (
+                    PARTITION BY customer_id, offer_id ORDER BY occurred_at
+                    RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS cancelled_at
+            FROM interactions WHERE kind IN ({kinds}) AND occurred_at <= getvariable('as_of')
+        ), counts AS (
+            SELECT customer_id, moment, sum(count(*)) OVER (
+                PARTITION BY customer_id ORDER BY moment)::BIGINT AS event_count
+            FROM events GROUP BY customer_id, moment
+        ), checkpoints AS (
+            SELECT customer_id, moment, event_count FROM counts
+            QUALIFY event_count >= {_FIRST_CHECKPOINT} AND length(bin(event_count)) > length(bin(
+                coalesce(lag(event_count) OVER (PARTITION BY customer_id ORDER BY moment), 1)))
+        ), rows AS (
+            SELECT * FROM checkpoints WHERE moment < getvariable('as_of')
+            UNION ALL
+            SELECT customer_id, getvariable('as_of') AS moment, coalesce(max(event_count), 0) AS event_count
+            FROM customers LEFT JOIN counts USING (customer_id) GROUP BY customer_id
+        ), told AS (
+            SELECT row.customer_id, row.moment, any_value(row.event_count) AS event_count, event.offer_id,
+                coalesce(sum(event.evidence) FILTER (NOT event.is_signal AND
+                    (event.cancelled_at IS NULL OR event.cancelled_at > row.moment)), 0) AS held,
+                coalesce(sum(event.evidence * 0.5 ** ({age})) FILTER (event.is_signal), 0) AS signalled,
+                epoch_us(max(event.moment) FILTER (event.is_evidence)) / 1e6 AS last_at
+            FROM rows AS row LEFT JOIN events AS event
+                ON event.customer_id = row.customer_id AND event.moment <= row.moment
+            GROUP BY row.customer_id, row.moment, event.offer_id
+        )
+        SELECT customer_id, moment::TIMESTAMPTZ AS event_timestamp, {columns}, any_value(event_count) AS event_count
+        FROM told GROUP BY customer_id, moment ORDER BY customer_id, event_timestamp"""
 
 
 def profile_query(attributes: Sequence[str]) -> str:

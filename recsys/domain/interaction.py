@@ -28,6 +28,22 @@ class Interaction:
     weight: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """What a customer's events say as evidence at the moment `at`, of `event_count` events that could say something.
+
+    The offers with the newest evidence come first. `held` and `signalled` (faded to `at`, no ceiling applied) add up
+    to the weight of the offer beside them, `last_at` is when its newest evidence was, in seconds since 1970.
+    """
+
+    at: datetime
+    event_count: int = 0
+    offers: tuple[str, ...] = ()
+    held: tuple[float, ...] = ()
+    signalled: tuple[float, ...] = ()
+    last_at: tuple[float, ...] = ()
+
+
 def held_offers(history: tuple[Interaction, ...]) -> frozenset[str]:
     """Return the offers a customer holds: accepted or held, and not cancelled since.
 

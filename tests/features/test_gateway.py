@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from features.customer_history import history_row
 from features.from_events import interaction_features
 from features.gateway import FeatureGateway, OnlineFeatures
 from recsys.domain.customer import Customer
@@ -17,6 +18,12 @@ from recsys.domain.interaction import Interaction, InteractionKind
 from tests.features.conftest import NOW, SetClock, Settings, Store
 from tests.features.exported import Given, write_export
 from tests.redis_server import RedisServer, a_redis_server
+
+
+def push(store: Store, customer_id: str, event: Interaction) -> None:
+    at = event.occurred_at
+    values = interaction_features((event,), (), (), at)
+    store.gateway.push(customer_id, values, history_row((event,), at), at)
 
 
 def test_what_is_materialised_is_read_with_its_age(store: Store) -> None:
@@ -37,7 +44,7 @@ def test_a_customer_the_store_has_never_heard_of_has_no_features(store: Store) -
 def test_the_next_read_after_a_push_sees_it(store: Store) -> None:
     at = store.clock.now
     accepted = Interaction("quiet-1", "loan", at, InteractionKind.ACCEPTED)
-    store.gateway.push_interactions("quiet-1", interaction_features((accepted,), (), (), at), at)
+    push(store, "quiet-1", accepted)
     found = store.gateway.read_online("quiet-1")
     assert (found.values["accepted_count_365d"], found.values["last_answer"]) == (1, "accepted")
     assert found.age_seconds == 0
@@ -46,17 +53,17 @@ def test_the_next_read_after_a_push_sees_it(store: Store) -> None:
 def test_a_push_older_than_what_is_stored_changes_nothing(store: Store) -> None:
     late = NOW - timedelta(days=1)
     declined = Interaction("quiet-2", "loan", late, InteractionKind.DECLINED)
-    store.gateway.push_interactions("quiet-2", interaction_features((declined,), (), (), late), late)
+    push(store, "quiet-2", declined)
     assert store.gateway.read_online("quiet-2").values["declined_count_90d"] == 0
 
 
 def test_a_later_materialisation_leaves_what_was_pushed_meanwhile(store: Store) -> None:
     at = store.clock.now
     accepted = Interaction("quiet-3", "loan", at, InteractionKind.ACCEPTED)
-    store.gateway.push_interactions("quiet-3", interaction_features((accepted,), (), (), at), at)
-    written = store.gateway.materialize()
+    push(store, "quiet-3", accepted)
+    written = store.gateway.materialize(everybody=True)
     assert [(view.view, view.rows) for view in written] == [
-        ("customer_profile", 6), ("customer_interactions", 6), ("offer_answers", 1),
+        ("customer_profile", 6), ("customer_interactions", 6), ("customer_history", 6), ("offer_answers", 1),
     ]  # fmt: skip
     assert store.gateway.read_online("quiet-3").values["accepted_count_365d"] == 1
 
@@ -127,11 +134,11 @@ def test_an_interrupted_materialisation_goes_on_where_it_stopped(store: Store) -
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        store.gateway.materialize(interrupt)
+        store.gateway.materialize(interrupt, everybody=True)
     seen: list[str] = []
-    written = store.gateway.materialize(lambda what, done, total: seen.append(what))
-    assert [view.view for view in written] == ["customer_profile", "customer_interactions", "offer_answers"]
-    assert {what.split()[-1] for what in seen} == {"customer_interactions", "offer_answers"}
+    written = store.gateway.materialize(lambda what, done, total: seen.append(what), everybody=True)
+    assert [view.view for view in written] == ["customer_profile", "customer_interactions", "customer_history", "offer_answers"]
+    assert {what.split()[-1] for what in seen} == {"customer_interactions", "customer_history", "offer_answers"}
 
 
 def test_an_attribute_that_comes_with_a_later_export_is_known_after_apply(store: Store, tmp_path: Path) -> None:
@@ -156,7 +163,7 @@ def test_feast_leaves_the_metrics_of_the_service_where_they_are(store: Store) ->
 def test_two_may_apply_at_once(store: Store) -> None:
     with ThreadPoolExecutor(2) as pool:
         applied = list(pool.map(lambda gateway: gateway.apply(), [store.gateway, store.gateway]))
-    assert applied == [["customer_profile", "customer_interactions", "offer_answers"]] * 2
+    assert applied == [["customer_profile", "customer_interactions", "customer_history", "offer_answers"]] * 2
     assert store.gateway.read_online("客户-1").values
 
 
