@@ -80,9 +80,21 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
             selected = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
             database.execute(f"CREATE VIEW {name} AS SELECT {selected} FROM {name}_file")
         database.read_parquet(str(events / "customers.parquet")).create_view("customers")
+        _add_versions(database, events / "customer_versions.parquet")
         for name, query in VIEWS.items():
             database.execute(f"CREATE VIEW {name} AS {query}")
         yield database
+
+
+def _add_versions(database: "DuckDBPyConnection", file: Path) -> None:
+    """Make the view `versions`: the facts of customers and since when they are known; empty without such a file."""
+    if file.exists():
+        database.read_parquet(str(file)).create_view("versions")
+    else:
+        database.execute(
+            """CREATE VIEW versions AS
+               SELECT *, NULL::TIMESTAMPTZ AS known_at, NULL::BIGINT AS version_id FROM customers WHERE false"""
+        )
 
 
 _EVENTS = {
