@@ -55,10 +55,10 @@ _MOMENT = {"interactions": "occurred_at", "contacts": "opened_at", "answers": "a
 def export_events(database: Database, directory: Path, progress: Progress | None = None) -> dict[str, int]:
     """Write interactions, contacts and answers by day, customers, their versions, and offers; returns the rows of each.
 
-    Versions are what was known of a customer, and since when. Customers have the consent to profiling in force (null: never asked), offers are those of the catalogue
-    in force; without one there is no file of offers. Times are microseconds in UTC; a customer's name never
-    leaves the log. All tables show the log at one moment. Each is written beside the old one and then takes
-    its place: a crash leaves the old.
+    Versions are what was known of a customer, and since when. Customers have the consent to profiling in force (null:
+    never asked), offers are those of the catalogue in force; without one there is no file of offers. Times are
+    microseconds in UTC; a customer's name never leaves the log. All tables show the log at one moment. Each is written
+    beside the old one and then takes its place: a crash leaves the old.
     """
     directory.mkdir(parents=True, exist_ok=True)
     written: dict[str, int] = {}
