@@ -9,7 +9,8 @@ from pathlib import Path
 from features.services import definitions
 
 _home = Path(os.environ.get("NBO_HOME", "var"))
-_found = definitions(Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline").absolute() / "features")
+_offline = Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline").absolute()
+_found = definitions(_offline / "features", _offline / "events")
 
 customer = _found.customer
 offer = _found.offer
@@ -18,3 +19,6 @@ customer_interactions = _found.customer_interactions
 offer_answers = _found.offer_answers
 decision = _found.decision
 offer_evidence = _found.offer_evidence
+interaction_events = _found.interaction_events
+relevance = _found.relevance
+propensity = _found.propensity

@@ -171,7 +171,7 @@ def test_feast_leaves_the_metrics_of_the_service_where_they_are(store: Store) ->
 def test_two_may_apply_at_once(store: Store) -> None:
     with ThreadPoolExecutor(2) as pool:
         applied = list(pool.map(lambda gateway: gateway.apply(), [store.gateway, store.gateway]))
-    assert applied == [["customer_profile", "customer_interactions", "offer_answers"]] * 2
+    assert applied == [["customer_profile", "customer_interactions", "offer_answers", "interaction_events"]] * 2
     assert store.gateway.read_online("客户-1").values
 
 
