@@ -9,7 +9,8 @@ from pathlib import Path
 from features.services import definitions
 
 _home = Path(os.environ.get("NBO_HOME", "var"))
-_found = definitions(Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline").absolute() / "features")
+_offline = Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline").absolute()
+_found = definitions(_offline / "features", _offline / "events")
 
 customer = _found.customer
 offer = _found.offer
@@ -20,3 +21,6 @@ offer_answers = _found.offer_answers
 decision = _found.decision
 decision_v1 = _found.decision_v1
 offer_evidence = _found.offer_evidence
+interaction_events = _found.interaction_events
+relevance = _found.relevance
+propensity = _found.propensity

@@ -39,6 +39,11 @@ def feature_tables_folder(settings: StoreSettings) -> Path:
     return settings.offline.absolute() / "features"
 
 
+def exported_events_folder(settings: StoreSettings) -> Path:
+    """Return the folder of the exported events, from which the feature tables are built."""
+    return settings.offline.absolute() / "events"
+
+
 def state_folder(settings: StoreSettings) -> Path:
     """Return the folder of the registry file and the locks, made if it is not there."""
     folder = settings.home.absolute() / "feast"
@@ -80,6 +85,14 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
         repo_path=feature_tables_folder(settings),
     )
     return FeatureStore(config=config)
+
+
+def close_store(store: "FeatureStore") -> None:
+    """Give the Redis connections back and stop following the registry."""
+    online_store: Any = store.provider.online_store
+    registry: Any = store.registry
+    online_store.disconnect()
+    registry.registry_refresh_thread.cancel()
 
 
 def import_feast() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -33,15 +33,20 @@ class FeatureTable(StrEnum):
 
 
 def build_feature_tables(
-    events: Path, folder: Path, as_of: datetime, progress: Progress | None = None, facts_version: int | None = None
+    events: Path,
+    folder: Path,
+    as_of: datetime,
+    progress: Progress | None = None,
+    facts_version: int | None = None,
+    tables: Collection[FeatureTable] = tuple(FeatureTable),
 ) -> dict[str, int]:
-    """Write the feature tables below `folder` from the export in `events`; return rows by table.
+    """Write the feature tables (or some) below `folder` from the export in `events`; return rows by table.
 
     `as_of` is when the export began: nothing after it is looked at. `facts_version` is the latest version of
     customers' facts that the event log had then, where that is known. Each file is written beside and renamed.
     Raises InvalidInput when there is no export.
     """
-    if not (events / "customers.parquet").exists():
+    if not any((events / name).exists() for name in ("customers.parquet", "interactions")):
         raise InvalidInput("There are no exported events yet: run `nbo features export`.")
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, int] = {}
@@ -53,10 +58,10 @@ def build_feature_tables(
             FeatureTable.HISTORY: history_query(),
             FeatureTable.OFFERS: offers_query(),
         }
-        for done, table in enumerate(FeatureTable):
+        for done, table in enumerate(tables):
             rows[str(table)] = _write(database, queries[table], table.file(folder))
             if progress:
-                progress("building feature tables", done + 1, len(FeatureTable))
+                progress("building feature tables", done + 1, len(tables))
     said = json.dumps({"as_of": as_of.isoformat(), "facts_version": facts_version, **rows})
     _replace(folder / "as_of.json", lambda path: path.write_text(said))
     return rows
@@ -89,12 +94,33 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
                 database.execute(f"CREATE VIEW {name}_file AS SELECT {nothing} WHERE false")
             selected = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
             database.execute(f"CREATE VIEW {name} AS SELECT {selected} FROM {name}_file")
-        database.read_parquet(str(events / "customers.parquet")).create_view("customers")
+        _add_customers(database, events)
         for name, query in VIEWS.items():
             database.execute(f"CREATE VIEW {name} AS {query}")
         yield database
 
 
+def _add_customers(database: "DuckDBPyConnection", events: Path) -> None:
+    """Make the views `customers`, and `versions`: the facts of customers and since when they are known.
+
+    An export that was written elsewhere may lack columns, or the files: what it does not say is not known.
+    """
+    file, versions = events / "customers.parquet", events / "customer_versions.parquet"
+    found = database.read_parquet(str(file)).columns if file.exists() else []
+    lacking = [f"NULL::{kind} AS {name}" for name, kind in _CUSTOMERS.items() if name not in found]
+    source = database.read_parquet(str(file)) if found else database.sql("SELECT 1 WHERE false")
+    source.project(", ".join([*(["*"] if found else []), *lacking])).create_view("customers")
+    if versions.exists():
+        database.read_parquet(str(versions)).create_view("versions")
+    else:
+        undated = "SELECT *, NULL::TIMESTAMPTZ AS known_at, NULL::BIGINT AS version_id FROM customers WHERE false"
+        database.execute(f"CREATE VIEW versions AS {undated}")
+
+
+_CUSTOMERS = {"customer_id": "VARCHAR", "kind": "VARCHAR", "language": "VARCHAR", "segment": "VARCHAR"} | {
+    "risk_level": "BIGINT",
+    "recorded_at": "TIMESTAMPTZ",
+}
 _EVENTS = {
     "interactions": {
         "customer_id": "VARCHAR",

@@ -89,11 +89,17 @@ def with_ages(values: Mapping[str, AttributeValue], now: datetime) -> dict[str, 
     for name, value in values.items():
         if value is None:
             continue
-        if name.startswith("last_") and isinstance(value, float):
-            known[f"days_since_{name.removesuffix('_at')}"] = max(now.timestamp() - value, 0.0) / 86_400
+        if (age := age_name(name)) and isinstance(value, float):
+            known[age] = max(now.timestamp() - value, 0.0) / 86_400
         else:
             known[name] = value
     return known
+
+
+def age_name(name: str) -> str | None:
+    """Return under which name a feature that is a moment is read as days since then; None where it is no moment."""
+    is_moment = name.startswith("last_") and name.endswith("_at")
+    return f"days_since_{name.removesuffix('_at')}" if is_moment else None
 
 
 def _is_within(moment: datetime, window: str, now: datetime) -> bool:

@@ -16,6 +16,8 @@ from features.feast_store import (
     PROJECT,
     REGISTRY_SECONDS,
     StoreSettings,
+    close_store,
+    exported_events_folder,
     feature_tables_folder,
     one_at_a_time,
     open_store,
@@ -23,8 +25,9 @@ from features.feast_store import (
 )
 from features.customer_history import as_row, as_values
 from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of, facts_version_of
-from features.from_events import with_ages
+from features.from_events import age_name, with_ages
 from features.materialization import Materialized, Run, materialize_views
+from features.offline import NOT_APPLIED, OfflineFeatures
 from features.online_marker import Marker
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
@@ -33,7 +36,7 @@ from recsys.domain.interaction import HistoryRow
 
 if TYPE_CHECKING:
     import pandas as pd
-    from feast import FeatureStore, FeatureView
+    from feast import FeatureView
     from feast.feast_object import FeastObject
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
     from features.online_store import DeadlineRedisOnlineStore, Stored
 
 _CUSTOMER_VIEWS = (FeatureTable.PROFILE, FeatureTable.INTERACTIONS, FeatureTable.HISTORY)
-_NOT_APPLIED = "Nothing is applied to the feature store yet: run `nbo features apply`."
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class FeatureGateway:
 
     def close(self) -> None:
         """Give the Redis connections back and stop following the registry."""
-        _close(self._store)
+        close_store(self._store)
 
     def read_online(self, customer_id: str) -> OnlineFeatures:
         """Return what is known of one customer, by one round trip; without rows for one the store does not know.
@@ -123,28 +125,27 @@ class FeatureGateway:
                 stored = _entity(customer_id), _protos(view, values), at, None
                 self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
-    def history(self, customer_ids: Sequence[str], moments: Sequence[datetime]) -> "pd.DataFrame":
+    def history(
+        self, customer_ids: Sequence[str], moments: Sequence[datetime], service: str = "decision"
+    ) -> "pd.DataFrame":
         """Return the features each customer had at the moment beside them, one row a pair, in the given order.
 
         Columns: customer_id, event_timestamp, the profile, then the names `read_online` gives; unknown is null.
         Raises InvalidInput when nothing was applied or exported yet.
         """
         import pandas as pd
-        from feast.errors import FeastObjectNotFoundException
 
-        built_as_of(self._folder)
-        times = pd.to_datetime(pd.Series(list(moments), dtype=object), utc=True).astype("datetime64[us, UTC]")
-        asked = pd.DataFrame({"customer_id": list(customer_ids), "event_timestamp": times, "row": range(len(times))})
-        try:
-            service = self._store.get_feature_service("decision")
-        except FeastObjectNotFoundException:
-            raise InvalidInput(_NOT_APPLIED) from None
-        frame = self._store.get_historical_features(asked, service).to_df()
-        frame = frame.sort_values("row", ignore_index=True).drop(columns="row")
+        frame: pd.DataFrame = self.offline.known_at(service, customer_ids, moments).to_pandas()
         seconds = pd.Series([moment.timestamp() for moment in moments], dtype=float)
-        for name in [name for name in frame if name.startswith("last_") and name.endswith("_at")]:
-            frame[f"days_since_{name.removesuffix('_at')}"] = (seconds - frame.pop(name)) / 86_400
+        for name, age in [(name, age_name(name)) for name in frame]:
+            if age:
+                frame[age] = (seconds - frame.pop(name)) / 86_400
         return frame
+
+    @property
+    def offline(self) -> OfflineFeatures:
+        """What training reads, over the same definitions and tables; raises InvalidInput when there are none yet."""
+        return OfflineFeatures(self._store, self._folder, exported_events_folder(self._settings))
 
     def build_feature_tables(
         self,
@@ -160,12 +161,12 @@ class FeatureGateway:
         """Register the definitions, with the attributes the tables have now; returns the names of the views."""
         from features.services import definitions
 
-        found = definitions(self._folder)
+        found = definitions(self._folder, exported_events_folder(self._settings))
         with one_at_a_time(self._settings), redirect_stdout(StringIO()):
             self._store.apply(cast("list[FeastObject]", found.all()))
         self._store.registry.refresh()
         self._applied = None
-        return [view.name for view in found.views()]
+        return [str(view.name) for view in found.views()]
 
     def materialize(self, progress: Progress | None = None, *, everybody: bool = False) -> list[Materialized]:
         """Write online what has changed since the last materialisation, view by view, and the marker at the end.
@@ -176,14 +177,14 @@ class FeatureGateway:
         """
         as_of = built_as_of(self._folder)
         if not self._store.list_feature_views():
-            raise InvalidInput(_NOT_APPLIED)
+            raise InvalidInput(NOT_APPLIED)
         with one_at_a_time(self._settings):
             store = open_store(self._settings, self._redis_url, patience=PATIENCE_OF_BATCHES)
             run = Run(as_of, self._folder, state_folder(self._settings), facts_version_of(self._folder), everybody)
             try:
                 return materialize_views(store, run, self._clock, progress)
             finally:
-                _close(store)
+                close_store(store)
 
     def serve_pages(self, host: str, port: int) -> None:
         """Serve Feast's own pages of what is registered until the process is told to end.
@@ -192,7 +193,7 @@ class FeatureGateway:
         InvalidInput when nothing was applied yet.
         """
         if not self._store.list_feature_views():
-            raise InvalidInput(_NOT_APPLIED)
+            raise InvalidInput(NOT_APPLIED)
         self._store.serve_ui(host=host, port=port)
 
     @property
@@ -229,16 +230,9 @@ class FeatureGateway:
         except (RedisError, OSError) as error:
             raise FeaturesUnavailable(f"The online feature store does not answer: {error}") from error
         except FeastObjectNotFoundException:
-            raise FeaturesUnavailable(_NOT_APPLIED) from None
+            raise FeaturesUnavailable(NOT_APPLIED) from None
         except Exception as error:  # Feast raises many kinds, and none may stop a decision
             raise FeaturesUnavailable(f"The feature store failed: {type(error).__name__}: {error}") from error
-
-
-def _close(store: "FeatureStore") -> None:
-    online_store: Any = store.provider.online_store
-    registry: Any = store.registry
-    online_store.disconnect()
-    registry.registry_refresh_thread.cancel()
 
 
 def _entity(customer_id: str) -> "EntityKey":

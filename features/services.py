@@ -1,4 +1,4 @@
-"""Which features go together: what a decision reads about a customer, and what is known about an offer."""
+"""Which features go together: what a model is trained on and reads in service, and what is known about an offer."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,9 @@ from feast import Entity, FeatureService, FeatureView
 
 from features.customer_views import customer_history, customer_interactions, customer_profile
 from features.entities import customer, offer
+from features.event_views import interaction_events
 from features.offer_views import offer_answers
+from features.service_names import PROPENSITY_SERVICE, RELEVANCE_SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,21 +22,37 @@ class Definitions:
     customer_interactions: FeatureView
     customer_history: FeatureView
     offer_answers: FeatureView
+    interaction_events: FeatureView
     decision: FeatureService
     decision_v1: FeatureService
     offer_evidence: FeatureService
+    relevance: FeatureService
+    propensity: FeatureService
 
     def all(self) -> list[Entity | FeatureView | FeatureService]:
         """Return them in the order they rest on each other."""
-        return [self.customer, self.offer, *self.views(), self.decision, self.decision_v1, self.offer_evidence]
+        return [self.customer, self.offer, *self.views(), *self.services()]
 
     def views(self) -> list[FeatureView]:
         """Return the feature views alone."""
-        return [self.customer_profile, self.customer_interactions, self.customer_history, self.offer_answers]
+        return [
+            self.customer_profile,
+            self.customer_interactions,
+            self.customer_history,
+            self.offer_answers,
+            self.interaction_events,
+        ]
+
+    def services(self) -> list[FeatureService]:
+        """Return the feature services alone."""
+        return [self.decision, self.decision_v1, self.offer_evidence, self.relevance, self.propensity]
 
 
-def definitions(folder: Path) -> Definitions:
-    """Return the definitions over the feature tables below `folder`, with the attributes these have now."""
+def definitions(folder: Path, events: Path) -> Definitions:
+    """Return the definitions over the feature tables below `folder`, with the attributes these have now.
+
+    `events` is the export whose interactions are read as they are.
+    """
     profile, interactions, answers = customer_profile(folder), customer_interactions(folder), offer_answers(folder)
     history = customer_history(folder)
     return Definitions(
@@ -44,7 +62,18 @@ def definitions(folder: Path) -> Definitions:
         customer_interactions=interactions,
         customer_history=history,
         offer_answers=answers,
+        interaction_events=interaction_events(events),
         decision=FeatureService(name="decision", features=[profile, interactions]),
         decision_v1=FeatureService(name="decision_v1", features=[profile, interactions, history]),
         offer_evidence=FeatureService(name="offer_evidence", features=[answers]),
+        relevance=FeatureService(
+            name=RELEVANCE_SERVICE,
+            features=[profile],
+            description="The facts of a customer that relevance models read beside the interactions.",
+        ),
+        propensity=FeatureService(
+            name=PROPENSITY_SERVICE,
+            features=[profile, interactions],
+            description="What the chance of acceptance reads of a person.",
+        ),
     )

@@ -136,24 +136,41 @@ def history_query() -> str:
 
 
 def profile_query(attributes: Sequence[str]) -> str:
-    """Return the query of the profiles: one row from the customer's first event on, and one as of the export.
+    """Return the query of the profiles: one row a version, from when it was known, and one as of the export.
 
-    An imported attribute has no date, so it is taken to have held from the start. The second row is what is
-    served: only a newer row replaces an older one in the online store.
+    Facts without a date are taken to have held from the customer's first event on: those of a customer without any
+    version, and a first version that is dated by the import which brought the customer (`recorded_at`). The last row
+    is what is served: only a newer row replaces an older one in the online store.
     """
-    columns = [f"{name}::{_SQL_TYPES[kind]} AS {name}" for name, kind in PROFILE_FEATURES.items()]
-    columns += ['"' + name.replace('"', '""') + '"' for name in attributes]
+    names = [*PROFILE_FEATURES, *attributes]
+    columns = ", ".join('"' + name.replace('"', '""') + '"' for name in names)
+    typed = [f"{name}::{_SQL_TYPES[kind]} AS {name}" for name, kind in PROFILE_FEATURES.items()]
+    typed += ['"' + name.replace('"', '""') + '"' for name in attributes]
     return f"""
         WITH seen AS (
             SELECT customer_id, occurred_at AS moment FROM interactions
             UNION ALL SELECT customer_id, opened_at FROM contacts
             UNION ALL SELECT customer_id, recorded_at::TIMESTAMP FROM customers
             UNION ALL {_AS_OF}
-        ), moments AS (
-            SELECT customer_id, unnest([min(moment), getvariable('as_of')]) AS moment FROM seen GROUP BY customer_id
+        ), first AS (
+            SELECT customer_id, min(moment) AS moment FROM seen GROUP BY customer_id
+        ), known AS (
+            SELECT v.* REPLACE (v.known_at::TIMESTAMP AS known_at), c.recorded_at::TIMESTAMP AS recorded_at,
+                rank() OVER (PARTITION BY v.customer_id ORDER BY v.known_at) AS place
+            FROM versions AS v JOIN customers AS c USING (customer_id)
+            QUALIFY row_number() OVER (PARTITION BY v.customer_id, v.known_at ORDER BY v.version_id DESC) = 1
+        ), dated AS (
+            SELECT customer_id, {columns},
+                CASE WHEN place = 1 AND known_at = recorded_at THEN moment ELSE known_at END AS moment
+            FROM known JOIN first USING (customer_id) WHERE known_at < getvariable('as_of')
+            UNION ALL
+            SELECT customer_id, {columns}, moment FROM customers JOIN first USING (customer_id)
+            WHERE moment < getvariable('as_of') AND customer_id NOT IN (SELECT customer_id FROM known)
+            UNION ALL
+            SELECT customer_id, {columns}, getvariable('as_of') FROM customers
         )
-        SELECT DISTINCT customer_id, moment::TIMESTAMPTZ AS event_timestamp, {", ".join(columns)}
-        FROM moments JOIN customers USING (customer_id) ORDER BY customer_id, event_timestamp"""
+        SELECT customer_id, moment::TIMESTAMPTZ AS event_timestamp, {", ".join(typed)}
+        FROM dated ORDER BY customer_id, event_timestamp"""
 
 
 def offers_query() -> str:

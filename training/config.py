@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from features.offline import OfflineFeatures
+
 HEADLINE = "NDCG@5"
 """The metric by which candidates are compared, chosen and promoted."""
 
@@ -23,7 +25,7 @@ DEFAULT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """`events` is the folder of the exported event log, `models` the families to try.
+    """`features` is where everything is read from, `models` the families to try.
 
     The last `test_share` (0–1) of all purchases by time is held out to compare the candidates.
     `tolerance` is how much worse than the champion's, relatively, a challenger's `HEADLINE` may be at the
@@ -34,7 +36,7 @@ class TrainingConfig:
     where it was stopped; None keeps them in memory. `trainer` is who trains, and may not approve.
     """
 
-    events: Path
+    features: OfflineFeatures
     tracking_uri: str
     models: tuple[str, ...]
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: DEFAULT_PARAMETERS)

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from features.offline import OfflineFeatures
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.interaction import InteractionKind
 from recsys.evaluation.ranking_tasks import RankingTasks
@@ -18,7 +18,7 @@ from recsys.interactions.matrix import EventSequence, InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 from training.exported_events import has_view, number_ids, open_events
-from training.facts import customer_facts, offer_facts, repeatable_offers, side_features
+from training.facts import customer_facts, digest_of, offer_facts, repeatable_offers, side_features
 
 _PURCHASES = (InteractionKind.HOLDING.value, InteractionKind.ACCEPTED.value)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,19 +47,22 @@ class Window:
 class Knowledge:
     """What the log knew at a moment: the evidence, and which offers each customer held (same rows and columns).
 
-    `side` are the facts of both, as of the export: the log keeps no older ones.
+    `side` are the facts of both, those of customers as they were known then, and `facts_digest` changes with any of
+    a customer's; offers are as in the catalogue of the export.
     """
 
     interactions: InteractionMatrix
     held: csr_matrix
     side: SideFeatures | None = None
+    facts_digest: str = ""
 
 
 class Dataset:
-    """The exported events of `directory`, read by DuckDB (on all cores, or `threads`); use as a context manager."""
+    """What `features` gives to learn from, read by DuckDB (on all cores, or `threads`); use as a context manager."""
 
-    def __init__(self, directory: Path, threads: int | None = None) -> None:
-        self._connection = open_events(directory, threads)
+    def __init__(self, features: OfflineFeatures, threads: int | None = None) -> None:
+        self._features = features
+        self._connection = open_events(features, threads)
         self._is_numbered = False
 
     def __enter__(self) -> "Dataset":
@@ -115,11 +118,12 @@ class Dataset:
             raise ImportInvalid("There is no evidence to learn from; import interactions with purchases.")
         return _knowledge(data, self._customer_ids(), self.offers())
 
-    def with_facts(self, known: Knowledge, now: datetime) -> Knowledge:
+    def with_facts(self, known: Knowledge, now: datetime, facts_at: datetime | None = None) -> Knowledge:
         """Return what the log knew at `now` with all that only some families use.
 
         That is the single purchases in time order, the share of customers to whom each offer is open –
-        everybody for one that can be bought again, else who does not hold it – and the facts.
+        everybody for one that can be bought again, else who does not hold it – and the facts as they were known at
+        `now`, or at `facts_at`.
         """
         matrix = known.interactions
         held = np.asarray((known.held > 0).mean(axis=0)).ravel()
@@ -127,7 +131,9 @@ class Dataset:
         interactions = replace(
             matrix, events=self._purchases(known, now), open_share=np.where(is_repeatable, 1.0, 1.0 - held)
         )
-        return Knowledge(interactions, known.held, side_features(self._connection, matrix))
+        facts = self.customer_facts(matrix.customer_ids, facts_at or now)
+        side = side_features(self._connection, facts, matrix)
+        return Knowledge(interactions, known.held, side, digest_of(facts))
 
     def _purchases(self, known: Knowledge, now: datetime) -> EventSequence | None:
         self._number_ids()
@@ -163,7 +169,7 @@ class Dataset:
         if len(asked) == 0:
             raise ImportInvalid("Nobody bought anything new at the end of the log; models cannot be compared.")
         histories = (pick @ known.interactions.matrix).tocsr()[asked]
-        facts = self.customer_facts(self._customer_ids()[customers[asked]].tolist())
+        facts = self.customer_facts(self._customer_ids()[customers[asked]].tolist(), split)
         segments = facts.get("segment")
         return RankingTasks(
             histories,
@@ -190,13 +196,18 @@ class Dataset:
         ).fetchall()
         return {str(offer): (int(accepted), int(answered)) for offer, accepted, answered in rows}
 
-    def customer_facts(self, customer_ids: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Return what the bank knows of these customers: name of the fact in rules → values, in their order.
+    def customer_facts(self, customer_ids: Sequence[str], moment: datetime) -> dict[str, NDArray[Any]]:
+        """Return what was known of these customers at the moment: name in rules → values, in their order.
 
-        Numbers are float64 with NaN, everything else objects with None, where the bank does not know.
-        Empty when the export has no customers.
+        Numbers are float64 with NaN, everything else objects with None, where it was not known; what was known of
+        nobody is left out.
         """
-        return customer_facts(self._connection, customer_ids)
+        return customer_facts(self._features, customer_ids, moment)
+
+    @property
+    def features(self) -> OfflineFeatures:
+        """Where everything comes from."""
+        return self._features
 
     def offer_facts(self) -> dict[str, dict[str, Any]]:
         """Return offer → name → value of what the catalogue in force says; empty when the export has none."""

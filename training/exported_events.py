@@ -1,34 +1,29 @@
 """Opens the exported event log in DuckDB for training: only who may be profiled, ids numbered in their order."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recsys.domain.errors import ImportInvalid
+from features.offline import OfflineFeatures
 from recsys.interactions.file_queries import open_duckdb
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-def open_events(directory: Path, threads: int | None = None) -> "DuckDBPyConnection":
+def open_events(features: OfflineFeatures, threads: int | None = None) -> "DuckDBPyConnection":
     """Return a connection with the views `interactions`, `answers`, `customers` and `offers` of the export.
 
-    Whoever refused profiling is in none of the interactions. Of the other three only those exist that the
-    export has. Raises ImportInvalid when there are no interactions.
+    The interactions come through Feast's offline store; whoever refused profiling is in none of them. Of the other
+    three only those exist that the export has. Raises ImportInvalid when there are no interactions.
     """
-    if not any(directory.glob("interactions/*/*.parquet")):
-        raise ImportInvalid("There are no interactions to learn from; run `nbo import DIR` first.")
     connection = open_duckdb(threads=threads) if threads else open_duckdb()
     # DuckDB guesses too few interactions, and would hash them instead of the small table they are joined with.
     connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-    for table in ("interactions", "answers"):
-        if any(directory.glob(f"{table}/*/*.parquet")):
-            connection.read_parquet(str(directory / table / "*" / "*.parquet")).create_view(f"{table}_files")
+    features.events_until(connection, "interactions_files")
+    if any(features.events.glob("answers/*/*.parquet")):
+        connection.read_parquet(str(features.events / "answers" / "*" / "*.parquet")).create_view("answers")
     for table in ("customers", "offers"):
-        if (directory / f"{table}.parquet").exists():
-            connection.read_parquet(str(directory / f"{table}.parquet")).create_view(table)
-    if has_view(connection, "answers_files"):
-        connection.execute("CREATE VIEW answers AS FROM answers_files")
+        if (features.events / f"{table}.parquet").exists():
+            connection.read_parquet(str(features.events / f"{table}.parquet")).create_view(table)
     _leave_out_refusers(connection)
     return connection
 

@@ -1,41 +1,46 @@
-"""What the export says of customers and offers, under the names that rules give it: side features for models."""
+"""What is known of customers, through Feast as of a moment, and of offers, under the names that rules give it."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features.from_events import PROFILE_FEATURES
+from features.offline import OfflineFeatures
+from features.service_names import RELEVANCE_SERVICE
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import FeatureSpace, SideFeatures
 from training.exported_events import has_view
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
-_OF_CUSTOMERS = ("kind", "language", "segment", "risk_level")
 _OF_OFFERS = ("kind", "family", "risk_level", "margin", "handling_seconds", "channels", "intents")
 _FEWEST_CUSTOMERS = 20
 _ATTRIBUTE = "attr_"
 
 
-def customer_facts(connection: "DuckDBPyConnection", customer_ids: Sequence[str]) -> dict[str, NDArray[Any]]:
+def customer_facts(features: OfflineFeatures, customer_ids: Sequence[str], moment: datetime) -> dict[str, NDArray[Any]]:
     """See `Dataset.customer_facts`."""
-    import pyarrow as pa
+    table = features.known_at(RELEVANCE_SERVICE, customer_ids, moment)
+    sources = {name.removeprefix(_ATTRIBUTE): name for name in table.column_names if name.startswith(_ATTRIBUTE)}
+    sources |= {name: name for name in PROFILE_FEATURES}  # as for rules, these go first
+    known = {name: table[source] for name, source in sources.items()}
+    return {name: _plain(column) for name, column in known.items() if column.null_count < len(column)}
 
-    if not has_view(connection, "customers"):
-        return {}
-    customers = connection.table("customers")
-    sources = {name.removeprefix(_ATTRIBUTE): name for name in customers.columns if name.startswith(_ATTRIBUTE)}
-    sources |= {name: name for name in _OF_CUSTOMERS if name in customers.columns}  # as for rules, these go first
-    kinds = dict(zip(customers.columns, map(str, customers.types), strict=True))
-    wanted = pa.table({"customer_id": pa.array(customer_ids, pa.string()), "place": np.arange(len(customer_ids))})
-    shown = [_selected(source, kinds[source], place) for place, source in enumerate(sources.values())]
-    query = f"SELECT {', '.join(['place', *shown])} FROM wanted LEFT JOIN customers USING (customer_id)"
-    with connection.cursor() as cursor:
-        columns = cursor.register("wanted", wanted).execute(query).fetchnumpy()
-    order = np.argsort(columns["place"])
-    return {name: _plain(columns[f"f{place}"])[order] for place, name in enumerate(sources)}
+
+def digest_of(facts: Mapping[str, NDArray[Any]]) -> str:
+    """Return a digest that changes with every fact of anybody."""
+    digest = hashlib.sha256()
+    for name in sorted(facts):
+        values = facts[name]
+        digest.update(f"{name}\x1e".encode())
+        digest.update(values.tobytes() if values.dtype.kind == "f" else "\x1f".join(map(str, values)).encode())
+    return digest.hexdigest()
 
 
 def offer_facts(connection: "DuckDBPyConnection") -> dict[str, dict[str, Any]]:
@@ -53,9 +58,14 @@ def repeatable_offers(connection: "DuckDBPyConnection") -> list[str]:
     return [offer for (offer,) in connection.execute("SELECT offer_id FROM offers WHERE repeatable").fetchall()]
 
 
-def side_features(connection: "DuckDBPyConnection", interactions: InteractionMatrix) -> SideFeatures | None:
-    """See `Dataset.with_facts`; a value that fewer than 20 customers have is left out. None when nothing is known."""
-    columns, offers = customer_facts(connection, interactions.customer_ids), offer_facts(connection)
+def side_features(
+    connection: "DuckDBPyConnection", columns: Mapping[str, NDArray[Any]], interactions: InteractionMatrix
+) -> SideFeatures | None:
+    """Encode `columns`, the facts of the matrix's customers, and the offers of the catalogue.
+
+    A value that fewer than 20 customers have is left out. None when nothing is known.
+    """
+    offers = offer_facts(connection)
     if not columns and not offers:
         return None
     rows = [offers.get(offer_id, {}) for offer_id in interactions.offer_ids]
@@ -65,15 +75,11 @@ def side_features(connection: "DuckDBPyConnection", interactions: InteractionMat
     return SideFeatures(encoded, of_offers.encode(rows), of_customers, of_offers)
 
 
-def _selected(source: str, kind: str, place: int) -> str:
-    quoted = '"' + source.replace('"', '""') + '"'
-    return f"{quoted if kind in ('VARCHAR', 'BOOLEAN') else f'{quoted}::DOUBLE'} AS f{place}"
-
-
-def _plain(values: Any) -> NDArray[Any]:
+def _plain(column: "pa.ChunkedArray") -> NDArray[Any]:
     """Return a column with NaN for an unknown number and None for anything else that is unknown."""
-    if values.dtype.kind == "f":
-        return np.asarray(np.ma.filled(values, np.nan))
-    plain = np.ma.getdata(values).astype(object)
-    plain[np.ma.getmaskarray(values)] = None
-    return np.asarray(plain, dtype=object)
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return np.asarray(column.cast(pa.float64()).to_numpy())
+    return np.asarray(column.to_numpy().astype(object), dtype=object)

@@ -13,7 +13,7 @@ from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.models.base import RelevanceModel
 from recsys.models.families import create_model
-from training.dataset import Dataset
+from training.dataset import Dataset, Knowledge
 
 LIST_LENGTH = 5
 """How many offers a list shows where exposure is measured."""
@@ -34,11 +34,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """The evidence up to a moment, and the later purchases that models fitted on it are held against."""
+    """The evidence up to a moment, and the later purchases that models fitted on it are held against.
+
+    `facts_digest` changes with any fact that was known of a customer.
+    """
 
     interactions: InteractionMatrix
     tasks: RankingTasks
     side_features: SideFeatures | None = None
+    facts_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,12 @@ class Outcome:
 def fold_at(dataset: Dataset, moment: datetime, until: datetime | None = None) -> Fold:
     """Return what was known at `moment`, and the purchases after it (and not after `until`)."""
     known = dataset.with_facts(dataset.as_of(moment), moment)
-    return Fold(known.interactions, dataset.tasks_after(moment, known, until), known.side)
+    return Fold(known.interactions, dataset.tasks_after(moment, known, until), known.side, known.facts_digest)
 
 
-def everything(dataset: Dataset, moment: datetime) -> tuple[InteractionMatrix, SideFeatures | None]:
-    """Return what the model of all events up to `moment` is fitted on."""
-    known = dataset.with_facts(dataset.as_of(moment), moment)
-    return known.interactions, known.side
+def everything(dataset: Dataset, moment: datetime) -> Knowledge:
+    """Return what the model of all events up to `moment` is fitted on, with the facts as they are known by now."""
+    return dataset.with_facts(dataset.as_of(moment), moment, max(moment, dataset.features.as_of))
 
 
 def fit_and_evaluate(recipe: Recipe, fold: Fold, ks: Sequence[int], seed: int) -> Outcome:

@@ -55,8 +55,8 @@ _LEFT_OUT = [
 _LIMITS = [
     "Offline ranking is not acceptance: it was measured by what customers bought anyway, not by what they would "
     "answer to an offer. Only an experiment shows that.",
-    "Offers and facts of customers are as of now, not as of each event; offers launched or ended since weigh on the "
-    "figures.",
+    "Facts of customers are those known at the split, where the bank says since when it knows them; else they are as "
+    "of the import. Offers are as of now: offers launched or ended since weigh on the figures.",
     "An offer that nobody has taken yet has no evidence; it is found by its facts where the family uses them, "
     "else not at all.",
     "On small catalogues popularity is hard to beat; differences whose interval includes 0 mean nothing.",
@@ -65,13 +65,13 @@ _LIMITS = [
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a training run can tell of the version it made; `learned_from` are sizes of what it was fitted on."""
+    """What a training run can tell of the version it made; `learned_from` says of what, with sizes."""
 
     version: str
     window: Window
     comparison: Comparison
     parity: Parity | None
-    learned_from: Mapping[str, int]
+    learned_from: Mapping[str, Any]
     code_version: str
 
 

@@ -1,12 +1,14 @@
 """Training, start to finish: hold out the latest purchases, search, compare, refit the best, register, promote."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from features.service_names import EVENTS_VIEW, RELEVANCE_SERVICE
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.models.bundle import Bundle, TrainingFacts
 from recsys.models.bundle_files import save_bundle
@@ -47,7 +49,7 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
     registry = Registry(config.tracking_uri)
     serving = registry.champion()
     before = registry.version(serving) if serving else None
-    with Dataset(config.events) as dataset, tempfile.TemporaryDirectory() as folder:
+    with Dataset(config.features) as dataset, tempfile.TemporaryDirectory() as folder:
         window = dataset.window()
         families = families_of(config, len(dataset.offers()))
         searches = tune(config, dataset, families, progress) if config.tune else {}
@@ -69,22 +71,34 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
 
 def refit(
     comparison: Comparison, dataset: Dataset, window: Window, directory: Path, progress: Progress
-) -> tuple[Bundle, dict[str, int]]:
-    """Fit the best on every event up to the end of the log; return its bundle in `directory`, and the data's sizes."""
+) -> tuple[Bundle, dict[str, Any]]:
+    """Fit the best on every event up to the end of the log; return its bundle in `directory`, and what it learned from.
+
+    The bundle's manifest names the feature service and its views' versions; a model of a family that uses facts is
+    another version where any fact of anybody is another.
+    """
     config = comparison.config
     progress("train on everything", 0, 1)
-    interactions, side_features = everything(dataset, window.last)
-    model = comparison.best.recipe.fit(interactions, side_features, config.seed)
-    facts = TrainingFacts(dataset.answer_counts(), {**window.described(), "seed": config.seed})
+    known = everything(dataset, window.last)
+    model = comparison.best.recipe.fit(known.interactions, known.side, config.seed)
+    lineage = dataset.features.lineage(RELEVANCE_SERVICE, EVENTS_VIEW)
+    of_facts = {"facts_digest": known.facts_digest} if model.uses_facts else {}
+    trained = {**window.described(), "seed": config.seed, "features": {**lineage, **of_facts}}
     rng = np.random.default_rng(config.seed)
-    bundle = save_bundle(directory, model, interactions, rng, facts, side_features)
+    facts = TrainingFacts(dataset.answer_counts(), trained)
+    bundle = save_bundle(directory, model, known.interactions, rng, facts, known.side)
     progress("train on everything", 1, 1)
-    return bundle, {**_sizes(interactions), "customers_who_refused": dataset.refusers()}
+    return bundle, {**_sizes(known.interactions), "customers_who_refused": dataset.refusers(), **_named(lineage)}
 
 
 def _sizes(interactions: InteractionMatrix) -> dict[str, int]:
     customers, offers = interactions.matrix.shape
     return {"customers": customers, "offers": offers, "customer_offer_pairs": int(interactions.matrix.nnz)}
+
+
+def _named(lineage: Mapping[str, Any]) -> dict[str, str]:
+    views = ", ".join(f"{name}@{version}" for name, version in lineage["views"].items())
+    return {"feature_service": lineage["service"], "feature_views": views}
 
 
 def _parity(comparison: Comparison, progress: Progress) -> Parity | None:

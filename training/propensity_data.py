@@ -1,7 +1,7 @@
-"""From answered offers in the event log to rows: the signals as they were logged at the decision, and the answer."""
+"""From answered offers in the event log to rows: what was known at the decision, and the answer."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.offline import OfflineFeatures
+from features.person_signals import person_signals
+from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.outcome import Answer
 from recsys.models.propensity_model import LINEAR
+from recsys.ranking.signals import is_of_contact
 from recsys.storage.decision_log import AnsweredOffer
+from training.config import Progress
 
 LEAST_ANSWERS, LEAST_ACCEPTED = 500, 30
 EVALUATION_SHARE = 0.05
@@ -73,12 +78,28 @@ class _Row:
     answer: float
     declared: float
     customer_id: str
+    made_at: datetime
     moment: datetime
 
 
-def read_answers(answered: Iterable[AnsweredOffer]) -> AnsweredRows:
+PersonSignals = Callable[[Sequence[str], Sequence[datetime]], Mapping[str, NDArray[np.float64]]]
+"""What was known of each person at the moment beside them: signal → (n,) with NaN where unknown."""
+
+
+def through_feast(features: OfflineFeatures, progress: Progress | None = None) -> PersonSignals:
+    """Return the person's signals as the service of the propensity model gives them, as of each decision."""
+
+    def known(customer_ids: Sequence[str], moments: Sequence[datetime]) -> Mapping[str, NDArray[np.float64]]:
+        return person_signals(features.known_at(PROPENSITY_SERVICE, customer_ids, moments, progress), moments)
+
+    return known
+
+
+def read_answers(answered: Iterable[AnsweredOffer], people: PersonSignals) -> AnsweredRows:
     """Return one row an offer of a decision, by its last answer; what was not pitched is none.
 
+    The signals of the person come from `people`, as of the decision. Those of the contact and of the offer in it
+    (channel, mood, intent, relevance, base rate, what this customer declined before) are as they were logged then.
     Left out, and counted: who refused profiling when the decision was made, and decisions that logged no signals.
     Raises ImportInvalid when fewer than `LEAST_ANSWERS` remain, or fewer than `LEAST_ACCEPTED` of either kind.
     """
@@ -96,15 +117,27 @@ def read_answers(answered: Iterable[AnsweredOffer]) -> AnsweredRows:
             continue
         key = (one.record["decision_id"], one.offer_id)
         rows.pop(key, None)  # so that the row stands where its last answer does
+        of_contact = {name: value for name, value in one.record.get("signals", {}).items() if is_of_contact(name)}
         rows[key] = _Row(
-            {**one.record.get("signals", {}), **shown["signals"]},
+            {**of_contact, **shown["signals"]},
             _WANTED[one.answer],
             shown["propensity"],
             one.record["customer_id"],
+            datetime.fromisoformat(one.record["made_at"]),
             one.recorded_at,
         )
     _check_enough([*rows.values()], left_out)
-    return _in_columns([*rows.values()], left_out)
+    return _in_columns(_with_people([*rows.values()], people), left_out)
+
+
+def _with_people(rows: Sequence[_Row], people: PersonSignals) -> list[_Row]:
+    """Return the rows with what was known of each person; a signal of the contact goes before one of that name."""
+    known = people([row.customer_id for row in rows], [row.made_at for row in rows])
+    columns = {name: [None if value != value else value for value in values.tolist()] for name, values in known.items()}
+    return [
+        replace(row, signals={**{name: values[place] for name, values in columns.items()}, **row.signals})
+        for place, row in enumerate(rows)
+    ]
 
 
 def is_in_evaluation(customer_id: str) -> bool:

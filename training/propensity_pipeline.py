@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from features.offline import OfflineFeatures
+from features.service_names import PROPENSITY_SERVICE
 from recsys.evaluation.probability_metrics import METRICS
 from recsys.models.propensity_folder import save_propensity_model
 from recsys.models.propensity_model import PropensityModel
@@ -19,7 +21,7 @@ from training.model_kinds import PROPENSITY
 from training.plots import draw_reliability
 from training.promotion import judge_bundle, judge_calibration, judge_order
 from training.propensity_card import SECTIONS, PropensityAccount, propensity_card
-from training.propensity_data import AnsweredRows, read_answers
+from training.propensity_data import AnsweredRows, read_answers, through_feast
 from training.propensity_evaluation import (
     CALIBRATED,
     DECLARED,
@@ -37,8 +39,12 @@ from training.tracking import RunRecord, log_run
 
 @dataclass(frozen=True, slots=True)
 class PropensityConfig:
-    """What one training run is asked to do; the last `test_share` (0–1) of the answers judge what was fitted before."""
+    """What one training run is asked to do; the last `test_share` (0–1) of the answers judge what was fitted before.
 
+    `features` is where the signals of the people come from.
+    """
+
+    features: OfflineFeatures
     tracking_uri: str
     test_share: float = 0.2
     options: FitOptions = field(default_factory=FitOptions)
@@ -69,7 +75,7 @@ def train_propensity(
     from threadpoolctl import threadpool_limits
 
     progress("read answers", 0, 1)
-    rows = read_answers(answered)
+    rows = read_answers(answered, through_feast(config.features, progress))
     progress("read answers", 1, 1)
     with threadpool_limits(limits=1):  # threads only wait for each other on tables this narrow
         return _train(config, rows, progress)
@@ -99,7 +105,8 @@ def _fit(
 ) -> tuple[Fitted, PropensityModel]:
     progress("fit", 0, 1)
     fitted = fit_on_earlier(rows, config.test_share, config.options)
-    window = {**rows.window(), "test_share": config.test_share}
+    lineage = config.features.lineage(PROPENSITY_SERVICE)
+    window = {**rows.window(), "test_share": config.test_share, "features": lineage}
     model = save_propensity_model(bundle, replace(fitted.fit.parts, window=window))
     progress("fit", 1, 1)
     progress("judge and log", 0, 1)

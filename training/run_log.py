@@ -30,14 +30,14 @@ class Outputs:
 def log_runs(
     comparison: Comparison,
     window: Window,
-    sizes: Mapping[str, int],
+    learned_from: Mapping[str, Any],
     parity: Parity | None,
     outputs: Outputs,
     progress: Progress,
 ) -> str:
     """Log everything and return the best candidate's run, which has the bundle, the model card and the pictures."""
     config, best, candidates = comparison.config, comparison.best, comparison.candidates
-    data = {**window.described(), **sizes, **_asked(comparison)}
+    data = {**window.described(), **learned_from, **_asked(comparison)}
     tags = {"code_version": code_version(), "trainer": config.trainer}
     metrics = {candidate.name: _metrics(candidate) for candidate in candidates}
     metrics[best.name] |= _parity_metrics(parity)

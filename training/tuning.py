@@ -60,7 +60,7 @@ def tune(config: TrainingConfig, dataset: Dataset, families: Sequence[str], prog
     """
     until = dataset.split_at(config.test_share)
     fold = fold_at(dataset, dataset.split_at(config.validation_and_test_share), until)
-    digest = dataset.window().digest
+    digest = f"{dataset.window().digest}|{fold.facts_digest}"
     with _storage(config.studies) as storage:
         return {family: search(family, config, fold, (digest, storage), progress) for family in families}
 

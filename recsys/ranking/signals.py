@@ -34,6 +34,11 @@ def shared_signals(situation: Situation, profiled: bool, channels: Iterable[str]
     return signals
 
 
+def is_of_contact(name: str) -> bool:
+    """Return whether a signal of `shared_signals` is the contact's, and stays as it was logged; else the person's."""
+    return name in ("is_outbound", "sentiment") or name.startswith("channel_")
+
+
 class OfferSignals:
     """The signals that differ between offers, as (m,) arrays; NaN is what is not known."""
 

@@ -19,7 +19,7 @@ from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.exported_offers import write_offers
 from recsys.storage.protection_log import PROFILING_IN_FORCE, flag_holds
-from recsys.storage.schema import contacts, customers, interactions, outcomes
+from recsys.storage.schema import contacts, customer_versions, customers, interactions, outcomes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,18 +43,22 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
     | {name: flag_holds(name) for name in DELIVERED_FLAGS}
     | {"recorded_at": customers.c.recorded_at}
     | {"consent_profiling": _PROFILING.c.granted},
+    "customer_versions": {
+        name: customer_versions.c[name]
+        for name in ("version_id", "customer_id", "known_at", "kind", "language", "segment", "risk_level")
+    },
 }
 _MOMENT = {"interactions": "occurred_at", "contacts": "opened_at", "answers": "answered_at"}
 """The column a table is partitioned by."""
 
 
 def export_events(database: Database, directory: Path, progress: Progress | None = None) -> dict[str, int]:
-    """Write interactions, contacts and answers by day, customers and offers; returns the rows of each.
+    """Write interactions, contacts and answers by day, customers, their versions, and offers; returns the rows of each.
 
-    Customers have the consent to profiling in force (null: never asked), offers are those of the catalogue
-    in force; without one there is no file of offers. Times are microseconds in UTC; a customer's name never
-    leaves the log. All tables show the log at one moment. Each is written beside the old one and then takes
-    its place: a crash leaves the old.
+    Versions are what was known of a customer, and since when. Customers have the consent to profiling in force (null:
+    never asked), offers are those of the catalogue in force; without one there is no file of offers. Times are
+    microseconds in UTC; a customer's name never leaves the log. All tables show the log at one moment. Each is written
+    beside the old one and then takes its place: a crash leaves the old.
     """
     directory.mkdir(parents=True, exist_ok=True)
     written: dict[str, int] = {}
@@ -63,8 +67,9 @@ def export_events(database: Database, directory: Path, progress: Progress | None
             report = _reporter(progress, table)
             with _replaced(directory / table) as beside:
                 written[table] = _write_days(log, table, moment, beside, report)
-        with _replaced(directory / "customers.parquet") as beside:
-            written["customers"] = _write_customers(log, beside, _reporter(progress, "customers"))
+        for table, statement in {"customers": _customers(), "customer_versions": _versions()}.items():
+            with _replaced(directory / f"{table}.parquet") as beside:
+                written[table] = _write_people(log, table, statement, beside, _reporter(progress, table))
         written["offers"] = _write_catalogue(log, directory / "offers.parquet")
     return written
 
@@ -88,27 +93,50 @@ def _write_days(log: EventLog, table: str, moment: str, folder: Path, report: Ca
     return done
 
 
-def _write_customers(log: EventLog, file: Path, report: Callable[[int], None]) -> int:
+def _write_people(log: EventLog, table: str, statement: Select[Any], file: Path, report: Callable[[int], None]) -> int:
+    """Write rows of facts whose last column is the JSON object of the attributes, one column an attribute."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     arrow_types = {"number": pa.float64(), "boolean": pa.bool_(), "text": pa.string()}
     types = log.attribute_types()
-    fields = [(name, _arrow_type(column)) for name, column in _COLUMNS["customers"].items()]
+    fields = [(name, _arrow_type(column)) for name, column in _COLUMNS[table].items()]
     fields += [(f"attr_{name}", arrow_types[type_]) for name, type_ in types.items()]
     schema, done = pa.schema(fields), 0
     with pq.ParquetWriter(file, schema) as writer:
-        statement = (
-            _select("customers")
-            .add_columns(customers.c.attributes)
-            .outerjoin_from(customers, _PROFILING, customers.c.customer_id == _PROFILING.c.customer_id)
-            .order_by(customers.c.customer_id)
-        )
         for batch in log.batches(statement, _BATCH):
-            rows = [(*row[:-1], *map(orjson.loads(row[-1]).get, types)) for row in batch]
+            rows = [(*row[:-1], *_attributes(orjson.loads(row[-1]), types)) for row in batch]
             writer.write_batch(_record_batch(rows, schema))
             report(done := done + len(batch))
     return done
+
+
+def _customers() -> Select[Any]:
+    return (
+        _select("customers")
+        .add_columns(customers.c.attributes)
+        .outerjoin_from(customers, _PROFILING, customers.c.customer_id == _PROFILING.c.customer_id)
+        .order_by(customers.c.customer_id)
+    )
+
+
+def _versions() -> Select[Any]:
+    versions = customer_versions.c
+    order = (versions.customer_id, versions.known_at, versions.version_id)
+    return _select("customer_versions").add_columns(versions.attributes).order_by(*order)
+
+
+def _attributes(values: Mapping[str, Any], types: Mapping[str, str]) -> list[Any]:
+    """Return the values by their types of today: an older version may have had another, which then says nothing."""
+    return [_typed(values.get(name), type_) for name, type_ in types.items()]
+
+
+def _typed(value: Any, type_: str) -> Any:
+    if type_ == "text":
+        return None if value is None else str(value)
+    is_boolean = isinstance(value, bool)
+    fits = is_boolean if type_ == "boolean" else isinstance(value, int | float) and not is_boolean
+    return value if fits else None
 
 
 def _write_catalogue(log: EventLog, file: Path) -> int:
@@ -136,7 +164,7 @@ def _record_batch(rows: Sequence[Sequence[Any]], schema: "pa.Schema") -> "pa.Rec
 def _arrow_type(column: ColumnElement[Any]) -> "pa.DataType":
     import pyarrow as pa
 
-    kinds = {"Float": pa.float64(), "Integer": pa.int32(), "Boolean": pa.bool_()}
+    kinds = {"Float": pa.float64(), "Integer": pa.int32(), "BigInteger": pa.int64(), "Boolean": pa.bool_()}
     kinds["UtcDateTime"] = pa.timestamp("us", tz="UTC")  # DuckDB fails on nanoseconds with a zone
     return kinds.get(type(column.type).__name__, pa.string())
 

@@ -57,7 +57,8 @@ def learn(settings: "Settings", family: str, seed: int, progress: Progress) -> d
     challenger = run_training(settings, TrainingRequest((family,), seed, trainer="sam"), progress, settings.events)
     propensity = None
     with suppress(ImportInvalid):  # the bank is too small to have had enough answers
-        propensity = run_propensity_training(settings, PropensityRequest(seed, True, "sam"), progress)["version"]
+        chances = run_propensity_training(settings, PropensityRequest(seed, True, "sam"), progress, settings.events)
+        propensity = chances["version"]
     return {"relevance": challenger["version"], "propensity": propensity}
 
 

@@ -122,7 +122,7 @@ def train(  # one option each
     model: Annotated[str, typer.Option(help="What to fit: als.")] = "als",
     as_json: JsonOption = False,
 ) -> None:
-    """Measure building the training matrix from Parquet, and our fit beside the same fit of the library alone."""
+    """Measure the training matrix through Feast beside a direct read, and our fit beside the library's alone."""
     import os
     import tempfile
 

@@ -9,6 +9,7 @@ import typer
 
 from serving.cli.model_options import SeedOption
 from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
+from serving.cli.training_features import training_features
 
 if TYPE_CHECKING:
     from serving.settings import Settings
@@ -24,29 +25,37 @@ class PropensityRequest:
     matured_after: float = 0.0
 
 
-def run_propensity_training(settings: "Settings", asked: PropensityRequest, progress: Progress) -> dict[str, Any]:
-    """Train the propensity model on the answers in the event log and return the summary as JSON values."""
+def run_propensity_training(
+    settings: "Settings", asked: PropensityRequest, progress: Progress, events: Path | None = None
+) -> dict[str, Any]:
+    """Train the propensity model on the answers in the event log and return the summary as JSON values.
+
+    See `training_features` for what is exported and built before.
+    """
     from datetime import timedelta
 
+    from features.service_names import PROPENSITY_SERVICE
     from recsys.domain.clock import system_clock
     from recsys.storage.database import open_database
     from training.propensity_fit import FitOptions
     from training.propensity_pipeline import PropensityConfig, summarise_propensity, train_propensity
 
-    config = PropensityConfig(
-        tracking_uri=settings.tracking_uri,
-        options=FitOptions(seed=asked.seed),
-        promote_if_better=asked.promote_if_better,
-        trainer=asked.trainer,
-    )
     until = system_clock() - timedelta(hours=asked.matured_after)
-    database = open_database(settings.event_log_url, settings.calendar)
-    try:
-        database.upgrade()
-        with database.read() as log:
-            result = train_propensity(config, log.answered_offers(until), progress)
-    finally:
-        database.close()
+    with training_features(settings, progress, events, PROPENSITY_SERVICE) as features:
+        config = PropensityConfig(
+            features=features,
+            tracking_uri=settings.tracking_uri,
+            options=FitOptions(seed=asked.seed),
+            promote_if_better=asked.promote_if_better,
+            trainer=asked.trainer,
+        )
+        database = open_database(settings.event_log_url, settings.calendar)
+        try:
+            database.upgrade()
+            with database.read() as log:
+                result = train_propensity(config, log.answered_offers(until), progress)
+        finally:
+            database.close()
     return summarise_propensity(result)
 
 

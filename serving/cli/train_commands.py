@@ -11,6 +11,7 @@ from serving.cli.environment import current_settings
 from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
 from serving.cli.propensity_commands import PropensityRequest, propensity_lines, run_propensity_training
+from serving.cli.training_features import training_features
 
 if TYPE_CHECKING:
     from serving.settings import Settings
@@ -38,6 +39,9 @@ def train(
 
     With --tune, hyper-parameters are searched first; a search that was stopped goes on where it was. With --propensity,
     the model of the chance of acceptance is trained instead, on the event log's decisions and their answers.
+
+    What is learned from comes through the feature store, whose definitions must be applied (`nbo features apply`); the
+    event log is exported and the feature tables built anew. A folder of --events has tables and definitions of its own.
     """
     if propensity:
         request = PropensityRequest(seed, promote_if_better, trainer or _user(), matured_after)
@@ -68,25 +72,26 @@ class TrainingRequest:
 def run_training(
     settings: "Settings", asked: TrainingRequest, progress: Progress, events: Path | None = None
 ) -> dict[str, Any]:
-    """Export the event log unless `events` is given, train on it and return the summary as JSON values."""
+    """Train on the event log, or on the export `events`, and return the summary as JSON values.
+
+    See `training_features` for what is exported and built before.
+    """
     from training.config import TrainingConfig
     from training.pipeline import summarise
     from training.pipeline import train as run
 
-    if events is None:
-        events = settings.events
-        _export(settings, events, progress)
-    config = TrainingConfig(
-        events=events,
-        tracking_uri=settings.tracking_uri,
-        models=asked.models,
-        seed=asked.seed,
-        promote_if_better=asked.promote_if_better,
-        tune=asked.tune,
-        studies=settings.home.absolute() / "mlflow" / "studies.db",
-        trainer=asked.trainer or _user(),
-    )
-    return summarise(run(config, progress))
+    with training_features(settings, progress, events) as features:
+        config = TrainingConfig(
+            features=features,
+            tracking_uri=settings.tracking_uri,
+            models=asked.models,
+            seed=asked.seed,
+            promote_if_better=asked.promote_if_better,
+            tune=asked.tune,
+            studies=settings.home.absolute() / "mlflow" / "studies.db",
+            trainer=asked.trainer or _user(),
+        )
+        return {**summarise(run(config, progress)), "not_applied": features.not_applied()}
 
 
 def _user() -> str:
@@ -97,18 +102,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "nbo train"
-
-
-def _export(settings: "Settings", events: Path, progress: Progress) -> None:
-    from recsys.storage.database import open_database
-    from recsys.storage.export import export_events
-
-    database = open_database(settings.event_log_url, settings.calendar)
-    try:
-        database.upgrade()
-        export_events(database, events, progress)
-    finally:
-        database.close()
 
 
 def list_models(as_json: JsonOption = False) -> None:
@@ -265,6 +258,8 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
     if parity := summary["parity"]:
         lines.append(f"Fold-in parity of {summary['best']}: overlap@{parity['list_length']} with a full refit "
                      f"{interval(parity['overlap'])}, {parity['customers']} customers.")  # fmt: skip
+    if unread := summary["not_applied"]:
+        lines.append(f"Not read, because not applied yet: {', '.join(unread)}; run `nbo features apply`.")
     lines.append(f"Registered {summary['version']} ({summary['best']}, number {summary['number']}).")
     lines += [f"{_SAID[gate['verdict']]}: {gate['gate']}: {gate['figure']}."
               for gate in summary["gates"] if gate["verdict"] in _SAID]  # fmt: skip

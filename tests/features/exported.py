@@ -26,11 +26,15 @@ class Given:
     history: tuple[Interaction, ...] = ()
     answers: tuple[PastAnswer, ...] = ()
     contacts: tuple[Contact, ...] = ()
+    versions: tuple[tuple[datetime, Customer], ...] = ()
 
 
 def write_export(directory: Path, given: Sequence[Given], recorded_at: datetime) -> None:
-    """Write the four parts of an export below `directory`."""
+    """Write the parts of an export below `directory`; versions only where a customer has any."""
     _write_customers(directory, [one.customer for one in given], recorded_at)
+    versions = [version for one in given for version in one.versions]
+    if versions:
+        _write_versions(directory, versions, [one.customer for one in given])
     _write_days(
         directory / "interactions",
         {"customer_id": pa.string(), "offer_id": pa.string(), "occurred_at": MOMENT, "kind": pa.string(),
@@ -67,19 +71,36 @@ def write_export(directory: Path, given: Sequence[Given], recorded_at: datetime)
 
 def _write_customers(directory: Path, customers: Sequence[Customer], recorded_at: datetime) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    attributes = sorted({name for customer in customers for name in customer.attributes})
     columns: dict[str, Any] = {
+        **_facts(customers, customers),
+        **{flag: [flag in c.flags for c in customers] for flag in DELIVERED_FLAGS},
+        "recorded_at": pa.array([recorded_at] * len(customers), MOMENT),
+        "consent_profiling": pa.array([c.consents.profiling for c in customers], pa.bool_()),
+    }
+    write_table(pa.table(columns), directory / "customers.parquet")
+
+
+def _write_versions(
+    directory: Path, versions: Sequence[tuple[datetime, Customer]], customers: Sequence[Customer]
+) -> None:
+    columns: dict[str, Any] = {
+        "version_id": list(range(len(versions))),
+        "known_at": pa.array([at for at, _ in versions], MOMENT),
+        **_facts([customer for _, customer in versions], customers),
+    }
+    write_table(pa.table(columns), directory / "customer_versions.parquet")
+
+
+def _facts(customers: Sequence[Customer], everybody: Sequence[Customer]) -> dict[str, Any]:
+    attributes = sorted({name for customer in everybody for name in customer.attributes})
+    return {
         "customer_id": [c.customer_id for c in customers],
         "kind": [str(c.kind) for c in customers],
         "language": pa.array([c.language for c in customers], pa.string()),
         "segment": pa.array([c.segment for c in customers], pa.string()),
         "risk_level": pa.array([c.risk_level for c in customers], pa.int64()),
-        **{flag: [flag in c.flags for c in customers] for flag in DELIVERED_FLAGS},
-        "recorded_at": pa.array([recorded_at] * len(customers), MOMENT),
-        "consent_profiling": pa.array([c.consents.profiling for c in customers], pa.bool_()),
         **{f"attr_{name}": [c.attributes.get(name) for c in customers] for name in attributes},
     }
-    write_table(pa.table(columns), directory / "customers.parquet")
 
 
 def _write_days(folder: Path, columns: dict[str, pa.DataType], rows: Iterable[dict[str, Any]]) -> None:

@@ -151,6 +151,42 @@ def test_the_profile_holds_from_the_first_event_and_again_as_of_the_export(tmp_p
     }  # fmt: skip
 
 
+def profile_rows(folder: Path, customer: str = "c1") -> list[tuple[datetime, Any]]:
+    """Return (since when, segment) of every row of the profile table, in time."""
+    query = "SELECT event_timestamp, segment FROM read_parquet(?) WHERE customer_id = ? ORDER BY 1"
+    found = duckdb.execute(query, [str(FeatureTable.PROFILE.file(folder)), customer]).fetchall()
+    return [(moment, segment) for moment, segment in found]
+
+
+def test_every_version_of_a_profile_holds_from_when_it_was_known_and_not_before(tmp_path: Path) -> None:
+    old, new = Customer("c1", segment="mass"), Customer("c1", segment="gold")
+    january, march = NOW - timedelta(days=60), NOW - timedelta(days=10)
+    given = Given(
+        new, history=(an_event(InteractionKind.VIEW, 300),), versions=((march, new), (january, old), (january, old))
+    )
+    write_export(tmp_path / "events", [given], NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    assert profile_rows(tmp_path) == [(january, "mass"), (march, "gold"), (NOW, "gold")]
+
+
+def test_a_first_version_dated_by_the_import_alone_holds_from_the_first_event(tmp_path: Path) -> None:
+    imported = NOW - timedelta(days=50)
+    first, later = an_event(InteractionKind.VIEW, 300), NOW - timedelta(days=10)
+    old, new = Customer("c1", segment="mass"), Customer("c1", segment="gold")
+    given = Given(new, history=(first,), versions=((imported, old), (later, new)))
+    write_export(tmp_path / "events", [given, Given(Customer("c2", segment="met live"))], imported)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    assert profile_rows(tmp_path) == [(first.occurred_at, "mass"), (later, "gold"), (NOW, "gold")]
+    assert profile_rows(tmp_path, "c2") == [(imported, "met live"), (NOW, "met live")]
+
+
+def test_a_version_that_was_known_after_the_export_is_not_in_the_table(tmp_path: Path) -> None:
+    versions = ((NOW + timedelta(microseconds=1), Customer("c1", segment="future")),)
+    write_export(tmp_path / "events", [Given(Customer("c1", segment="gold"), versions=versions)], NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    assert [segment for _, segment in profile_rows(tmp_path)] == ["gold"]
+
+
 def test_times_are_kept_to_the_microsecond_in_utc(tmp_path: Path) -> None:
     write_export(tmp_path / "events", [Given(Customer("c1"))], NOW)
     build_feature_tables(tmp_path / "events", tmp_path, NOW)

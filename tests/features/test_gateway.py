@@ -85,6 +85,21 @@ def test_a_past_moment_is_right_to_the_microsecond(store: Store) -> None:
     assert found["declined_count_90d"].tolist() == [1, 2]
 
 
+def test_a_profile_changed_on_day_10_is_the_old_one_for_a_label_of_day_9(store: Store, tmp_path: Path) -> None:
+    changed = NOW - timedelta(days=10)
+    old, new = (Customer("c", segment=segment, attributes={"tier": segment}) for segment in ("mass", "gold"))
+    versions = ((NOW - timedelta(days=40), old), (changed, new))
+    write_export(tmp_path / "offline" / "events", [Given(new, versions=versions)], NOW)
+    gateway = FeatureGateway(Settings(tmp_path, tmp_path / "offline", store.settings.redis_url), clock=store.clock)
+    gateway.build_feature_tables(tmp_path / "offline" / "events", as_of=NOW)
+    gateway.apply()
+    moments = [changed - timedelta(days=1), changed - timedelta(microseconds=1), changed, NOW - timedelta(days=41)]
+    found = gateway.history(["c"] * 4, moments)
+    assert found["segment"].fillna("").tolist() == ["mass", "mass", "gold", ""]
+    assert found["attr_tier"].fillna("").tolist() == ["mass", "mass", "gold", ""]
+    gateway.close()
+
+
 def test_training_and_serving_read_the_same_values(store: Store) -> None:
     served = store.gateway.read_online("客户-1").values
     trained = store.gateway.history(["客户-1"], [store.clock.now]).iloc[0].to_dict()
@@ -163,7 +178,8 @@ def test_feast_leaves_the_metrics_of_the_service_where_they_are(store: Store) ->
 def test_two_may_apply_at_once(store: Store) -> None:
     with ThreadPoolExecutor(2) as pool:
         applied = list(pool.map(lambda gateway: gateway.apply(), [store.gateway, store.gateway]))
-    assert applied == [["customer_profile", "customer_interactions", "customer_history", "offer_answers"]] * 2
+    views = ["customer_profile", "customer_interactions", "customer_history", "offer_answers", "interaction_events"]
+    assert applied == [views] * 2
     assert store.gateway.read_online("客户-1").values
 
 

@@ -1,14 +1,18 @@
 """Small event logs, exported as the service exports its own."""
 
+import atexit
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from features.offline import OfflineFeatures, features_of_export
+from features.service_names import RELEVANCE_SERVICE
 from recsys.domain.customer import Customer
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from tests.features.exported import Given, write_export
+from training.dataset import Dataset
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,6 +40,19 @@ def export(
     given.append(Given(Customer("answering"), answers=answers))
     write_export(directory, given, START)
     return directory
+
+
+def features_of(directory: Path, service: str = RELEVANCE_SERVICE) -> OfflineFeatures:
+    """Feast over any export, with tables and a registry of its own, open until the tests end."""
+    opened = features_of_export(directory, day(1_000), service=service)
+    features = opened.__enter__()
+    atexit.register(opened.__exit__, None, None, None)
+    return features
+
+
+def dataset_of(directory: Path) -> Dataset:
+    """What training reads of any export."""
+    return Dataset(features_of(directory))
 
 
 def answered(offer: str, answer: Answer) -> PastAnswer:

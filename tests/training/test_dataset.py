@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsys.domain.errors import ImportInvalid
+from recsys.domain.customer import Customer
+from recsys.domain.errors import ImportInvalid, InvalidInput
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.interactions.weights import history_weights
-from tests.training.events import answered, bought, day, export
-from training.dataset import Dataset, Knowledge
+from tests.training.events import answered, bought, dataset_of, day, export
+from training.dataset import Knowledge
 
 
 def weights(known: Knowledge) -> dict[tuple[str, str], Any]:
@@ -38,32 +39,32 @@ def test_weights_in_training_are_those_of_the_decision(tmp_path: Path) -> None:
     for customer in {event.customer_id for event in history}:
         theirs = [event for event in history if event.customer_id == customer]
         expected |= {(customer, offer): w for offer, w in history_weights(theirs, day(100)).items()}
-    with Dataset(export(tmp_path, *history)) as dataset:
+    with dataset_of(export(tmp_path, *history)) as dataset:
         assert weights(dataset.as_of(day(100))) == expected
 
 
 def test_what_is_held_is_told_apart_from_what_was_looked_at(tmp_path: Path) -> None:
     history = (bought("a", "card", 1), bought("a", "fund", 2, "view"), bought("b", "loan", 3, "holding"))
-    with Dataset(export(tmp_path, *history, bought("b", "loan", 4, "cancelled"))) as dataset:
+    with dataset_of(export(tmp_path, *history, bought("b", "loan", 4, "cancelled"))) as dataset:
         assert dataset.as_of(day(3)).held.toarray().tolist() == [[1, 0, 0], [0, 0, 1]]
         assert dataset.as_of(day(5)).held.toarray().tolist() == [[1, 0, 0]]
 
 
 def test_every_offer_of_the_log_is_a_column_at_any_moment(tmp_path: Path) -> None:
     history = (bought("a", "x", 1), bought("a", "y", 9), bought("a", "z", 9, "declined"))
-    with Dataset(export(tmp_path, *history)) as dataset:
+    with dataset_of(export(tmp_path, *history)) as dataset:
         assert dataset.as_of(day(1)).interactions.offer_ids == ("x", "y", "z")
 
 
 def test_the_split_leaves_the_latest_purchases_to_the_test(tmp_path: Path) -> None:
     history = [bought("a", f"o{n}", n) for n in range(10)] + [bought("a", "o1", 50, "view")]
-    with Dataset(export(tmp_path, *history)) as dataset:
+    with dataset_of(export(tmp_path, *history)) as dataset:
         assert dataset.split_at(0.2) == day(7)
 
 
 def test_tasks_ask_for_what_was_bought_later_and_not_held_before(tmp_path: Path) -> None:
     history = (bought("a", "x", 1), bought("a", "x", 9), bought("a", "y", 9), bought("b", "x", 9), bought("c", "z", 1))
-    with Dataset(export(tmp_path, *history)) as dataset:
+    with dataset_of(export(tmp_path, *history)) as dataset:
         tasks = dataset.tasks_after(day(5), dataset.as_of(day(5)))
     assert tasks.relevant.toarray().tolist() == [[0, 1, 0], [1, 0, 0]]
     assert tasks.histories.toarray().tolist() == [[1, 0, 0], [0, 0, 0]]
@@ -75,7 +76,7 @@ def test_the_window_says_what_was_used_and_its_digest_follows_the_content(tmp_pa
     history = [bought("a", "x", 1), bought("b", "y", 3)]
     windows = []
     for name, events in {"one": history, "turned": history[::-1], "more": [*history, bought("a", "x", 2)]}.items():
-        with Dataset(export(tmp_path / name, *events)) as dataset:
+        with dataset_of(export(tmp_path / name, *events)) as dataset:
             windows.append(dataset.window())
     assert windows[0] == windows[1]
     assert (windows[0].events, windows[0].first, windows[0].last) == (2, day(1), day(3))
@@ -84,25 +85,27 @@ def test_the_window_says_what_was_used_and_its_digest_follows_the_content(tmp_pa
 
 def test_answers_are_counted_by_offer_where_they_say_yes_or_no(tmp_path: Path) -> None:
     answers = (answered("x", Answer.ACCEPTED), answered("x", Answer.DECLINED), answered("x", Answer.LATER))
-    with Dataset(export(tmp_path, bought("a", "x", 1), answers=answers)) as dataset:
+    with dataset_of(export(tmp_path, bought("a", "x", 1), answers=answers)) as dataset:
         assert dataset.answer_counts() == {"x": (1, 2)}
 
 
 def test_no_answers_at_all_are_no_counts(tmp_path: Path) -> None:
-    with Dataset(export(tmp_path, bought("a", "x", 1))) as dataset:
+    with dataset_of(export(tmp_path, bought("a", "x", 1))) as dataset:
         assert dataset.answer_counts() == {}
 
 
 def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="nbo features export"):
+        dataset_of(tmp_path)
     with pytest.raises(ImportInvalid, match="no interactions"):
-        Dataset(tmp_path)
-    with Dataset(export(tmp_path / "declined", bought("a", "x", 1, "declined"))) as dataset:
+        dataset_of(export(tmp_path / "nothing", customers=(Customer("a"),)))
+    with dataset_of(export(tmp_path / "declined", bought("a", "x", 1, "declined"))) as dataset:
         with pytest.raises(ImportInvalid, match="nothing to learn from"):
             dataset.split_at(0.2)
         with pytest.raises(ImportInvalid, match="no evidence"):
             dataset.as_of(day(5))
     with (
-        Dataset(export(tmp_path / "once", bought("a", "x", 1))) as dataset,
+        dataset_of(export(tmp_path / "once", bought("a", "x", 1))) as dataset,
         pytest.raises(ImportInvalid, match="Nobody bought anything new"),
     ):
         dataset.tasks_after(day(1), dataset.as_of(day(1)))

@@ -9,8 +9,7 @@ from recsys.domain.customer import Customer
 from recsys.domain.facts import customer_facts, offer_facts
 from recsys.storage.exported_offers import write_offers
 from tests.builders import an_offer
-from tests.training.events import bought, day, export
-from training.dataset import Dataset
+from tests.training.events import bought, dataset_of, day, export
 
 
 def test_the_facts_of_customers_come_in_the_order_asked_for(tmp_path: Path) -> None:
@@ -18,8 +17,8 @@ def test_the_facts_of_customers_come_in_the_order_asked_for(tmp_path: Path) -> N
         Customer("a", segment="gold", risk_level=3, attributes={"年龄": 41.0, "owner": True, "segment": "never"}),
         Customer("b", language="zh-CN", attributes={"owner": False}),
     )
-    with Dataset(export(tmp_path, bought("a", "x", 1), customers=customers)) as dataset:
-        facts = dataset.customer_facts(["unknown", "b", "a", "b"])
+    with dataset_of(export(tmp_path, bought("a", "x", 1), customers=customers)) as dataset:
+        facts = dataset.customer_facts(["unknown", "b", "a", "b"], day(2))
     assert {name: values.tolist() for name, values in facts.items() if values.dtype == object} == {
         "kind": [None, "customer", "customer", "customer"],
         "language": [None, "zh-CN", None, "zh-CN"],
@@ -37,7 +36,7 @@ def test_the_facts_of_offers_are_those_of_the_exported_catalogue(tmp_path: Path)
         [fund | {"margin": None, "handling_seconds": 60.0, "intents": [], "valid_from": None}],
         tmp_path / "offers.parquet",
     )
-    with Dataset(tmp_path) as dataset:
+    with dataset_of(tmp_path) as dataset:
         assert dataset.offer_facts() == {
             "fund": {"kind": "product", "family": "基金", "risk_level": 4, "margin": None, "handling_seconds": 60.0}
             | {"channels": ["app"], "intents": []}
@@ -47,8 +46,8 @@ def test_the_facts_of_offers_are_those_of_the_exported_catalogue(tmp_path: Path)
 def test_without_the_files_there_are_no_facts(tmp_path: Path) -> None:
     export(tmp_path, bought("a", "x", 1))
     (tmp_path / "customers.parquet").unlink()
-    with Dataset(tmp_path) as dataset:
-        assert (dataset.customer_facts(["a"]), dataset.offer_facts()) == ({}, {})
+    with dataset_of(tmp_path) as dataset:
+        assert (dataset.customer_facts(["a"], day(2)), dataset.offer_facts()) == ({}, {})
 
 
 def test_training_and_decisions_encode_the_same_facts_alike(tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_training_and_decisions_encode_the_same_facts_alike(tmp_path: Path) -> N
     events = [bought(customer.customer_id, "card", 1) for customer in customers] + [bought("c001", "fund", 2)]
     export(tmp_path, *events, customers=customers)
     write_offers([offer_to_dict(offer) for offer in offers], tmp_path / "offers.parquet")
-    with Dataset(tmp_path) as dataset:
+    with dataset_of(tmp_path) as dataset:
         known = dataset.with_facts(dataset.as_of(day(5)), day(5))
     side = known.side
     assert side is not None
@@ -81,7 +80,7 @@ def test_the_purchases_come_in_time_order_and_say_what_is_still_open(tmp_path: P
     events = (bought("a", "x", 3), bought("b", "x", 1), bought("a", "y", 2), bought("a", "y", 4, "view"))
     export(tmp_path, *events, bought("a", "z", 9))
     write_offers([offer_to_dict(an_offer("y", repeatable=True))], tmp_path / "offers.parquet")
-    with Dataset(tmp_path) as dataset:
+    with dataset_of(tmp_path) as dataset:
         matrix = dataset.with_facts(dataset.as_of(day(5)), day(5)).interactions
     assert matrix.events is not None
     assert matrix.open_share is not None

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 
 from recsys.models.families import FAMILIES
-from tests.training.events import two_tastes
+from tests.training.events import dataset_of, features_of, two_tastes
 from training.artifacts import write_card
 from training.card_text import card_text
 from training.comparison import compare
 from training.config import TrainingConfig
-from training.dataset import Dataset
 from training.folds import Recipe
 from training.gates import Gate, Verdict
 from training.model_card import FOLD_IN, SECTIONS, Account, missing_sections, model_card
@@ -27,8 +26,8 @@ GATES = [Gate("better than popularity", Verdict.PASSED, "NDCG@5 differs by +0.1"
 def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
     """The account of a comparison of two families beside a champion."""
     events = two_tastes(tmp_path_factory.mktemp("card") / "events")
-    config = TrainingConfig(events, "sqlite:///none.db", ("popularity", "item_item"), trainer="Linus")
-    with Dataset(events) as dataset:
+    config = TrainingConfig(features_of(events), "sqlite:///none.db", ("popularity", "item_item"), trainer="Linus")
+    with dataset_of(events) as dataset:
         champion = Recipe("ease", {"regularization": 5.0})
         comparison = compare(config, dataset, champion, {}, lambda what, done, total: None)
         window = dataset.window()

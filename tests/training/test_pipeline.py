@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recsys.models.bundle_files import load_bundle
-from tests.training.events import one_taste, two_tastes
+from tests.training.events import features_of, one_taste, two_tastes
 from training.config import TrainingConfig
 from training.gates import Verdict
 from training.pipeline import TrainResult, summarise, train
@@ -20,7 +20,9 @@ def run(
     events: Path, tracking_uri: str, *models: str, promote: bool = True, seed: int = 7, tune: int | None = None
 ) -> TrainResult:
     names = models or ("popularity", "item_item", "als")
-    config = TrainingConfig(events, tracking_uri, names, PARAMETERS, seed=seed, promote_if_better=promote, tune=tune)
+    config = TrainingConfig(
+        features_of(events), tracking_uri, names, PARAMETERS, seed=seed, promote_if_better=promote, tune=tune
+    )
     return train(config, lambda what, done, total: None)
 
 

@@ -7,8 +7,7 @@ import pytest
 
 from recsys.domain.customer import Consents, Customer
 from recsys.domain.errors import ImportInvalid
-from tests.training.events import bought, day, export
-from training.dataset import Dataset
+from tests.training.events import bought, dataset_of, day, export
 
 HISTORY = (bought("a", "x", 1), bought("b", "x", 1), bought("b", "y", 9), bought("c", "x", 9), bought("d", "y", 9))
 
@@ -24,14 +23,14 @@ def events(tmp_path: Path) -> Path:
 
 
 def test_who_refused_is_not_in_the_evidence_and_holds_nothing(events: Path) -> None:
-    with Dataset(events) as dataset:
+    with dataset_of(events) as dataset:
         known = dataset.as_of(day(20))
     assert known.interactions.customer_ids == ("a", "c", "d")
     assert known.held.toarray().tolist() == [[1, 0], [1, 0], [0, 1]]
 
 
 def test_who_refused_is_not_asked_about(events: Path) -> None:
-    with Dataset(events) as dataset:
+    with dataset_of(events) as dataset:
         tasks = dataset.tasks_after(day(5), dataset.as_of(day(5)))
     assert tasks.relevant.toarray().tolist() == [[1, 0], [0, 1]]
 
@@ -41,7 +40,7 @@ def test_the_digest_names_the_data_without_who_refused(events: Path, tmp_path: P
     folders = (events, export(tmp_path / "others", *of_others), export(tmp_path / "all", *HISTORY))
     windows = []
     for folder in folders:
-        with Dataset(folder) as dataset:
+        with dataset_of(folder) as dataset:
             windows.append(dataset.window())
     assert windows[0] == windows[1]
     assert windows[0].digest != windows[2].digest
@@ -54,13 +53,13 @@ def test_an_export_that_says_nothing_of_consent_is_learned_from_whole(events: Pa
     customers.unlink()
     if kept:
         pq.write_table(table.select(kept), customers)
-    with Dataset(events) as dataset:
+    with dataset_of(events) as dataset:
         assert dataset.as_of(day(20)).interactions.customer_ids == ("a", "b", "c", "d")
 
 
 def test_that_everybody_refused_is_said(tmp_path: Path) -> None:
     with (
-        Dataset(export(tmp_path, bought("a", "x", 1), customers=(asked("a", False),))) as dataset,
+        dataset_of(export(tmp_path, bought("a", "x", 1), customers=(asked("a", False),))) as dataset,
         pytest.raises(ImportInvalid, match="may be profiled"),
     ):
         dataset.window()

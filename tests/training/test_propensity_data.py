@@ -1,19 +1,32 @@
 """Rows from answered offers: what counts, what is left out, and who is never fitted on."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from features.from_events import interaction_features, with_ages
+from features.offline import features_of_export
+from features.service_names import PROPENSITY_SERVICE
+from recsys.domain.contact import Contact
+from recsys.domain.customer import Customer
 from recsys.domain.errors import ImportInvalid
+from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer
 from recsys.domain.protection import Purpose, Statement
+from recsys.ranking.signals import is_of_contact, shared_signals
 from recsys.storage.database import Database, open_database
-from tests.builders import NOW
+from tests.builders import NOW, a_situation
+from tests.features.exported import Given as FeatureGiven
+from tests.features.exported import write_export
 from tests.training.answers import Given, a_logistic_world, answered, record
-from training.propensity_data import AnsweredRows, is_in_evaluation, read_answers
+from training.propensity_data import AnsweredRows, is_in_evaluation, read_answers, through_feast
 
+MICROSECOND = timedelta(microseconds=1)
 SIGNALS: dict[str, Any] = {"base_log_odds": -2.0, "relevance": 0.5}
 ENOUGH = [
     Given(f"c{n}", n, {**SIGNALS, "age": float(n)}, Answer.ACCEPTED if n % 4 == 0 else Answer.DECLINED)
@@ -21,8 +34,13 @@ ENOUGH = [
 ]
 
 
+def nothing_known(customer_ids: Sequence[str], moments: Sequence[datetime]) -> dict[str, NDArray[np.float64]]:
+    """What Feast says of customers who are not in the export."""
+    return {}
+
+
 def read(*more: Given) -> AnsweredRows:
-    return read_answers(answered(*ENOUGH, *more))
+    return read_answers(answered(*ENOUGH, *more), nothing_known)
 
 
 def test_yes_is_one_no_and_later_are_zero_and_what_was_not_pitched_is_no_row() -> None:
@@ -55,7 +73,50 @@ def test_who_refused_profiling_then_and_decisions_without_signals_are_left_out_a
                                              (ENOUGH[1::2] * 2, "0 of them accepted")])  # fmt: skip
 def test_too_few_answers_say_how_many_there_are_and_are_needed(given: list[Given], said: str) -> None:
     with pytest.raises(ImportInvalid, match=f"{said}.*500 are needed, 30 of each kind"):
-        read_answers(answered(*given))
+        read_answers(answered(*given), nothing_known)
+
+
+def test_the_person_is_read_through_feast_as_of_the_decision_and_the_contact_as_it_was_logged(tmp_path: Path) -> None:
+    declined, changed = NOW - timedelta(days=3), NOW - timedelta(days=2)
+    old, new = (
+        Customer("c", risk_level=risk, attributes={"age": age, "owner": True}) for risk, age in ((1, 40), (4, 41))
+    )
+    given = FeatureGiven(
+        new,
+        history=(Interaction("c", "loan", declined, InteractionKind.DECLINED),),
+        versions=((NOW - timedelta(days=9), old), (changed, new)),
+    )
+    write_export(tmp_path, [given], NOW)
+    moments = [declined - MICROSECOND, declined, changed - MICROSECOND, changed]
+    asked = answered(*ENOUGH, *(Given("c", 1_000 + n, SIGNALS) for n in range(len(moments))))
+    logged = {"sentiment": -0.5, "channel_app": 1.0, "age": 7.0, "declined_count_90d": 7.0, "forgotten": 7.0}
+    for one, made_at in zip(asked[-4:], moments, strict=True):
+        one.record.update(made_at=made_at.isoformat(), signals=logged)
+    with features_of_export(tmp_path, NOW, service=PROPENSITY_SERVICE) as features:
+        rows = read_answers(asked, through_feast(features))
+    found = {name: rows.table[-4:, place].tolist() for place, name in enumerate(rows.signals)}
+    assert found["risk_level"] == [1, 1, 1, 4]
+    assert found["declined_count_90d"] == [pytest.approx(np.nan, nan_ok=True), 1, 1, 1]
+    assert found["days_since_last_answer"][1:] == pytest.approx([0, 1, 1], abs=1e-9)
+    assert (found["sentiment"], found["channel_app"], "forgotten" in found) == ([-0.5] * 4, [1] * 4, False)
+    assert rows.signals[:2] == ("base_log_odds", "relevance")
+    assert found["age"] == [40, 40, 40, 41]
+
+
+def test_every_signal_of_a_person_that_feast_gives_is_one_that_decisions_have(tmp_path: Path) -> None:
+    customer = Customer("c", segment="gold", risk_level=2, attributes={"age": 40.0, "owner": True, "city": "上海"})
+    at = NOW - timedelta(days=3)
+    history = (Interaction("c", "loan", at, InteractionKind.ACCEPTED),)
+    contacts = (Contact("k", "c", at, sentiment=0.5, is_complaint=True),)
+    write_export(tmp_path, [FeatureGiven(customer, history=history, contacts=contacts)], at)
+    with features_of_export(tmp_path, NOW, service=PROPENSITY_SERVICE) as features:
+        offline = through_feast(features)(["c"], [NOW])
+    online = with_ages(interaction_features(history, (), contacts, NOW), NOW)
+    situation = a_situation(customer=customer, features=online, made_at=NOW)
+    served = shared_signals(situation, profiled=True, channels=())
+    assert {name: pytest.approx(values[0]) for name, values in offline.items()} == {
+        name: value for name, value in served.items() if not is_of_contact(name)
+    }
 
 
 def test_the_evaluation_slice_is_five_percent_of_customers_and_always_the_same() -> None:
@@ -89,7 +150,7 @@ def test_a_log_of_thousands_is_read_whole(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     record(database, a_logistic_world(2_100))
     with database.read() as log:
-        rows = read_answers(log.answered_offers(NOW + timedelta(days=900)))
+        rows = read_answers(log.answered_offers(NOW + timedelta(days=900)), nothing_known)
     database.close()
     assert len(rows) == 2_100
     assert list(rows.moments) == sorted(rows.moments)

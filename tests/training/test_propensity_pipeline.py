@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from features.service_names import PROPENSITY_SERVICE
 from recsys.models.propensity_folder import load_propensity_model
 from tests.training.answers import Given, a_logistic_world, answered
+from tests.training.events import bought, export, features_of
 from training.gates import Verdict
 from training.model_kinds import PROPENSITY, RELEVANCE, kind_of
 from training.propensity_card import SECTIONS
@@ -22,7 +24,9 @@ WORLD = a_logistic_world(3_000)
 
 
 def run(tracking_uri: str, world: list[Given], **changes: Any) -> PropensityResult:
-    config = PropensityConfig(tracking_uri, promote_if_better=True, trainer="Ada", **changes)
+    events = export(Path(tracking_uri.removeprefix("sqlite:///")).parent / "events", bought("somebody else", "x", 1))
+    features = features_of(events, PROPENSITY_SERVICE)
+    config = PropensityConfig(features, tracking_uri, promote_if_better=True, trainer="Ada", **changes)
     return train_propensity(config, answered(*world), lambda what, done, total: None)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from recsys.models.families import FAMILIES, create_model
-from tests.training.events import bought, export, two_tastes
+from tests.training.events import bought, dataset_of, export, features_of, two_tastes
 from training import tuning
 from training.config import DEFAULT_PARAMETERS, TrainingConfig
 from training.dataset import Dataset
@@ -23,11 +23,13 @@ TRIALS = 13
 
 
 def config(events: Path, studies: Path | None = None, trials: int = TRIALS, seed: int = 7) -> TrainingConfig:
-    return TrainingConfig(events, "sqlite:///none.db", ("popularity",), seed=seed, tune=trials, studies=studies)
+    return TrainingConfig(
+        features_of(events), "sqlite:///none.db", ("popularity",), seed=seed, tune=trials, studies=studies
+    )
 
 
 def search(asked: TrainingConfig, family: str = "item_item") -> Search:
-    with Dataset(asked.events) as dataset:
+    with Dataset(asked.features) as dataset:
         return tune(asked, dataset, [family], lambda what, done, total: None)[family]
 
 
@@ -68,7 +70,7 @@ def test_segments_are_searched_only_where_they_are_known() -> None:
 def test_the_search_sees_nothing_of_the_held_out_purchases(tmp_path: Path) -> None:
     history = [bought(f"c{n}", f"o{n % 4}", n) for n in range(100)]
     asked = config(export(tmp_path, *history))
-    with Dataset(asked.events) as dataset:
+    with Dataset(asked.features) as dataset:
         start, end = dataset.split_at(asked.validation_and_test_share), dataset.split_at(asked.test_share)
         fold = fold_at(dataset, start, end)
         later = dataset.tasks_after(end, dataset.as_of(end))
@@ -77,7 +79,7 @@ def test_the_search_sees_nothing_of_the_held_out_purchases(tmp_path: Path) -> No
 
 
 def test_a_purchase_after_the_validation_window_changes_no_trial(tmp_path: Path) -> None:
-    with Dataset(two_tastes(tmp_path / "events")) as dataset:
+    with dataset_of(two_tastes(tmp_path / "events")) as dataset:
         moments = [dataset.split_at(share) for share in (0.36, 0.2, 0.1)]
         folds = [fold_at(dataset, moments[0], until) for until in moments[1:]]
     values = [fit_and_evaluate(Recipe("popularity", {}), fold, (5,), 1).evaluation.values for fold in folds]
@@ -131,7 +133,7 @@ def test_other_events_seeds_and_defaults_are_other_searches(tmp_path: Path) -> N
     first = search(asked)
     assert tried(search(replace(asked, seed=8))) != tried(first)
     assert search(replace(asked, parameters={"item_item": {"neighbours": 7}})).trials[0].parameters["neighbours"] == 7
-    assert tried(search(replace(asked, events=two_tastes(tmp_path / "others", seed=1)))) != tried(first)
+    assert tried(search(replace(asked, features=features_of(two_tastes(tmp_path / "others", seed=1))))) != tried(first)
 
 
 def test_a_recipe_that_cannot_be_fitted_counts_as_worthless_and_says_why(

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ class Plan:
 
 def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
     """Write an export below `folder`, fit every family on it and return the document: parity and times by family."""
+    from features.offline import features_of_export
     from recsys.models.families import create_model
     from training.dataset import Dataset
     from training.folds import Recipe
@@ -32,7 +34,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
 
     rows = plan.sizes.interactions
     write_events(folder, plan.sizes, np.random.default_rng(plan.seed), lambda d: progress("write events", d, rows))
-    with Dataset(folder) as dataset:
+    with features_of_export(folder, datetime(2100, 1, 1, tzinfo=UTC)) as features, Dataset(features) as dataset:
         interactions = dataset.as_of(dataset.window().last).interactions
     results = {}
     for number, name in enumerate(plan.models):

@@ -1,11 +1,12 @@
-"""Measures training at size, in one run: from Parquet to matrix, and our fit beside the bare library's."""
+"""Measures training at size, in one run: the matrix through Feast and read directly, our fit and the library's."""
 
 import gc
 import resource
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,8 +16,11 @@ from serving.cli.bench.synthetic_events import Sizes, write_events
 from serving.cli.output import Progress
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from recsys.interactions.matrix import InteractionMatrix
     from recsys.models.base import RelevanceModel
+    from training.dataset import Window
 
 T = TypeVar("T")
 
@@ -45,33 +49,87 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
     """Write an export below `folder`, build the matrix from it and fit it by turns; returns the document."""
     from threadpoolctl import threadpool_limits
 
-    from training.dataset import Dataset
-
     rows = plan.sizes.interactions
     rng = np.random.default_rng(plan.seed)
     _, writing = _measured(
         lambda: write_events(folder, plan.sizes, rng, lambda done: progress("write events", done, rows))
     )
-    progress("build the matrix", 0, 1)
-    with Dataset(folder, threads=plan.threads) as dataset:
-        window, reading = _measured(dataset.window)
-        interactions, building = _measured(lambda: dataset.as_of(window.last).interactions)
-    progress("build the matrix", 1, 1)
+    reads, interactions = _reads(folder, plan, progress)
     with threadpool_limits(limits=plan.threads, user_api="openmp"):
         ours, bare = _fits(interactions, plan, progress)
     return {
         **_sizes(plan, interactions),
         "write_seconds": round(writing.seconds, 2),
-        "window_seconds": round(reading.seconds, 2),
-        "build_seconds": round(building.seconds, 2),
-        "build_rows_per_second": round(window.events / building.seconds),
-        "build_peak_mib": round(building.peak_mib),
+        **reads,
         "fit_seconds": _each(ours),
         "bare_seconds": _each(bare),
         "fit_over_bare": round(_median(ours) / _median(bare), 3),
         "fit_peak_mib": round(max(phase.peak_mib for phase in ours)),
         "bare_peak_mib": round(max(phase.peak_mib for phase in bare)),
     }
+
+
+def _reads(folder: Path, plan: Plan, progress: Progress) -> tuple[dict[str, Any], "InteractionMatrix"]:
+    """Build the matrix through Feast's offline store and from the files by turns; returns the figures and the matrix.
+
+    What is opened and applied once a training run is not in the time of either; Feast's is measured by itself.
+    """
+    from features.feast_store import import_feast
+    from features.offline import features_of_export
+
+    import_feast()
+    window: Window | None = None
+    interactions: InteractionMatrix | None = None
+    feast, direct = [], []
+    with ExitStack() as opened:
+        last = datetime(2100, 1, 1, tzinfo=UTC)
+        features, applying = _measured(lambda: opened.enter_context(features_of_export(folder, last)))
+        _build(features, plan.threads)  # what is imported at the first read is not in the time of either
+        for pair in range(plan.pairs):
+            window = interactions = None  # or the matrix of the turn before would be in the peaks of this one
+            progress("build the matrix", 2 * pair, 2 * plan.pairs)
+            direct.append(_build(_DirectRead(folder), plan.threads)[1])
+            progress("build the matrix", 2 * pair + 1, 2 * plan.pairs)
+            (window, interactions), phases = _build(features, plan.threads)
+            feast.append(phases)
+        progress("build the matrix", 2 * plan.pairs, 2 * plan.pairs)
+    assert window is not None
+    assert interactions is not None
+    windows, builds = zip(*feast, strict=True)
+    direct_windows, direct_builds = zip(*direct, strict=True)
+    document = {
+        "apply_seconds": round(applying.seconds, 2),
+        "window_seconds": _each(windows),
+        "direct_window_seconds": _each(direct_windows),
+        "build_seconds": _each(builds),
+        "direct_build_seconds": _each(direct_builds),
+        "build_over_direct": round(_median(builds) / _median(direct_builds), 3),
+        "build_rows_per_second": round(window.events / _median(builds)),
+        "build_peak_mib": round(max(phase.peak_mib for phase in (*windows, *builds))),
+        "direct_build_peak_mib": round(max(phase.peak_mib for phase in (*direct_windows, *direct_builds))),
+    }
+    return document, interactions
+
+
+class _DirectRead:
+    """The interactions as DuckDB reads them by itself, without Feast: only here, to be measured against."""
+
+    def __init__(self, events: Path) -> None:
+        self.events = events
+
+    def events_until(self, connection: "DuckDBPyConnection", name: str) -> None:
+        files = str(self.events / "interactions" / "*" / "*.parquet")
+        connection.read_parquet(files).create_view(name)
+
+
+def _build(features: Any, threads: int) -> tuple[tuple["Window", "InteractionMatrix"], tuple[Phase, Phase]]:
+    """Return the window and the matrix, and how long each took."""
+    from training.dataset import Dataset
+
+    with Dataset(features, threads=threads) as dataset:
+        window, reading = _measured(dataset.window)
+        interactions, building = _measured(lambda: dataset.as_of(window.last).interactions)
+    return (window, interactions), (reading, building)
 
 
 def _sizes(plan: Plan, interactions: "InteractionMatrix") -> dict[str, Any]:
@@ -139,9 +197,9 @@ def _peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _each(phases: list[Phase]) -> list[float]:
+def _each(phases: Sequence[Phase]) -> list[float]:
     return [round(phase.seconds, 2) for phase in phases]
 
 
-def _median(phases: list[Phase]) -> float:
+def _median(phases: Sequence[Phase]) -> float:
     return float(np.median([phase.seconds for phase in phases]))

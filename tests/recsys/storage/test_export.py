@@ -29,7 +29,9 @@ def test_every_event_lies_in_the_folder_of_its_day(importer: Importer, tmp_path:
         path.parent.name: pq.ParquetFile(path).read().to_pylist()
         for path in sorted((tmp_path / "events" / "interactions").glob("day=*/*.parquet"))
     }
-    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "customers": 2, "offers": 3}
+    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "customers": 2, "customer_versions": 0} | {
+        "offers": 3
+    }
     assert {day: [row["offer_id"] for row in rows] for day, rows in tables.items()} == {
         "day=2026-01-01": ["b"],
         "day=2026-01-02": ["a", "c"],
@@ -66,6 +68,23 @@ def test_customers_go_out_with_typed_attributes_and_without_their_names(importer
     assert "李娜" not in str(table.to_pylist())
 
 
+def test_versions_go_out_with_their_moments_without_names_or_flags_and_by_the_types_of_today(
+    importer: Importer, tmp_path: Path
+) -> None:
+    january, march = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3))
+    for at, row in ((january, "c1,李娜,true,mass,41"), (march, "c1,李娜,true,gold,unknown")):
+        importer.write(interactions=INTERACTIONS, customers=f"customer_id,name,vulnerable,segment,age\n{row}\n")
+        importer.run(known_at=at)
+    export_events(importer.database, tmp_path)
+    file = tmp_path / "customer_versions.parquet"
+    rows = pq.ParquetFile(file).read(["known_at", "segment", "attr_age"]).to_pylist()
+    assert [(row["known_at"], row["segment"]) for row in rows] == [(january, "mass"), (march, "gold")]
+    assert [row["attr_age"] for row in rows] in ([41.0, None], ["41", "unknown"], ["41.0", "unknown"])
+    assert set(pq.read_schema(file).names) == {
+        "version_id", "customer_id", "known_at", "kind", "language", "segment", "risk_level", "attr_age",
+    }  # fmt: skip
+
+
 def test_live_contacts_and_answers_go_out(known_contact: Database, tmp_path: Path) -> None:
     with known_contact.transaction("c1") as log:
         log.add_decision(a_record(), log.next_sequence("k1"))
@@ -89,6 +108,7 @@ def test_a_second_export_leaves_nothing_of_the_first(known_contact: Database, tm
     assert found == [
         "contacts/day=2026-06-01/events.parquet",
         "contacts/day=2026-07-01/events.parquet",
+        "customer_versions.parquet",
         "customers.parquet",
     ]
     assert not [path for path in tmp_path.iterdir() if path.name.endswith((".new", ".old"))]
