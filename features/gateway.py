@@ -23,6 +23,7 @@ from features.feast_store import (
 from features.feature_tables import Progress, build_feature_tables, built_as_of
 from features.from_events import with_ages
 from features.materialization import Materialized, materialize_views
+from features.offer_rows import OfferRow
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput
@@ -61,6 +62,7 @@ class FeatureGateway:
         self._breaker = Breaker()
         self._store = open_store(settings, address)
         self._known: tuple[float, FeatureView, list[str]] | None = None
+        self._offers: tuple[float, FeatureView, list[str]] | None = None
 
     def close(self) -> None:
         """Give the Redis connections back and stop following the registry."""
@@ -86,6 +88,27 @@ class FeatureGateway:
         now = self._clock()
         age = max((now - moment.astimezone(UTC)).total_seconds(), 0.0)
         return OnlineFeatures(with_ages({name: _plain(value) for name, value in row.items()}, now), age)
+
+    def read_offer_answers(self, offer_ids: Sequence[str]) -> dict[str, OfferRow]:
+        """Return what the store knows of the answers to each offer; offers that it does not know are left out.
+
+        Raises FeaturesUnavailable as `read_online` does.
+        """
+        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+        from feast.protos.feast.types.Value_pb2 import Value
+
+        keys = [EntityKey(join_keys=["offer_id"], entity_values=[Value(string_val=one)]) for one in offer_ids]
+        with self._deadline():
+            known = self._offers
+            if known is None or time.monotonic() - known[0] > REGISTRY_SECONDS:
+                view = self._store.registry.get_feature_view("offer_answers", PROJECT, allow_cache=True)
+                known = self._offers = time.monotonic(), view, [field.name for field in view.features]
+            rows = self._store.provider.online_read(self._store.config, known[1], keys, [*known[2]])
+        return {
+            offer_id: OfferRow(moment.astimezone(UTC), {name: value.int64_val for name, value in row.items()})
+            for offer_id, (moment, row) in zip(offer_ids, rows, strict=True)
+            if row is not None and moment is not None and moment.timestamp() > 0
+        }
 
     def push_interactions(self, customer_id: str, row: Mapping[str, AttributeValue], at: datetime) -> None:
         """Make `row` (of `from_events.interaction_features`) what the next read of this customer sees.
@@ -136,7 +159,7 @@ class FeatureGateway:
         with one_at_a_time(self._settings), redirect_stdout(StringIO()):
             self._store.apply(cast("list[FeastObject]", found.all()))
         self._store.registry.refresh()
-        self._known = None
+        self._known = self._offers = None
         return [view.name for view in found.views()]
 
     def materialize(self, progress: Progress | None = None) -> list[Materialized]:

@@ -75,7 +75,7 @@ def refit(
     progress("train on everything", 0, 1)
     interactions, side_features = everything(dataset, window.last)
     model = comparison.best.recipe.fit(interactions, side_features, config.seed)
-    facts = TrainingFacts(dataset.answer_counts(), {**window.described(), "seed": config.seed})
+    facts = TrainingFacts({**window.described(), "seed": config.seed})
     rng = np.random.default_rng(config.seed)
     bundle = save_bundle(directory, model, interactions, rng, facts, side_features)
     progress("train on everything", 1, 1)

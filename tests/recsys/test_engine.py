@@ -18,6 +18,7 @@ from recsys.interactions.matrix import build_matrix
 from recsys.interactions.side_features import FeatureSpace, SideFeatures
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
+from recsys.ranking.evidence import OfferEvidence
 from tests.builders import FakeModel, a_catalogue, a_contact, a_customer, a_situation, an_interaction, an_offer
 
 CATALOGUE = a_catalogue(
@@ -179,6 +180,16 @@ def test_every_offer_is_either_shown_or_held_back_with_a_code() -> None:
     decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
     named = [offer.offer_id for offer in decision.offers] + [one for ids in decision.held_back.values() for one in ids]
     assert sorted(named) == sorted(offer.offer_id for offer in CATALOGUE.offers)
+
+
+def test_evidence_that_is_given_counts_instead_of_what_the_bundle_counted() -> None:
+    catalogue = a_catalogue(an_offer("card", starting_propensity=0.1))
+    frozen = FakeModel(answer_counts={"card": (9, 9)})
+    given = OfferEvidence({"card": (80, 180), "gone": (1, 1)})
+    learned = decide(a_situation(), catalogue, frozen, ALWAYS_BEST, None, given).offers[0].propensity
+    assert learned == pytest.approx((20 * 0.1 + 80) / 200)
+    nothing = decide(a_situation(), catalogue, frozen, ALWAYS_BEST, None, OfferEvidence({})).offers[0].propensity
+    assert nothing == pytest.approx(0.1)
 
 
 def test_evidence_moves_the_propensity_away_from_its_start() -> None:
