@@ -13,8 +13,10 @@ _found = definitions(Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline
 
 customer = _found.customer
 offer = _found.offer
+channel = _found.channel
 customer_profile = _found.customer_profile
 customer_interactions = _found.customer_interactions
 offer_answers = _found.offer_answers
+offer_channel_answers = _found.offer_channel_answers
 decision = _found.decision
 offer_evidence = _found.offer_evidence

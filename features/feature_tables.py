@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.table_queries import VIEWS, interactions_query, offers_query, profile_query
+from features.table_queries import VIEWS, interactions_query, offer_channels_query, offers_query, profile_query
 from recsys.domain.errors import InvalidInput
 from recsys.interactions.file_queries import open_duckdb
 
@@ -25,6 +25,7 @@ class FeatureTable(StrEnum):
     PROFILE = "customer_profile"
     INTERACTIONS = "customer_interactions"
     OFFERS = "offer_answers"
+    OFFER_CHANNELS = "offer_channel_answers"
 
     def file(self, folder: Path) -> Path:
         """Return this table's Parquet file below the folder of the feature tables."""
@@ -49,6 +50,7 @@ def build_feature_tables(
             FeatureTable.PROFILE: profile_query(attributes),
             FeatureTable.INTERACTIONS: interactions_query(),
             FeatureTable.OFFERS: offers_query(),
+            FeatureTable.OFFER_CHANNELS: offer_channels_query(),
         }
         for done, table in enumerate(FeatureTable):
             rows[str(table)] = _write(database, queries[table], table.file(folder))
@@ -80,6 +82,10 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
             selected = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
             database.execute(f"CREATE VIEW {name} AS SELECT {selected} FROM {name}_file")
         database.read_parquet(str(events / "customers.parquet")).create_view("customers")
+        if (offers := events / "offers.parquet").exists():
+            database.read_parquet(str(offers)).create_view("offers")
+        else:
+            database.execute("CREATE VIEW offers AS SELECT NULL::VARCHAR AS offer_id WHERE false")
         for name, query in VIEWS.items():
             database.execute(f"CREATE VIEW {name} AS {query}")
         yield database
@@ -94,7 +100,21 @@ _EVENTS = {
         "is_complaint": "BOOLEAN",
         "sentiment": "DOUBLE",
     },
-    "answers": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "answered_at": "TIMESTAMP", "answer": "VARCHAR"},
+    "answers": {
+        "customer_id": "VARCHAR",
+        "offer_id": "VARCHAR",
+        "decision_id": "VARCHAR",
+        "answered_at": "TIMESTAMP",
+        "answer": "VARCHAR",
+        "channel": "VARCHAR",
+    },
+    "exposures": {
+        "offer_id": "VARCHAR",
+        "decision_id": "VARCHAR",
+        "exposed_at": "TIMESTAMP",
+        "stage": "VARCHAR",
+        "channel": "VARCHAR",
+    },
 }
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from feast import Entity, FeatureService, FeatureView
 
 from features.customer_views import customer_interactions, customer_profile
-from features.entities import customer, offer
-from features.offer_views import offer_answers
+from features.entities import channel, customer, offer
+from features.offer_views import offer_answers, offer_channel_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,19 +16,21 @@ class Definitions:
 
     customer: Entity
     offer: Entity
+    channel: Entity
     customer_profile: FeatureView
     customer_interactions: FeatureView
     offer_answers: FeatureView
+    offer_channel_answers: FeatureView
     decision: FeatureService
     offer_evidence: FeatureService
 
     def all(self) -> list[Entity | FeatureView | FeatureService]:
         """Return them in the order they rest on each other."""
-        return [self.customer, self.offer, *self.views(), self.decision, self.offer_evidence]
+        return [self.customer, self.offer, self.channel, *self.views(), self.decision, self.offer_evidence]
 
     def views(self) -> list[FeatureView]:
         """Return the feature views alone."""
-        return [self.customer_profile, self.customer_interactions, self.offer_answers]
+        return [self.customer_profile, self.customer_interactions, self.offer_answers, self.offer_channel_answers]
 
 
 def definitions(folder: Path) -> Definitions:
@@ -37,9 +39,11 @@ def definitions(folder: Path) -> Definitions:
     return Definitions(
         customer=customer,
         offer=offer,
+        channel=channel,
         customer_profile=profile,
         customer_interactions=interactions,
         offer_answers=answers,
+        offer_channel_answers=offer_channel_answers(folder),
         decision=FeatureService(name="decision", features=[profile, interactions]),
-        offer_evidence=FeatureService(name="offer_evidence", features=[answers]),
+        offer_evidence=FeatureService(name="evidence_v1", features=[answers]),
     )

@@ -34,6 +34,13 @@ def test_a_customer_the_store_has_never_heard_of_has_no_features(store: Store) -
     assert store.gateway.read_online("nobody") == OnlineFeatures({}, None)
 
 
+def test_what_is_known_of_an_offer_is_read_as_of_the_export(store: Store) -> None:
+    found = store.gateway.read_offer_answers(["fund", "nobody's"])
+    assert list(found) == ["fund"]
+    assert found["fund"].moment == NOW
+    assert found["fund"].values["offer_declined_count_30d"] == found["fund"].values["offer_shown_count_365d"] == 1
+
+
 def test_the_next_read_after_a_push_sees_it(store: Store) -> None:
     at = store.clock.now
     accepted = Interaction("quiet-1", "loan", at, InteractionKind.ACCEPTED)
@@ -57,6 +64,7 @@ def test_a_later_materialisation_leaves_what_was_pushed_meanwhile(store: Store) 
     written = store.gateway.materialize()
     assert [(view.view, view.rows) for view in written] == [
         ("customer_profile", 6), ("customer_interactions", 6), ("offer_answers", 1),
+        ("offer_channel_answers", 1),
     ]  # fmt: skip
     assert store.gateway.read_online("quiet-3").values["accepted_count_365d"] == 1
 
@@ -130,8 +138,13 @@ def test_an_interrupted_materialisation_goes_on_where_it_stopped(store: Store) -
         store.gateway.materialize(interrupt)
     seen: list[str] = []
     written = store.gateway.materialize(lambda what, done, total: seen.append(what))
-    assert [view.view for view in written] == ["customer_profile", "customer_interactions", "offer_answers"]
-    assert {what.split()[-1] for what in seen} == {"customer_interactions", "offer_answers"}
+    assert [view.view for view in written] == [
+        "customer_profile",
+        "customer_interactions",
+        "offer_answers",
+        "offer_channel_answers",
+    ]
+    assert {what.split()[-1] for what in seen} == {"customer_interactions", "offer_answers", "offer_channel_answers"}
 
 
 def test_an_attribute_that_comes_with_a_later_export_is_known_after_apply(store: Store, tmp_path: Path) -> None:
@@ -156,7 +169,7 @@ def test_feast_leaves_the_metrics_of_the_service_where_they_are(store: Store) ->
 def test_two_may_apply_at_once(store: Store) -> None:
     with ThreadPoolExecutor(2) as pool:
         applied = list(pool.map(lambda gateway: gateway.apply(), [store.gateway, store.gateway]))
-    assert applied == [["customer_profile", "customer_interactions", "offer_answers"]] * 2
+    assert applied == [["customer_profile", "customer_interactions", "offer_answers", "offer_channel_answers"]] * 2
     assert store.gateway.read_online("客户-1").values
 
 

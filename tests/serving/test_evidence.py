@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+import redis
 from fastapi.testclient import TestClient
 
 from features.offer_rows import OfferRow
@@ -20,6 +21,7 @@ from recsys.domain.policy import Policy
 from recsys.ranking.evidence import OfferEvidence
 from recsys.storage.database import Database, open_database
 from recsys.storage.event_log import EventLog
+from recsys.storage.export import export_events
 from serving.app import create_app
 from serving.decisions.record import Made, make_record, situation_of, to_json
 from serving.decisions.replay import replay
@@ -246,3 +248,31 @@ def test_records_of_before_evidence_was_named_are_made_again_with_what_the_bundl
     assert found.evidence is None
     assert replay(text, replace(found, model=bundle)).is_identical
     assert not replay(text, replace(found, model=bundle, evidence=OfferEvidence({}))).is_identical
+
+
+def test_what_the_online_store_says_comes_from_the_feature_view_and_the_log_says_the_same(
+    quick_api: TestClient, database: Database, tmp_path: Path
+) -> None:
+    services = services_of(quick_api)
+    yesterday = services.clock() - timedelta(days=1)
+    answers = [("card", said, yesterday) for said in (Answer.ACCEPTED, Answer.LATER, Answer.NOT_PITCHED)]
+    with services.database.transaction() as log:
+        answer(log, answers)
+    export_events(services.database, services.settings.events)
+    services.features.wait()
+    gateway = services.features.gateway
+    gateway.build_feature_tables(services.settings.events)
+    gateway.apply()
+    gateway.materialize()
+    now, reader = services.clock(), EvidenceReader(gateway.read_offer_answers)
+    with services.database.read() as log:
+        found = reader.read(log, OFFERS, now)
+        assert found == logged_evidence(log, OFFERS, now)
+        assert found.counts == {"card": (1, 2)}
+    with database.read() as empty:
+        assert EvidenceReader(gateway.read_offer_answers).read(empty, OFFERS, now) == found
+        with redis.Redis.from_url(services.settings.redis_url or "") as client:
+            client.flushall()
+        assert EvidenceReader(gateway.read_offer_answers).read(empty, OFFERS, now).counts == {}
+    with services.database.read() as log:
+        assert reader.read(log, OFFERS, now) == found
