@@ -18,7 +18,7 @@ from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.exploration import Slate, drawn_slate, explore
 from recsys.ranking.held_back import held_back
 from recsys.ranking.people import Pairs
-from recsys.ranking.reasons import PropensityModel, declared_parts, split_relevance, to_reasons
+from recsys.ranking.reasons import PropensityModel, declared_parts, named_by_evidence, split_relevance, to_reasons
 
 NO_MODEL = "no_model"
 DECLARED = "declared"
@@ -155,6 +155,8 @@ def explain(case: Case, appraisal: Appraisal, column: int, shares: Sequence[tupl
         parts = declared_parts(appraisal.declared, column, bool(case.catalogue.table.is_sale[column]))
     else:
         weight, parts = trained.model.relevance_weight, trained.by_code(column)
+    if case.evidence is not None:
+        parts = named_by_evidence(parts, case.evidence.answered(case.catalogue.table.offer_ids[column]), case.policy)
     rest = "relevance" if known.history else "popular"
     if model is not None and model.uses_facts and known.about.customer:
         rest = "suits_profile"

@@ -29,6 +29,10 @@ class OfferEvidence:
         object.__setattr__(self, "version", f"e-{hashlib.sha256(content.encode()).hexdigest()[:16]}")
         object.__setattr__(self, "_latest", ((), np.zeros((0, 2))))
 
+    def answered(self, offer_id: str) -> int:
+        """Return how often the offer was answered."""
+        return self.counts.get(offer_id, _NOBODY)[1]
+
     def of(self, offer_ids: Sequence[str]) -> NDArray[np.float64]:
         """Return (m, 2): how often each of `offer_ids` was accepted, and answered at all; not to be written to."""
         latest = self._latest
