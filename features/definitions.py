@@ -14,10 +14,12 @@ _found = definitions(_offline / "features", _offline / "events")
 
 customer = _found.customer
 offer = _found.offer
+channel = _found.channel
 customer_profile = _found.customer_profile
 customer_interactions = _found.customer_interactions
 customer_history = _found.customer_history
 offer_answers = _found.offer_answers
+offer_channel_answers = _found.offer_channel_answers
 decision = _found.decision
 decision_v1 = _found.decision_v1
 offer_evidence = _found.offer_evidence

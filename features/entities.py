@@ -1,4 +1,4 @@
-"""What features describe: a customer, by the bank's opaque id, and an offer."""
+"""What features describe: a customer, by the bank's opaque id, an offer, and a channel."""
 
 from feast import Entity
 from feast.value_type import ValueType
@@ -14,4 +14,10 @@ offer = Entity(
     join_keys=["offer_id"],
     value_type=ValueType.STRING,
     description="One entry of the catalogue.",
+)
+channel = Entity(
+    name="channel",
+    join_keys=["channel"],
+    value_type=ValueType.STRING,
+    description="Where a contact takes place: one that ships, or one of the bank's own.",
 )

@@ -9,7 +9,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from features.table_queries import VIEWS, history_query, interactions_query, offers_query, profile_query
+from features.table_queries import (
+    VIEWS,
+    history_query,
+    interactions_query,
+    offer_channels_query,
+    offers_query,
+    profile_query,
+)
 from recsys.domain.errors import InvalidInput
 from recsys.interactions.file_queries import open_duckdb
 
@@ -26,6 +33,7 @@ class FeatureTable(StrEnum):
     INTERACTIONS = "customer_interactions"
     HISTORY = "customer_history"
     OFFERS = "offer_answers"
+    OFFER_CHANNELS = "offer_channel_answers"
 
     def file(self, folder: Path) -> Path:
         """Return this table's Parquet file below the folder of the feature tables."""
@@ -57,6 +65,7 @@ def build_feature_tables(
             FeatureTable.INTERACTIONS: interactions_query(),
             FeatureTable.HISTORY: history_query(),
             FeatureTable.OFFERS: offers_query(),
+            FeatureTable.OFFER_CHANNELS: offer_channels_query(),
         }
         for done, table in enumerate(tables):
             rows[str(table)] = _write(database, queries[table], table.file(folder))
@@ -95,6 +104,10 @@ def _connection(events: Path, folder: Path, as_of: datetime) -> "Iterator[DuckDB
             selected = ", ".join(f"{column}::{kind} AS {column}" for column, kind in columns.items())
             database.execute(f"CREATE VIEW {name} AS SELECT {selected} FROM {name}_file")
         _add_customers(database, events)
+        if (offers := events / "offers.parquet").exists():
+            database.read_parquet(str(offers)).create_view("offers")
+        else:
+            database.execute("CREATE VIEW offers AS SELECT NULL::VARCHAR AS offer_id WHERE false")
         for name, query in VIEWS.items():
             database.execute(f"CREATE VIEW {name} AS {query}")
         yield database
@@ -136,7 +149,21 @@ _EVENTS = {
         "is_complaint": "BOOLEAN",
         "sentiment": "DOUBLE",
     },
-    "answers": {"customer_id": "VARCHAR", "offer_id": "VARCHAR", "answered_at": "TIMESTAMP", "answer": "VARCHAR"},
+    "answers": {
+        "customer_id": "VARCHAR",
+        "offer_id": "VARCHAR",
+        "decision_id": "VARCHAR",
+        "answered_at": "TIMESTAMP",
+        "answer": "VARCHAR",
+        "channel": "VARCHAR",
+    },
+    "exposures": {
+        "offer_id": "VARCHAR",
+        "decision_id": "VARCHAR",
+        "exposed_at": "TIMESTAMP",
+        "stage": "VARCHAR",
+        "channel": "VARCHAR",
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""What a customer's events say about them at one moment: the definitions, for one customer in plain Python.
+"""What the events say of a customer, or of an offer, at one moment: the definitions, for one of them in plain Python.
 
 `features.feature_tables` computes the same for everybody and every moment in SQL; a test holds both equal.
 Moments are kept as seconds since 1970 (`…_at`) and become days since at reading time (`with_ages`), so
@@ -6,12 +6,14 @@ that a value read later than it was written is still right.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from recsys.domain.contact import Contact
 from recsys.domain.customer import AttributeValue
 from recsys.domain.interaction import Interaction, InteractionKind
-from recsys.domain.outcome import PastAnswer
+from recsys.domain.outcome import Answer, PastAnswer
+from recsys.domain.vocabulary import UNKNOWN_CHANNEL
 
 WINDOW_DAYS: Mapping[str, int] = {
     "accepted_count_365d": 365,
@@ -40,11 +42,15 @@ INTERACTION_FEATURES: Mapping[str, type] = {
 PROFILE_FEATURES: Mapping[str, type] = {"kind": str, "language": str, "segment": str, "risk_level": int}
 """Besides these the profile has one `attr_<name>` a customer attribute; names and permission flags stay out."""
 
+OFFER_WINDOWS = (30, 90, 365)
+CHANNEL_WINDOW = 90
+OFFER_COUNTS = ("shown", "pitched", "accepted", "declined", "later")
+"""What is counted of an offer: the decisions in which it was seen at all, and pitched; and each answer to it."""
+
 OFFER_FEATURES: Mapping[str, type] = {
-    "offer_pitched_count_90d": int,
-    "offer_accepted_count_90d": int,
-    "offer_declined_count_90d": int,
+    f"offer_{what}_count_{days}d": int for days in OFFER_WINDOWS for what in OFFER_COUNTS
 }
+CHANNEL_FEATURES: Mapping[str, type] = {f"offer_channel_{what}_count_{CHANNEL_WINDOW}d": int for what in OFFER_COUNTS}
 
 _HOLDS = (InteractionKind.HOLDING, InteractionKind.ACCEPTED)
 _COUNTED = {
@@ -83,6 +89,44 @@ def interaction_features(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class OfferEvent:
+    """What happened to an offer of a decision: it was `seen` or `pitched`, or an answer was given to it."""
+
+    decision_id: str
+    what: str
+    at: datetime
+    channel: str | None = None
+
+
+def offer_features(events: Iterable[OfferEvent], now: datetime) -> dict[str, int]:
+    """Return every feature of OFFER_FEATURES of one offer as of `now`.
+
+    A day (UTC) counts from the midnight at its end on, and leaves a window so many days after that. What was not
+    pitched is no answer.
+    """
+    counted = _counted(events)
+    return {
+        f"offer_{what}_count_{days}d": sum(_is_counted(at, days, now) for at, _ in counted[what])
+        for days in OFFER_WINDOWS
+        for what in OFFER_COUNTS
+    }
+
+
+def offer_channel_features(events: Iterable[OfferEvent], channel: str, now: datetime) -> dict[str, int]:
+    """Return every feature of CHANNEL_FEATURES of one offer on one channel as of `now`.
+
+    An offer is shown, or pitched, on the channel where it was so first.
+    """
+    counted = _counted(events)
+    return {
+        f"offer_channel_{what}_count_{CHANNEL_WINDOW}d": sum(
+            where == channel and _is_counted(at, CHANNEL_WINDOW, now) for at, where in counted[what]
+        )
+        for what in OFFER_COUNTS
+    }
+
+
 def with_ages(values: Mapping[str, AttributeValue], now: datetime) -> dict[str, AttributeValue]:
     """Return the values that are known, with every `last_x_at` (seconds) as `days_since_last_x`."""
     known: dict[str, AttributeValue] = {}
@@ -100,6 +144,30 @@ def age_name(name: str) -> str | None:
     """Return under which name a feature that is a moment is read as days since then; None where it is no moment."""
     is_moment = name.startswith("last_") and name.endswith("_at")
     return f"days_since_{name.removesuffix('_at')}" if is_moment else None
+
+
+def _counted(events: Iterable[OfferEvent]) -> dict[str, list[tuple[datetime, str]]]:
+    """Return when and on which channel each thing that is counted of an offer happened."""
+    told = [one for one in events if one.what != Answer.NOT_PITCHED]
+    found = {
+        what: [(one.at, one.channel or UNKNOWN_CHANNEL) for one in told if one.what == what] for what in OFFER_COUNTS
+    }
+    found["shown"] = _first_of_decisions(told)
+    found["pitched"] = _first_of_decisions(one for one in told if one.what != "seen")
+    return found
+
+
+def _first_of_decisions(events: Iterable[OfferEvent]) -> list[tuple[datetime, str]]:
+    first: dict[str, tuple[datetime, str]] = {}
+    for one in events:
+        at_and_channel = one.at, one.channel or UNKNOWN_CHANNEL
+        first[one.decision_id] = min(at_and_channel, first.get(one.decision_id, at_and_channel))
+    return list(first.values())
+
+
+def _is_counted(at: datetime, days: int, now: datetime) -> bool:
+    known = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    return now - timedelta(days=days) < known <= now
 
 
 def _is_within(moment: datetime, window: str, now: datetime) -> bool:

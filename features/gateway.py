@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from features.breaker import Breaker, BreakerOpen
+from features.customer_history import as_row, as_values
 from features.feast_store import (
     PATIENCE_OF_BATCHES,
     PROJECT,
@@ -23,10 +24,10 @@ from features.feast_store import (
     open_store,
     state_folder,
 )
-from features.customer_history import as_row, as_values
 from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of, facts_version_of
 from features.from_events import age_name, with_ages
 from features.materialization import Materialized, Run, materialize_views
+from features.offer_rows import OfferRow
 from features.offline import NOT_APPLIED, OfflineFeatures
 from features.online_marker import Marker
 from recsys.domain.clock import Clock, system_clock
@@ -80,6 +81,7 @@ class FeatureGateway:
         self._breaker = Breaker()
         self._store = open_store(settings, address)
         self._applied: tuple[float, Mapping[str, FeatureView]] | None = None
+        self._offers: tuple[float, FeatureView, list[str]] | None = None
         self._pinned: tuple[bytes | None, Marker | None] = None, None
 
     def close(self) -> None:
@@ -102,6 +104,27 @@ class FeatureGateway:
                 rows, marker = self._online_store.read_views(self._store.config, self._reading(), person)
         return _online_features(rows, self._pinned[1] if marker else None, self._clock())
 
+    def read_offer_answers(self, offer_ids: Sequence[str]) -> dict[str, OfferRow]:
+        """Return what the store knows of the answers to each offer; offers that it does not know are left out.
+
+        Raises FeaturesUnavailable as `read_online` does.
+        """
+        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+        from feast.protos.feast.types.Value_pb2 import Value
+
+        keys = [EntityKey(join_keys=["offer_id"], entity_values=[Value(string_val=one)]) for one in offer_ids]
+        with self._deadline():
+            known = self._offers
+            if known is None or time.monotonic() - known[0] > REGISTRY_SECONDS:
+                view = self._store.registry.get_feature_view("offer_answers", PROJECT, allow_cache=True)
+                known = self._offers = time.monotonic(), view, [field.name for field in view.features]
+            rows = self._store.provider.online_read(self._store.config, known[1], keys, [*known[2]])
+        return {
+            offer_id: OfferRow(moment.astimezone(UTC), {name: value.int64_val for name, value in row.items()})
+            for offer_id, (moment, row) in zip(offer_ids, rows, strict=True)
+            if row is not None and moment is not None and moment.timestamp() > 0
+        }
+
     def marker(self) -> Marker | None:
         """Return what the last complete materialisation wrote, None where the store was emptied since.
 
@@ -111,9 +134,7 @@ class FeatureGateway:
             self._views()
             return Marker.of_json(self._online_store.marker(self._store.config))
 
-    def push(
-        self, customer_id: str, row: Mapping[str, AttributeValue], history: HistoryRow, at: datetime
-    ) -> None:
+    def push(self, customer_id: str, row: Mapping[str, AttributeValue], history: HistoryRow, at: datetime) -> None:
         """Make `row` (of `from_events.interaction_features`) and `history` what the next read of this customer sees.
 
         Rows not newer than the stored ones are ignored. Raises FeaturesUnavailable as `read_online` does.
@@ -165,7 +186,7 @@ class FeatureGateway:
         with one_at_a_time(self._settings), redirect_stdout(StringIO()):
             self._store.apply(cast("list[FeastObject]", found.all()))
         self._store.registry.refresh()
-        self._applied = None
+        self._applied = self._offers = None
         return [str(view.name) for view in found.views()]
 
     def materialize(self, progress: Progress | None = None, *, everybody: bool = False) -> list[Materialized]:

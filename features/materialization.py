@@ -95,7 +95,11 @@ def materialize_views(store: "FeatureStore", run: Run, clock: Clock, progress: P
 
 
 def _materialize(
-    store: "FeatureStore", view: "feast.FeatureView", run: Run, runs: tuple[Marker | None, str], progress: Progress | None
+    store: "FeatureStore",
+    view: "feast.FeatureView",
+    run: Run,
+    runs: tuple[Marker | None, str],
+    progress: Progress | None,
 ) -> Materialized:
     from feast import FeatureView
 

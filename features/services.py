@@ -6,9 +6,9 @@ from pathlib import Path
 from feast import Entity, FeatureService, FeatureView
 
 from features.customer_views import customer_history, customer_interactions, customer_profile
-from features.entities import customer, offer
+from features.entities import channel, customer, offer
 from features.event_views import interaction_events
-from features.offer_views import offer_answers
+from features.offer_views import offer_answers, offer_channel_answers
 from features.service_names import PROPENSITY_SERVICE, RELEVANCE_SERVICE
 
 
@@ -18,11 +18,13 @@ class Definitions:
 
     customer: Entity
     offer: Entity
+    channel: Entity
     customer_profile: FeatureView
     customer_interactions: FeatureView
     customer_history: FeatureView
     offer_answers: FeatureView
     interaction_events: FeatureView
+    offer_channel_answers: FeatureView
     decision: FeatureService
     decision_v1: FeatureService
     offer_evidence: FeatureService
@@ -31,7 +33,7 @@ class Definitions:
 
     def all(self) -> list[Entity | FeatureView | FeatureService]:
         """Return them in the order they rest on each other."""
-        return [self.customer, self.offer, *self.views(), *self.services()]
+        return [self.customer, self.offer, self.channel, *self.views(), *self.services()]
 
     def views(self) -> list[FeatureView]:
         """Return the feature views alone."""
@@ -40,6 +42,7 @@ class Definitions:
             self.customer_interactions,
             self.customer_history,
             self.offer_answers,
+            self.offer_channel_answers,
             self.interaction_events,
         ]
 
@@ -58,14 +61,16 @@ def definitions(folder: Path, events: Path) -> Definitions:
     return Definitions(
         customer=customer,
         offer=offer,
+        channel=channel,
         customer_profile=profile,
         customer_interactions=interactions,
         customer_history=history,
         offer_answers=answers,
+        offer_channel_answers=offer_channel_answers(folder),
         interaction_events=interaction_events(events),
         decision=FeatureService(name="decision", features=[profile, interactions]),
         decision_v1=FeatureService(name="decision_v1", features=[profile, interactions, history]),
-        offer_evidence=FeatureService(name="offer_evidence", features=[answers]),
+        offer_evidence=FeatureService(name="evidence_v1", features=[answers]),
         relevance=FeatureService(
             name=RELEVANCE_SERVICE,
             features=[profile],

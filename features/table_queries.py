@@ -5,13 +5,20 @@ more as of the export, so that the latest row not after a moment is what was kno
 views `interactions`, `contacts`, `answers` and `customers` and the variable `as_of` must be there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from features.customer_history import COUNTED, MOST_OFFERS
-from features.from_events import CONTACT_SETTLES, OFFER_FEATURES, PROFILE_FEATURES, WINDOW_DAYS
+from features.from_events import (
+    CHANNEL_WINDOW,
+    CONTACT_SETTLES,
+    OFFER_COUNTS,
+    OFFER_WINDOWS,
+    PROFILE_FEATURES,
+    WINDOW_DAYS,
+)
+from recsys.domain.vocabulary import UNKNOWN_CHANNEL
 from recsys.interactions.weights import EVIDENCE, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 
-_OFFER_WINDOW_DAYS = 90
 _FIRST_CHECKPOINT = 16
 _SQL_TYPES = {int: "BIGINT", str: "VARCHAR"}
 _COUNTS = [*WINDOW_DAYS, "held_count", "mood", "moods"]
@@ -51,7 +58,23 @@ _FORGOTTEN = f"""
     FROM settled"""
 _AS_OF = "SELECT customer_id, getvariable('as_of') AS moment FROM customers"
 
+_OFFER_EVENTS = f"""
+    SELECT offer_id, decision_id, what, happened, coalesce(channel, '{UNKNOWN_CHANNEL}') AS channel
+    FROM (
+        SELECT offer_id, decision_id, answer AS what, answered_at AS happened, channel FROM answers
+        UNION ALL SELECT offer_id, decision_id, stage, exposed_at, channel FROM exposures
+    ) WHERE what <> 'not_pitched' AND happened <= getvariable('as_of')"""
+_FIRST_OF_DECISIONS = """
+    SELECT offer_id, '{}' AS what, unnest(min({{'happened': happened, 'channel': channel}}))
+    FROM offer_events {} GROUP BY offer_id, decision_id"""
+_OFFER_COUNTS = f"""
+    SELECT offer_id, what, happened, channel FROM offer_events WHERE what IN {OFFER_COUNTS[2:]}
+    UNION ALL {_FIRST_OF_DECISIONS.format("shown", "")}
+    UNION ALL {_FIRST_OF_DECISIONS.format("pitched", "WHERE what <> 'seen'")}"""
+
 VIEWS = {
+    "offer_events": _OFFER_EVENTS,
+    "offer_counts": _OFFER_COUNTS,
     "settled": _SETTLED,
     "changes": " UNION ALL BY NAME ".join(
         [*_COUNTED, _HOLDINGS, _ACCEPTED, _ANSWERED, "FROM settled", _FORGOTTEN, _AS_OF]
@@ -174,26 +197,46 @@ def profile_query(attributes: Sequence[str]) -> str:
 
 
 def offers_query() -> str:
-    """Return the query of the answers to an offer, by day: a row an answer would make the join of training explode.
+    """Return the query of what is counted of an offer, by day: a row an answer would make the join of training explode.
 
-    A day counts from the midnight at its end on.
+    A day counts from the midnight at its end on. Every offer of the catalogue has a row as of the export.
     """
-    counts = ", ".join(f"coalesce(sum({name}) OVER until, 0)::BIGINT AS {name}" for name in OFFER_FEATURES)
-    leaving = ", ".join(f"-{name} AS {name}" for name in OFFER_FEATURES)
+    return _by_day(
+        ("offer_id",), {days: f"offer_{{}}_count_{days}d" for days in OFFER_WINDOWS}, "SELECT offer_id FROM offers"
+    )
+
+
+def offer_channels_query() -> str:
+    """Return the query of what is counted of an offer on each channel where it was ever seen, by day as above."""
+    return _by_day(("offer_id", "channel"), {CHANNEL_WINDOW: f"offer_channel_{{}}_count_{CHANNEL_WINDOW}d"})
+
+
+def _by_day(keys: Sequence[str], names: Mapping[int, str], everybody: str | None = None) -> str:
+    """Return the query of the counts by `keys`; `names` says how a window of so many days calls a count."""
+    key, wide = ", ".join(keys), [(days, name, what) for days, name in names.items() for what in OFFER_COUNTS]
+    daily = ", ".join(f"count(*) FILTER (what = '{what}') AS {what}" for what in OFFER_COUNTS)
+    coming = ", ".join(f"{what} AS {name.format(what)}" for _, name, what in wide)
+    leaving = " ".join(
+        f"UNION ALL BY NAME SELECT {key}, moment + INTERVAL {days} DAY AS moment, "
+        + ", ".join(f"-{what} AS {name.format(what)}" for what in OFFER_COUNTS)
+        + " FROM daily"
+        for days, name in names.items()
+    )
+    counts = ", ".join(
+        f"coalesce(sum({name.format(what)}) OVER until, 0)::BIGINT AS {name.format(what)}" for _, name, what in wide
+    )
+    more = f"UNION {everybody}" if everybody else ""
     return f"""
         WITH daily AS (
-            SELECT offer_id, date_trunc('day', answered_at) + INTERVAL 1 DAY AS moment,
-                count(*) AS offer_pitched_count_90d,
-                count(*) FILTER (answer = 'accepted') AS offer_accepted_count_90d,
-                count(*) FILTER (answer = 'declined') AS offer_declined_count_90d
-            FROM answers WHERE answer <> 'not_pitched' AND answered_at <= getvariable('as_of') GROUP BY ALL
+            SELECT {key}, date_trunc('day', happened) + INTERVAL 1 DAY AS moment, {daily} FROM offer_counts GROUP BY ALL
+        ), everybody AS (
+            SELECT DISTINCT {key} FROM daily {more}
         ), changes AS (
-            FROM daily
+            SELECT {key}, moment, {coming} FROM daily
+            {leaving}
             UNION ALL BY NAME
-            SELECT offer_id, moment + INTERVAL {_OFFER_WINDOW_DAYS} DAY AS moment, {leaving} FROM daily
-            UNION ALL BY NAME
-            SELECT DISTINCT offer_id, getvariable('as_of') AS moment FROM daily
+            SELECT {key}, getvariable('as_of') AS moment FROM everybody
         )
-        SELECT DISTINCT offer_id, moment::TIMESTAMPTZ AS event_timestamp, {counts}
+        SELECT DISTINCT {key}, moment::TIMESTAMPTZ AS event_timestamp, {counts}
         FROM changes WHERE moment <= getvariable('as_of')
-        WINDOW until AS (PARTITION BY offer_id ORDER BY moment) ORDER BY offer_id, event_timestamp"""
+        WINDOW until AS (PARTITION BY {key} ORDER BY moment) ORDER BY {key}, event_timestamp"""

@@ -14,10 +14,11 @@ from recsys.ranking.appraisal import Appraisal, Case, Models, RelevanceModel, ap
 from recsys.ranking.arbitration import arrange
 from recsys.ranking.codes import CODES, NUMBER
 from recsys.ranking.eligibility import permit
+from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.exploration import Slate, drawn_slate, explore
 from recsys.ranking.held_back import held_back
 from recsys.ranking.people import Pairs
-from recsys.ranking.reasons import PropensityModel, declared_parts, split_relevance, to_reasons
+from recsys.ranking.reasons import PropensityModel, declared_parts, named_by_evidence, split_relevance, to_reasons
 
 NO_MODEL = "no_model"
 DECLARED = "declared"
@@ -29,16 +30,18 @@ def decide(
     model: RelevanceModel | None,
     policy: Policy,
     propensity: PropensityModel | None = None,
+    evidence: OfferEvidence | None = None,
 ) -> Decision:
     """Return the decision for this situation; the same arguments always give the same answer.
 
     `model` is the relevance model in service, or None where there is none: the list is then ordered
     without relevance and the decision says that it is degraded. Without a trained `propensity` model the
-    policy's declared weights stand in.
+    policy's declared weights stand in. `evidence` is what customers answered lately; without it, what the bundle
+    of `model` counted when it was trained holds, as for decisions of older versions of this program.
     """
     permission = permit(situation, catalogue, policy)
     known = take_in(situation, permission, catalogue)
-    case = Case(known, permission, catalogue, Models(model, propensity), policy)
+    case = Case(known, permission, catalogue, Models(model, propensity), policy, evidence)
     appraisal = appraise(case)
     slate = choose(case, appraisal)
     return Decision(
@@ -152,6 +155,8 @@ def explain(case: Case, appraisal: Appraisal, column: int, shares: Sequence[tupl
         parts = declared_parts(appraisal.declared, column, bool(case.catalogue.table.is_sale[column]))
     else:
         weight, parts = trained.model.relevance_weight, trained.by_code(column)
+    if case.evidence is not None:
+        parts = named_by_evidence(parts, case.evidence.answered(case.catalogue.table.offer_ids[column]), case.policy)
     rest = "relevance" if known.history else "popular"
     if model is not None and model.uses_facts and known.about.customer:
         rest = "suits_profile"

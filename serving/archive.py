@@ -1,4 +1,4 @@
-"""What decisions were made with, found again by version: catalogue, policy and models."""
+"""What decisions were made with, found again by version: catalogue, policy, models and evidence."""
 
 import threading
 from collections import OrderedDict
@@ -15,6 +15,7 @@ from recsys.engine import DECLARED
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import load_bundle
 from recsys.models.propensity_model import PropensityModel
+from recsys.ranking.evidence import OfferEvidence
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
 from serving.in_force import compiled, vocabulary
@@ -22,7 +23,7 @@ from serving.settings import Settings
 from serving.treatments import Treatments, campaign_arms
 
 _KEPT = 24
-Found = TypeVar("Found", Catalogue, Policy, Bundle, PropensityModel)
+Found = TypeVar("Found", Catalogue, Policy, Bundle, PropensityModel, OfferEvidence)
 Model = TypeVar("Model", Bundle, PropensityModel)
 
 
@@ -31,7 +32,7 @@ class Archive:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._found: OrderedDict[str, Catalogue | Policy | Bundle | PropensityModel] = OrderedDict()
+        self._found: OrderedDict[str, Catalogue | Policy | Bundle | PropensityModel | OfferEvidence] = OrderedDict()
         self._looking = threading.Lock()
         self._treatments = Treatments()
 
@@ -46,6 +47,7 @@ class Archive:
             self._kept(policy, Policy, lambda: log.policy_of(policy)),
             None if model == "none" else self.model(model),
             None if propensity == DECLARED else self._propensity(propensity),
+            evidence=self._evidence(record, log),
         )
         return basis if arms is None else self._as_treated(basis, arms, record, log)
 
@@ -91,6 +93,14 @@ class Archive:
     def _catalogue(self, log: EventLog, version: str) -> Catalogue | None:
         saved = log.catalogue_of(version)
         return None if saved is None else compiled(saved, vocabulary(log))
+
+    def _evidence(self, record: Mapping[str, Any], log: EventLog) -> OfferEvidence | None:
+        """Return the evidence that the record names; records of before it was named have none."""
+        version = record.get("evidence_version")
+        if version is None:
+            return None
+        counts = log.evidence_of(version)
+        return self._kept(version, OfferEvidence, lambda: None if counts is None else OfferEvidence(counts))
 
     def _propensity(self, version: str) -> PropensityModel:
         from recsys.models.propensity_folder import load_propensity_model

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from recsys.domain.calendar import BankCalendar
@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     secret_key: str | None = None
     auth: Literal["demo", "local", "oidc"] = "demo"
     decision_deadline_ms: int = 250
+    evidence_seconds: float = Field(default=5.0, gt=0)
     embed_ancestors: str = "'none'"
     time_zone: str = "UTC"
 

@@ -17,6 +17,7 @@ from serving.access import Access
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
+from serving.evidence import EvidenceInService
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
@@ -111,6 +112,7 @@ class Services:
     access: Access
     policy: PolicyInService = field(default_factory=PolicyInService)
     campaigns: CampaignsInService = field(default_factory=CampaignsInService)
+    evidence: EvidenceInService = field(default_factory=EvidenceInService)
     clock: Clock = system_clock
 
     def start(self) -> None:
@@ -122,15 +124,22 @@ class Services:
         gc.disable()
         self.champion.start()
         self.features.start()
+        self.evidence.follow(lambda offer_ids: self.features.gateway.read_offer_answers(offer_ids), self._look)
         threading.Thread(target=self._settle, name="settle", daemon=True).start()
 
     def close(self) -> None:
         """Stop the threads and close what is open."""
         self.champion.stop()
         self.propensity.stop()
+        self.evidence.stop()
         gc.unfreeze()
         self.features.close()
         self.database.close()
+
+    def _look(self) -> None:
+        """Bring the evidence up to date."""
+        with self.database.read() as log:
+            self.evidence.refresh(log, self.catalogue.current(log).table.offer_ids, self.clock())
 
     def _settle(self) -> None:
         """Follow the propensity champion; once everything is loaded, take it out of the garbage collector's rounds.
@@ -167,6 +176,7 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
         propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings, clock),
+        evidence=EvidenceInService(settings.evidence_seconds),
         archive=Archive(settings),
         access=Access(settings, database),
         clock=clock,

@@ -17,7 +17,7 @@ from recsys.evaluation.ranking_tasks import RankingTasks
 from recsys.interactions.matrix import EventSequence, InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
-from training.exported_events import has_view, number_ids, open_events
+from training.exported_events import number_ids, open_events
 from training.facts import customer_facts, digest_of, offer_facts, repeatable_offers, side_features
 
 _PURCHASES = (InteractionKind.HOLDING.value, InteractionKind.ACCEPTED.value)
@@ -185,16 +185,6 @@ class Dataset:
         row = self._connection.execute("SELECT count(*) FROM refusers").fetchone()
         assert row is not None
         return int(row[0])
-
-    def answer_counts(self) -> dict[str, tuple[int, int]]:
-        """Return offer → (accepted, answered) of all recorded answers that say yes or no."""
-        if not has_view(self._connection, "answers"):
-            return {}
-        rows = self._connection.execute(
-            """SELECT offer_id, count(*) FILTER (answer = 'accepted'), count(*) FROM answers
-               WHERE answer IN ('accepted', 'declined') GROUP BY offer_id ORDER BY offer_id"""
-        ).fetchall()
-        return {str(offer): (int(accepted), int(answered)) for offer, accepted, answered in rows}
 
     def customer_facts(self, customer_ids: Sequence[str], moment: datetime) -> dict[str, NDArray[Any]]:
         """Return what was known of these customers at the moment: name in rules → values, in their order.

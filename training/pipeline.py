@@ -85,7 +85,7 @@ def refit(
     of_facts = {"facts_digest": known.facts_digest} if model.uses_facts else {}
     trained = {**window.described(), "seed": config.seed, "features": {**lineage, **of_facts}}
     rng = np.random.default_rng(config.seed)
-    facts = TrainingFacts(dataset.answer_counts(), trained)
+    facts = TrainingFacts(trained)
     bundle = save_bundle(directory, model, known.interactions, rng, facts, known.side)
     progress("train on everything", 1, 1)
     return bundle, {**_sizes(known.interactions), "customers_who_refused": dataset.refusers(), **_named(lineage)}

@@ -36,9 +36,8 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class TrainingFacts:
-    """What training found beside the model: offer → (accepted, answered), and which events it used (JSON values)."""
+    """What training found beside the model: which events it used (JSON values)."""
 
-    answer_counts: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     window: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -67,7 +66,8 @@ class Bundle:
 
     An offer that training did not know is scored by its facts where the model can, else 0, the mean. `version`
     names the content: the same training data, parameters and seed give the same version.
-    `answer_counts` is offer → (accepted, answered) up to the training's end.
+    `answer_counts` is offer → (accepted, answered) up to the training's end, in bundles of versions that froze it;
+    only decisions that name no evidence of their own are judged by it.
     """
 
     version: str
@@ -164,7 +164,7 @@ class Bundle:
         return asked.spread(self.popularity_scale.standardise(self.model.popularity[asked.columns]))
 
     def evidence(self, offer_ids: Sequence[str]) -> Floats:
-        """Return (m, 2): how often each of `offer_ids` was accepted, and answered at all, up to the training's end."""
+        """Return (m, 2): what an older version froze of each offer: how often accepted, and answered at all; else 0."""
         return self._ask(offer_ids).evidence
 
     def contributions(

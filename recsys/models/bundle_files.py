@@ -44,10 +44,8 @@ def save_bundle(
     spaces = _spaces(side_features)
     unsealed = Bundle("", model, interactions.offer_ids, scale, popularity_scale, {}, {}, *spaces)
     cases = _cases(interactions, side_features, rng)
-    counts = {offer: list(count) for offer, count in facts.answer_counts.items()}
-    offers = {"offer_ids": interactions.offer_ids, "answer_counts": counts}
     documents = {
-        OFFERS: offers,
+        OFFERS: {"offer_ids": interactions.offer_ids},
         FACTS: {"customers": spaces[0].to_json(), "offers": spaces[1].to_json()},
         CANARY: record_canary(unsealed.score, cases, unsealed.offer_ids),
     }
@@ -137,7 +135,7 @@ def _read_offers(directory: Path) -> tuple[tuple[str, ...], dict[str, tuple[int,
     document = read_json(directory / OFFERS)
     try:
         offer_ids = tuple(document["offer_ids"])
-        counts = {str(o): (int(taken), int(asked)) for o, (taken, asked) in document["answer_counts"].items()}
+        counts = {str(o): (int(taken), int(asked)) for o, (taken, asked) in document.get("answer_counts", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleRefused("ids: offers.json is unreadable") from error
     if not offer_ids or not all(isinstance(offer, str) for offer in offer_ids):

@@ -23,6 +23,7 @@ from recsys.ranking.arbitration import (
     priority,
 )
 from recsys.ranking.eligibility import Permission
+from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.exploration import drawn
 from recsys.ranking.intents import Matches, match_intents
 from recsys.ranking.propensity import (
@@ -80,13 +81,17 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One decision to make: what is known, what may be offered, and what judges it."""
+    """One decision to make: what is known, what may be offered, and what judges it.
+
+    Without `evidence`, as in decisions of before it was named, what the relevance model's bundle counted holds.
+    """
 
     known: Known
     permission: Permission
     catalogue: Catalogue
     models: Models
     policy: Policy
+    evidence: OfferEvidence | None = None
 
     @property
     def is_upset(self) -> bool:
@@ -142,7 +147,7 @@ def appraise(case: Case) -> Appraisal:
     """
     table, known, policy, model = case.catalogue.table, case.known, case.policy, case.models.relevance
     relevance = score_offers(model, known, table.offer_ids)
-    evidence = model.evidence(table.offer_ids) if model else np.zeros((len(table), 2))
+    evidence = evidence_in(case)
     base = base_log_odds(table, evidence, policy)
     sentiment, declines = known.situation.contact.sentiment or 0.0, recent_declines(known.situation, policy)
     declared = declared_contributions(base, relevance, known.matches.confidence, sentiment, declines, policy)
@@ -192,6 +197,14 @@ def in_order(case: Case, columns: Columns, worth: Floats) -> Columns:
     if way == "random":
         sales = drawn(sales, catalogue.offers, case.known.situation.contact.contact_id)
     return np.concatenate([service, sales])
+
+
+def evidence_in(case: Case) -> Floats:
+    """Return (m, 2): how often each offer was accepted, and answered at all."""
+    table, model = case.catalogue.table, case.models.relevance
+    if case.evidence is not None:
+        return case.evidence.of(table.offer_ids)
+    return model.evidence(table.offer_ids) if model else np.zeros((len(table), 2))
 
 
 def score_offers(model: RelevanceModel | None, known: Known, offer_ids: tuple[str, ...]) -> NDArray[np.float32]:

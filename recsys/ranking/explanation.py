@@ -15,6 +15,10 @@ REASON_TEXTS: dict[str, tuple[str, str]] = {
     "suits_profile": ("Chosen by customers in a similar situation", "情况相近的客户常选择此项"),
     "popular": ("Popular with customers now", "近期很受客户欢迎"),
     "offer_base": ("How often this offer is accepted in general", "该方案的总体接受率"),
+    "offer_expected": (
+        "What is expected of this offer; few have answered so far",
+        "该方案的预期接受率，目前答复还不多",
+    ),
     "good_mood": ("The customer is in a good mood", "客户情绪良好"),
     "bad_mood": ("The customer is not in a good mood", "客户情绪不佳"),
     "recent_declines": ("Said no {count} times in the last 90 days", "近90天内拒绝过{count}次"),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.decision import Reason, Situation
+from recsys.domain.policy import Policy
 from recsys.domain.summation import total
 from recsys.ranking.intents import Matches
 from recsys.ranking.propensity import Floats
@@ -26,7 +27,7 @@ _CODE_OF_SIGNAL = {
     "times_declined": "own_declines",
     "days_since_declined": "own_declines",
 }
-_ALWAYS = frozenset({"offer_base", "relevance"})
+_ALWAYS = frozenset({"offer_base", "offer_expected", "relevance"})
 _NAMED_SHARES = 3
 
 
@@ -83,6 +84,15 @@ def declared_parts(contributions: Mapping[str, float | Floats], column: int, is_
         for code, part in contributions.items()
         if is_sale or code not in ("sentiment", "recent_declines")
     }
+
+
+def named_by_evidence(parts: Mapping[str, float], answered: int, policy: Policy) -> dict[str, float]:
+    """Return the parts with the offer's own rate called what it is: an expectation, or what customers answered.
+
+    It speaks of acceptance in general only from as many answers on as the declared expectation is worth.
+    """
+    is_known = answered >= max(policy.starting_evidence, 1.0)
+    return {"offer_expected" if code == "offer_base" and not is_known else code: part for code, part in parts.items()}
 
 
 def to_reasons(parts: Mapping[str, float], column: int, situation: Situation, matches: Matches) -> list[Reason]:

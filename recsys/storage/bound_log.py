@@ -1,6 +1,6 @@
 """What every part of the event log rests on: one open connection, inside one transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select
@@ -15,6 +15,8 @@ class BoundLog:
         self._connection = connection
         self.calendar = calendar
         """The bank's days, by which the log counts."""
+        self.after_commit: list[Callable[[], None]] = []
+        """Called once what this transaction wrote is there for everybody; never when it was rolled back."""
 
     def batches(self, statement: Select[Any], size: int) -> Iterator[Sequence[Row[Any]]]:
         """Yield the rows of a query, `size` at a time, without holding them all."""

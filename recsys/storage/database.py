@@ -58,7 +58,10 @@ class Database:
         with self._one_writer(), self._translated(), self._engine.begin() as connection:
             if customer_id is not None and not self._is_sqlite:
                 connection.execute(_LOCK, {"key": lock_key(customer_id)})
-            yield EventLog(connection, self.calendar)
+            log = EventLog(connection, self.calendar)
+            yield log
+        for tell in log.after_commit:
+            tell()
 
     @contextmanager
     def read(self) -> Generator[EventLog]:

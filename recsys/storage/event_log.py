@@ -11,6 +11,7 @@ from recsys.storage.contact_log import ContactLog
 from recsys.storage.customer_base import CustomerBaseLog
 from recsys.storage.customer_log import CustomerLog
 from recsys.storage.decision_samples import DecisionSamples
+from recsys.storage.evidence_log import EvidenceLog
 from recsys.storage.idempotency_log import IdempotencyLog
 from recsys.storage.schema import metadata
 from recsys.storage.vocabulary_log import VocabularyLog
@@ -21,6 +22,7 @@ class EventLog(
     CustomerLog,
     ContactLog,
     DecisionSamples,
+    EvidenceLog,
     AudienceLog,
     CustomerBaseLog,
     CampaignLog,

@@ -19,7 +19,15 @@ from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.exported_offers import write_offers
 from recsys.storage.protection_log import PROFILING_IN_FORCE, flag_holds
-from recsys.storage.schema import contacts, customer_versions, customers, interactions, outcomes
+from recsys.storage.schema import (
+    contacts,
+    customer_versions,
+    customers,
+    decisions,
+    exposures,
+    interactions,
+    outcomes,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +35,14 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 _BATCH = 20_000
 _PROFILING = PROFILING_IN_FORCE.subquery("profiling")
+
+_CHANNEL_NOW = (
+    select(contacts.c.channel)
+    .join(decisions, decisions.c.contact_id == contacts.c.contact_id)
+    .where(decisions.c.decision_id == exposures.c.decision_id)
+    .scalar_subquery()
+)
+"""Of the contact of an exposure, which may have been handed to another channel since."""
 
 _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
     "interactions": {
@@ -38,7 +54,9 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
     }
     | {"agent_id": contacts.c.agent_id, "csat": contacts.c.csat, "is_complaint": contacts.c.is_complaint},
     "answers": {name: outcomes.c[name] for name in ("outcome_id", "customer_id", "offer_id", "decision_id", "answer")}
-    | {"answered_at": outcomes.c.recorded_at},
+    | {"answered_at": outcomes.c.recorded_at, "channel": outcomes.c.channel},
+    "exposures": {name: exposures.c[name] for name in ("decision_id", "offer_id", "stage", "exposed_at")}
+    | {"channel": _CHANNEL_NOW},
     "customers": {name: customers.c[name] for name in ("customer_id", "kind", "language", "segment", "risk_level")}
     | {name: flag_holds(name) for name in DELIVERED_FLAGS}
     | {"recorded_at": customers.c.recorded_at}
@@ -48,17 +66,17 @@ _COLUMNS: Mapping[str, Mapping[str, ColumnElement[Any]]] = {
         for name in ("version_id", "customer_id", "known_at", "kind", "language", "segment", "risk_level")
     },
 }
-_MOMENT = {"interactions": "occurred_at", "contacts": "opened_at", "answers": "answered_at"}
+_MOMENT = {"interactions": "occurred_at", "contacts": "opened_at", "answers": "answered_at", "exposures": "exposed_at"}
 """The column a table is partitioned by."""
 
 
 def export_events(database: Database, directory: Path, progress: Progress | None = None) -> dict[str, int]:
-    """Write interactions, contacts and answers by day, customers, their versions, and offers; returns the rows of each.
+    """Write interactions, contacts, answers and exposures by day, customers, their versions, and offers.
 
-    Versions are what was known of a customer, and since when. Customers have the consent to profiling in force (null:
-    never asked), offers are those of the catalogue in force; without one there is no file of offers. Times are
-    microseconds in UTC; a customer's name never leaves the log. All tables show the log at one moment. Each is written
-    beside the old one and then takes its place: a crash leaves the old.
+    Returns the rows of each. Versions are what was known of a customer, and since when. Customers have the consent to
+    profiling in force (null: never asked), offers are those of the catalogue in force; without one there is no file of
+    offers. Times are microseconds in UTC; a customer's name never leaves the log. All tables show the log at one
+    moment. Each is written beside the old one and then takes its place: a crash leaves the old.
     """
     directory.mkdir(parents=True, exist_ok=True)
     written: dict[str, int] = {}

@@ -190,6 +190,16 @@ outcomes = Table(
     Column("digest", String, nullable=False, comment="of the request's body"),
     Column("receipt", Text, nullable=False, comment="JSON object, what was answered first"),
     Index(None, "customer_id", "recorded_at"),
+    Index(None, "recorded_at", "offer_id", "answer"),
+)
+
+offer_evidence = Table(
+    "offer_evidence",
+    metadata,
+    Column("version", String, primary_key=True, comment="digest of the counts"),
+    Column("counts", Text, nullable=False, comment="JSON object, offer to accepted and answered"),
+    Column("recorded_at", UtcDateTime, nullable=False, comment="with the first decision"),
+    Index(None, "recorded_at"),
 )
 
 interactions = Table(

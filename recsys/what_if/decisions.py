@@ -42,7 +42,7 @@ def decide_many(
     """Return the decisions for the audience; `rule_codes` and `relevance` (n, m) are of the rulebook's offers."""
     table, policy = rulebook.catalogue.table, rulebook.policy
     permissions = permit_all(audience.people(table), rulebook.catalogue, policy, lambda _: rule_codes)
-    evidence = models.relevance.evidence(table.offer_ids) if models.relevance else np.zeros((len(table), 2))
+    evidence = models.evidence_of(table.offer_ids)
     base = base_log_odds(table, evidence, policy)
     declines = counted_declines(audience, policy)
     declared = declared_contributions(base, relevance, np.zeros(len(table)), 0.0, declines[:, None], policy)

@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from recsys.domain.facts import Facts
 from recsys.domain.protection import FLAGS
 from recsys.interactions.side_features import FeatureSpace
+from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.permission import is_profiled
 from recsys.ranking.reasons import PropensityModel
 from recsys.what_if.audience import Audience
@@ -44,10 +45,20 @@ class RelevanceModel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The model versions that judge; without a trained propensity the policy's declared weights stand in."""
+    """The model versions that judge; without a trained propensity the policy's declared weights stand in.
+
+    `evidence` is what customers answered lately; without it the relevance model's own counts hold, as in the engine.
+    """
 
     relevance: RelevanceModel | None
     propensity: PropensityModel | None = None
+    evidence: OfferEvidence | None = None
+
+    def evidence_of(self, offer_ids: Sequence[str]) -> Floats:
+        """Return (m, 2): how often each offer was accepted, and answered at all."""
+        if self.evidence is not None:
+            return self.evidence.of(offer_ids)
+        return self.relevance.evidence(offer_ids) if self.relevance else np.zeros((len(offer_ids), 2))
 
 
 Scores = NDArray[np.float32]

@@ -15,6 +15,7 @@ from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
 if TYPE_CHECKING:
     from recsys.domain.vocabulary import Vocabulary
     from recsys.models.bundle import Bundle
+    from recsys.ranking.evidence import OfferEvidence
     from recsys.ranking.people import Occasion
     from recsys.what_if.audience import Audience
     from recsys.what_if.reading import Sample
@@ -52,11 +53,11 @@ def simulate(
     occasion = Occasion(_moment(at), where)
     model = champion(settings)
     with progress_bar() as progress:
-        rulebooks, audience = gather(
+        rulebooks, audience, evidence = gather(
             settings, change, occasion, Sample(customers, np.random.default_rng(seed)), progress
         )
         result = {"model_version": model.version if model else "none", **compare(
-            audience, run(audience, rulebooks, Models(model), progress)
+            audience, run(audience, rulebooks, Models(model, evidence=evidence), progress)
         )}  # fmt: skip
     if out is not None:
         _write(result, out)
@@ -95,8 +96,8 @@ def champion(settings: "Settings") -> "Bundle | None":
 
 def gather(
     settings: "Settings", changes: Sequence[Path], occasion: "Occasion", sample: "Sample", progress: Progress
-) -> tuple[list["Rulebook"], "Audience"]:
-    """Return today's rulebook with those of the scenarios, and everybody, from the event log at one moment."""
+) -> tuple[list["Rulebook"], "Audience", "OfferEvidence"]:
+    """Return today's rulebook with those of the scenarios, everybody, and the evidence, at one moment of the log."""
     from recsys.catalogue.offers_file import read_yaml
     from recsys.storage.database import open_database
     from serving.offers import what_if

@@ -19,7 +19,7 @@ FAINT = 0.05
 WHY_NOT_ROWS = 8
 STALE_SECONDS = 36 * 3600.0
 SERVICE_ORIENTED = ("complaint_open", *FLAGS, "no_marketing_consent", "contact_cap")
-SAME_FOR_ALL = frozenset({"offer_base", "good_mood", "bad_mood", "recent_declines"})
+SAME_FOR_ALL = frozenset({"offer_base", "offer_expected", "good_mood", "bad_mood", "recent_declines"})
 DECLINE_REASONS = ("price", "has_elsewhere", "no_need", "bad_time", "no_trust")
 
 

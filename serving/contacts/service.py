@@ -196,7 +196,7 @@ class ContactService:
                     raise IdempotencyKeyReused
                 return OutcomeReceipt.model_validate(earlier[1]), False
             contact = log.contact(record["contact_id"])
-            campaigning, basis = Campaigning(self._services, log, contact.customer_id), self._in_force(log)
+            campaigning, basis = Campaigning(self._services, log, contact.customer_id), self._in_force(log, now)
             offer = the_offer_made(request.offer_id, record, basis.catalogue)
             given = log.answers_given(request.decision_id, request.offer_id)
             put_off = check_is_open(request.answer, given, contact, basis.policy, now)
@@ -330,7 +330,7 @@ class ContactService:
         `sequence` is the decision's number in its contact where that is already taken; else the next one is.
         """
         (heard, person), log = known, campaigning.log
-        basis = self._in_force(log)
+        basis = self._in_force(log, now)
         with stage("gather"):
             made = new_id("d", now), now
             situation = situation_in(log, heard, person, features, (basis.catalogue, basis.policy), made)
@@ -342,14 +342,16 @@ class ContactService:
             sequence = sequence or log.next_sequence(heard.contact.contact_id)
             record = make_record(decision, situation, basis, sequence)
             log.add_decision(record, sequence)
+            self._services.evidence.keep(log, basis.evidence, now)
             campaigning.recommended(record, now)
             campaigning.save()
         return Decided(heard, person, record, basis.catalogue)
 
-    def _in_force(self, log: EventLog) -> Basis:
+    def _in_force(self, log: EventLog, now: datetime) -> Basis:
         services = self._services
         catalogue, policy = services.catalogue.current(log), services.policy.current(log)
-        return Basis(catalogue, policy, services.champion.bundle, services.propensity.model)
+        evidence = services.evidence.current(log, catalogue.table.offer_ids, now)
+        return Basis(catalogue, policy, services.champion.bundle, services.propensity.model, evidence=evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ from recsys.ranking.explanation import say_reason
 from serving.basis import Basis
 from serving.treatments import campaign_arms
 
-FORMAT = 3
+FORMAT = 4
+BEFORE_EVIDENCE = 3
+"""The format that says nothing of evidence: what the relevance model's bundle counted was taken."""
 BEFORE_VOCABULARIES = 2
 """The format whose flags were three fields, which told a complaint by its reason, and knew six channels."""
 RUNTIME = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}, numpy {np.__version__}"
@@ -55,6 +57,7 @@ def make_record(
     is_old, signals = made.format == BEFORE_VOCABULARIES, decision.signals
     if is_old:
         signals = {name: value for name, value in signals.items() if name not in _NEW_CHANNELS}
+    evidence = {"evidence_version": basis.evidence.version if basis.evidence else None}
     return {
         "format": made.format,
         **({} if is_old else {"runtime": made.runtime}),
@@ -72,6 +75,7 @@ def make_record(
         "explored_position": decision.explored_position,
         "model_version": decision.model_version,
         "propensity_version": decision.propensity_version,
+        **(evidence if made.format > BEFORE_EVIDENCE else {}),
         "catalogue_version": decision.catalogue_version,
         "policy_version": decision.policy_version,
         "degraded_reasons": decision.degraded_reasons,
@@ -167,7 +171,7 @@ def _customer(customer: Customer, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_format(record: Record) -> None:
     """Raise `NotReplayable` for a record that another version of this program wrote."""
-    if record.get("format") not in (BEFORE_VOCABULARIES, FORMAT):
+    if record.get("format") not in (BEFORE_VOCABULARIES, BEFORE_EVIDENCE, FORMAT):
         raise NotReplayable("The decision was made by another version of this program, which has to read it.")
 
 

@@ -65,14 +65,15 @@ def _basis_with(offer: Offer, services: Services, log: EventLog) -> Basis:
     others = (one for one in current.offers if one.offer_id != offer.offer_id)
     catalogue = build_catalogue((*others, offer), vocabulary(log), current)
     policy = replace(services.policy.current(log), exploration_share=0.0)
-    return Basis(catalogue, policy, services.champion.bundle, services.propensity.model)
+    evidence = services.evidence.current(log, current.table.offer_ids, services.clock())
+    return Basis(catalogue, policy, services.champion.bundle, services.propensity.model, evidence=evidence)
 
 
 def _held_back_card(offer_id: str, situation: Situation, basis: Basis) -> RankedOffer:
     """Return the card that the list does not hold; a trained propensity never looked at it, the declared one does."""
     permission = permit(situation, basis.catalogue, basis.policy)
     known = take_in(situation, permission, basis.catalogue)
-    case = Case(known, permission, basis.catalogue, Models(basis.model, None), basis.policy)
+    case = Case(known, permission, basis.catalogue, Models(basis.model, None), basis.policy, basis.evidence)
     slate = Slate((basis.catalogue.table.column[offer_id],), (1.0,))
     return present(case, appraise(case), slate)[0]
 

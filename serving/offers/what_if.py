@@ -10,6 +10,7 @@ from recsys.domain.channel import PHONE
 from recsys.domain.errors import WhatIfRunning
 from recsys.engine import DECLARED
 from serving.contacts.schemas import ChannelWord
+from serving.evidence import logged_evidence
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService, vocabulary
 from serving.offers.sampling import change_interval, share_interval
@@ -26,6 +27,7 @@ from serving.wiring import Services
 from serving.words import channel_named
 
 if TYPE_CHECKING:
+    from recsys.ranking.evidence import OfferEvidence
     from recsys.ranking.people import Occasion
     from recsys.storage.event_log import EventLog
     from recsys.what_if.audience import Audience
@@ -72,8 +74,8 @@ def gather(
     occasion: "Occasion",
     sample: "Sample",
     progress: "Progress",
-) -> tuple[list["Rulebook"], "Audience"]:
-    """Return today's rulebook with those of the named documents' scenarios, and whom to decide for.
+) -> tuple[list["Rulebook"], "Audience", "OfferEvidence"]:
+    """Return today's rulebook with those of the named documents' scenarios, whom to decide for, and the evidence.
 
     Raises `ChangeInvalid`.
     """
@@ -88,7 +90,9 @@ def gather(
     ]
     rulebooks = [today, *scenarios]
     check_rulebooks(rulebooks)
-    return rulebooks, read_audience(log, rulebooks, occasion, sample, progress)
+    offer_ids = sorted({offer_id for one in rulebooks for offer_id in one.catalogue.table.offer_ids})
+    evidence = logged_evidence(log, offer_ids, occasion.at)
+    return rulebooks, read_audience(log, rulebooks, occasion, sample, progress), evidence
 
 
 def _run(services: Services, change: Mapping[str, Any], asked: WhatIfRequest) -> WhatIfBody:
@@ -105,12 +109,12 @@ def _run(services: Services, change: Mapping[str, Any], asked: WhatIfRequest) ->
         from recsys.what_if.run import run
 
     sample = Sample(asked.customers, np.random.default_rng(asked.seed))
-    models = Models(services.champion.bundle, services.propensity.model)
     with services.database.read() as log:
         words = services.policy.current(log).words
         occasion = Occasion(services.clock(), channel_named(asked.channel, words))
-        rulebooks, audience = gather(log, [(PLACE, change)], occasion, sample, _unwatched)
+        rulebooks, audience, evidence = gather(log, [(PLACE, change)], occasion, sample, _unwatched)
         everybody = log.customers_count()
+    models = Models(services.champion.bundle, services.propensity.model, evidence)
     found = compare(audience, run(audience, rulebooks, models, _unwatched))
     drawn = SampleBody(
         customers=len(audience),

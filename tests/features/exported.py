@@ -19,6 +19,17 @@ MOMENT = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
+class Exposed:
+    """An offer of a decision that was seen or pitched."""
+
+    decision_id: str
+    offer_id: str
+    stage: str
+    at: datetime
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Given:
     """What happened to one customer."""
 
@@ -27,6 +38,7 @@ class Given:
     answers: tuple[PastAnswer, ...] = ()
     contacts: tuple[Contact, ...] = ()
     versions: tuple[tuple[datetime, Customer], ...] = ()
+    exposures: tuple[Exposed, ...] = ()
 
 
 def write_export(directory: Path, given: Sequence[Given], recorded_at: datetime) -> None:
@@ -60,13 +72,29 @@ def write_export(directory: Path, given: Sequence[Given], recorded_at: datetime)
     _write_days(
         directory / "answers",
         {"outcome_id": pa.string(), "customer_id": pa.string(), "offer_id": pa.string(), "decision_id": pa.string(),
-         "answer": pa.string(), "answered_at": MOMENT},
+         "answer": pa.string(), "answered_at": MOMENT, "channel": pa.string()},
         (
             {"outcome_id": f"{one.customer.customer_id}-{number}", "customer_id": one.customer.customer_id,
-             "offer_id": a.offer_id, "decision_id": "d", "answer": str(a.answer), "answered_at": a.answered_at}
+             "offer_id": a.offer_id, "decision_id": decision_of(one, number), "answer": str(a.answer),
+             "answered_at": a.answered_at, "channel": a.channel}
             for one in given for number, a in enumerate(one.answers)
         ),
     )  # fmt: skip
+    _write_days(
+        directory / "exposures",
+        {"decision_id": pa.string(), "offer_id": pa.string(), "stage": pa.string(), "exposed_at": MOMENT,
+         "channel": pa.string()},
+        (
+            {"decision_id": e.decision_id, "offer_id": e.offer_id, "stage": e.stage, "exposed_at": e.at,
+             "channel": e.channel}
+            for one in given for e in one.exposures
+        ),
+    )  # fmt: skip
+
+
+def decision_of(given: Given, number: int) -> str:
+    """Return the decision that a customer's answer of that number was given to: two answers each."""
+    return f"d-{given.customer.customer_id}-{number // 2}"
 
 
 def _write_customers(directory: Path, customers: Sequence[Customer], recorded_at: datetime) -> None:

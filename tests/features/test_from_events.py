@@ -9,14 +9,21 @@ import numpy as np
 import pytest
 
 from features.feature_tables import FeatureTable, build_feature_tables, built_as_of
-from features.from_events import INTERACTION_FEATURES, interaction_features, with_ages
+from features.from_events import (
+    INTERACTION_FEATURES,
+    OfferEvent,
+    interaction_features,
+    offer_channel_features,
+    offer_features,
+    with_ages,
+)
 from recsys.domain.channel import CHANNELS
 from recsys.domain.contact import Contact
 from recsys.domain.customer import Customer
 from recsys.domain.errors import InvalidInput
 from recsys.domain.interaction import Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
-from tests.features.exported import Given, write_export
+from tests.features.exported import Exposed, Given, decision_of, write_export
 
 NOW = datetime(2026, 3, 1, 9, 30, 0, 123_456, tzinfo=UTC)
 
@@ -85,13 +92,24 @@ def random_customers(chance: np.random.Generator, count: int) -> list[Given]:
         name = f"c{number}"
         offers = [f"o{i}" for i in range(4)]
         history = [Interaction(name, one_of(*offers), moment(), one_of(*InteractionKind)) for _ in range(12)]
-        answers = [PastAnswer(one_of(*offers), one_of(*Answer), moment()) for _ in range(4)]
+        channels = (*CHANNELS, "a_bank's_own", None)
+        answers = [PastAnswer(one_of(*offers), one_of(*Answer), moment(), one_of(*channels)) for _ in range(4)]
+        exposures = [
+            Exposed(
+                f"d-{name}-{chance.integers(3)}",
+                one_of(*offers),
+                one_of("seen", "pitched"),
+                moment(),
+                one_of(*channels),
+            )
+            for _ in range(8)
+        ]
         contacts = [
             Contact(f"{name}-{i}", name, moment(), one_of(*CHANNELS), is_complaint=one_of(False, True),
                     sentiment=one_of(None, round(chance.uniform(-1, 1), 2)))
             for i in range(5)
         ]  # fmt: skip
-        return Given(Customer(name), tuple(history), tuple(answers), tuple(contacts))
+        return Given(Customer(name), tuple(history), tuple(answers), tuple(contacts), exposures=tuple(exposures))
 
     return [one(number) for number in range(count)]
 
@@ -132,11 +150,63 @@ def test_between_two_rows_of_the_table_nothing_changes(tmp_path: Path) -> None:
 def test_an_offer_counts_a_day_of_answers_from_its_end_on(tmp_path: Path) -> None:
     at = NOW - timedelta(days=10)
     answers = [PastAnswer("loan", answer, at) for answer in (Answer.ACCEPTED, Answer.LATER, Answer.NOT_PITCHED)]
-    write_export(tmp_path / "events", [Given(Customer("c1"), answers=tuple(answers))], NOW)
+    seen = Exposed("d-other", "loan", "seen", at, "app")
+    write_export(tmp_path / "events", [Given(Customer("c1"), answers=tuple(answers), exposures=(seen,))], NOW)
     build_feature_tables(tmp_path / "events", tmp_path, NOW)
-    rows = duckdb.read_parquet(str(FeatureTable.OFFERS.file(tmp_path))).order("event_timestamp").fetchall()
+    rows = dicts(FeatureTable.OFFERS.file(tmp_path))
     midnight = (at + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    assert [row[1:] for row in rows] == [(midnight, 2, 1, 0), (NOW, 2, 1, 0)]
+    assert [row["event_timestamp"] for row in rows] == [midnight, NOW]
+    counts = {"shown": 2, "pitched": 1, "accepted": 1, "declined": 0, "later": 1}
+    for row in rows:
+        assert {what: row[f"offer_{what}_count_30d"] for what in counts} == counts
+
+
+def dicts(file: Path) -> list[dict[str, Any]]:
+    """Return the rows of a feature table by key and moment."""
+    table = duckdb.read_parquet(str(file))
+    keys = [name for name in table.columns if name in ("offer_id", "channel")]
+    ordered = table.order(", ".join([*keys, "event_timestamp"]))
+    return [dict(zip(table.columns, row, strict=True)) for row in ordered.fetchall()]
+
+
+def offer_events(given: list[Given], offer_id: str) -> list[OfferEvent]:
+    """Return what happened to one offer."""
+    events = [OfferEvent(e.decision_id, e.stage, e.at, e.channel) for one in given for e in one.exposures
+              if e.offer_id == offer_id]  # fmt: skip
+    return events + [
+        OfferEvent(decision_of(one, number), str(answer.answer), answer.answered_at, answer.channel)
+        for one in given for number, answer in enumerate(one.answers) if answer.offer_id == offer_id
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_the_tables_of_offers_say_at_every_moment_what_the_definitions_say(seed: int, tmp_path: Path) -> None:
+    chance = np.random.default_rng(seed)
+    given = random_customers(chance, 12)
+    write_export(tmp_path / "events", given, NOW)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    happened = {f"o{number}": offer_events(given, f"o{number}") for number in range(4)}
+    before = [
+        moment for days in range(0, 500, 7) for moment in [NOW - timedelta(days=days, hours=chance.uniform(0, 9))]
+    ]
+    for table in (FeatureTable.OFFERS, FeatureTable.OFFER_CHANNELS):
+        rows: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in dicts(table.file(tmp_path)):
+            key = (row.pop("offer_id"),) + ((row.pop("channel"),) if "channel" in row else ())
+            rows.setdefault(key, []).append(row)
+        assert len(rows) >= (4 if table is FeatureTable.OFFERS else 12)
+        for key, of_key in rows.items():
+            for moment in [*before, *(row["event_timestamp"] for row in of_key)]:
+                known = [one for one in happened[key[0]] if one.at <= NOW]
+                expected = offer_channel_features(known, key[1], moment) if key[1:] else offer_features(known, moment)
+                latest = max((r for r in of_key if r["event_timestamp"] <= moment), default=None, key=_moment_of)
+                found = dict.fromkeys(expected, 0) if latest is None else latest
+                assert {name: found[name] for name in expected} == expected, (key, moment)
+
+
+def _moment_of(row: dict[str, Any]) -> datetime:
+    moment: datetime = row["event_timestamp"]
+    return moment
 
 
 def test_the_profile_holds_from_the_first_event_and_again_as_of_the_export(tmp_path: Path) -> None:

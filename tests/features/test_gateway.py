@@ -19,6 +19,8 @@ from tests.features.conftest import NOW, SetClock, Settings, Store
 from tests.features.exported import Given, write_export
 from tests.redis_server import RedisServer, a_redis_server
 
+VIEWS = ["customer_profile", "customer_interactions", "customer_history", "offer_answers", "offer_channel_answers"]
+
 
 def push(store: Store, customer_id: str, event: Interaction) -> None:
     at = event.occurred_at
@@ -39,6 +41,13 @@ def test_a_customer_without_events_has_known_zeros(store: Store) -> None:
 
 def test_a_customer_the_store_has_never_heard_of_has_no_features(store: Store) -> None:
     assert store.gateway.read_online("nobody") == OnlineFeatures({}, None)
+
+
+def test_what_is_known_of_an_offer_is_read_as_of_the_export(store: Store) -> None:
+    found = store.gateway.read_offer_answers(["fund", "nobody's"])
+    assert list(found) == ["fund"]
+    assert found["fund"].moment == NOW
+    assert found["fund"].values["offer_declined_count_30d"] == found["fund"].values["offer_shown_count_365d"] == 1
 
 
 def test_the_next_read_after_a_push_sees_it(store: Store) -> None:
@@ -64,6 +73,7 @@ def test_a_later_materialisation_leaves_what_was_pushed_meanwhile(store: Store) 
     written = store.gateway.materialize(everybody=True)
     assert [(view.view, view.rows) for view in written] == [
         ("customer_profile", 6), ("customer_interactions", 6), ("customer_history", 6), ("offer_answers", 1),
+        ("offer_channel_answers", 1),
     ]  # fmt: skip
     assert store.gateway.read_online("quiet-3").values["accepted_count_365d"] == 1
 
@@ -152,8 +162,8 @@ def test_an_interrupted_materialisation_goes_on_where_it_stopped(store: Store) -
         store.gateway.materialize(interrupt, everybody=True)
     seen: list[str] = []
     written = store.gateway.materialize(lambda what, done, total: seen.append(what), everybody=True)
-    assert [view.view for view in written] == ["customer_profile", "customer_interactions", "customer_history", "offer_answers"]
-    assert {what.split()[-1] for what in seen} == {"customer_interactions", "customer_history", "offer_answers"}
+    assert [view.view for view in written] == VIEWS
+    assert {what.split()[-1] for what in seen} == set(VIEWS[1:])
 
 
 def test_an_attribute_that_comes_with_a_later_export_is_known_after_apply(store: Store, tmp_path: Path) -> None:
@@ -178,8 +188,7 @@ def test_feast_leaves_the_metrics_of_the_service_where_they_are(store: Store) ->
 def test_two_may_apply_at_once(store: Store) -> None:
     with ThreadPoolExecutor(2) as pool:
         applied = list(pool.map(lambda gateway: gateway.apply(), [store.gateway, store.gateway]))
-    views = ["customer_profile", "customer_interactions", "customer_history", "offer_answers", "interaction_events"]
-    assert applied == [views] * 2
+    assert applied == [[*VIEWS, "interaction_events"]] * 2
     assert store.gateway.read_online("客户-1").values
 
 

@@ -221,7 +221,9 @@ def with_attributes(**attributes: float) -> Given:
     return Given(Customer("q0", segment="mass", attributes=attributes))
 
 
-@pytest.mark.parametrize("then", [{"age": 30.0, "rooms": 2.0}, {"years": 30.0}, {}], ids=["added", "renamed", "dropped"])
+@pytest.mark.parametrize(
+    "then", [{"age": 30.0, "rooms": 2.0}, {"years": 30.0}, {}], ids=["added", "renamed", "dropped"]
+)
 def test_what_is_applied_is_read_from_the_next_materialisation_on(bank: Bank, then: dict[str, float]) -> None:
     bank.export([with_attributes(age=30.0)])
     bank.gateway.apply()

@@ -18,7 +18,9 @@ from recsys.interactions.matrix import build_matrix
 from recsys.interactions.side_features import FeatureSpace, SideFeatures
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
+from recsys.ranking.evidence import OfferEvidence
 from tests.builders import FakeModel, a_catalogue, a_contact, a_customer, a_situation, an_interaction, an_offer
+from tests.recsys.market import SensitivePropensity
 
 CATALOGUE = a_catalogue(
     an_offer("card", family="card", margin=100.0, terms={"limit": "age * 1000"}),
@@ -179,6 +181,36 @@ def test_every_offer_is_either_shown_or_held_back_with_a_code() -> None:
     decision = decide(a_situation(history=(an_interaction("card"),)), CATALOGUE, FakeModel({"loan": 2.0}), Policy())
     named = [offer.offer_id for offer in decision.offers] + [one for ids in decision.held_back.values() for one in ids]
     assert sorted(named) == sorted(offer.offer_id for offer in CATALOGUE.offers)
+
+
+def test_evidence_that_is_given_counts_instead_of_what_the_bundle_counted() -> None:
+    catalogue = a_catalogue(an_offer("card", starting_propensity=0.1))
+    frozen = FakeModel(answer_counts={"card": (9, 9)})
+    given = OfferEvidence({"card": (80, 180), "gone": (1, 1)})
+    learned = decide(a_situation(), catalogue, frozen, ALWAYS_BEST, None, given).offers[0].propensity
+    assert learned == pytest.approx((20 * 0.1 + 80) / 200)
+    nothing = decide(a_situation(), catalogue, frozen, ALWAYS_BEST, None, OfferEvidence({})).offers[0].propensity
+    assert nothing == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "code"),
+    [
+        (OfferEvidence({}), "offer_expected"),
+        (OfferEvidence({"card": (5, 19)}), "offer_expected"),
+        (OfferEvidence({"card": (5, 20)}), "offer_base"),
+        (None, "offer_base"),
+    ],
+)
+@pytest.mark.parametrize("trained", [None, SensitivePropensity()])
+def test_a_reason_speaks_of_acceptance_in_general_only_where_enough_have_answered(
+    evidence: OfferEvidence | None, code: str, trained: SensitivePropensity | None
+) -> None:
+    catalogue = a_catalogue(an_offer("card", starting_propensity=0.1))
+    offer = decide(a_situation(), catalogue, FakeModel(), ALWAYS_BEST, trained, evidence).offers[0]
+    assert {reason.code for reason in offer.reasons} & {"offer_base", "offer_expected"} == {code}
+    log_odds = math.log(offer.propensity / (1 - offer.propensity))
+    assert sum(reason.contribution for reason in offer.reasons) == pytest.approx(log_odds)
 
 
 def test_evidence_moves_the_propensity_away_from_its_start() -> None:

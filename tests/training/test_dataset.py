@@ -9,9 +9,8 @@ import pytest
 from recsys.domain.customer import Customer
 from recsys.domain.errors import ImportInvalid, InvalidInput
 from recsys.domain.interaction import Interaction, InteractionKind
-from recsys.domain.outcome import Answer
 from recsys.interactions.weights import history_weights
-from tests.training.events import answered, bought, dataset_of, day, export
+from tests.training.events import bought, dataset_of, day, export
 from training.dataset import Knowledge
 
 
@@ -81,17 +80,6 @@ def test_the_window_says_what_was_used_and_its_digest_follows_the_content(tmp_pa
     assert windows[0] == windows[1]
     assert (windows[0].events, windows[0].first, windows[0].last) == (2, day(1), day(3))
     assert windows[0].digest != windows[2].digest
-
-
-def test_answers_are_counted_by_offer_where_they_say_yes_or_no(tmp_path: Path) -> None:
-    answers = (answered("x", Answer.ACCEPTED), answered("x", Answer.DECLINED), answered("x", Answer.LATER))
-    with dataset_of(export(tmp_path, bought("a", "x", 1), answers=answers)) as dataset:
-        assert dataset.answer_counts() == {"x": (1, 2)}
-
-
-def test_no_answers_at_all_are_no_counts(tmp_path: Path) -> None:
-    with dataset_of(export(tmp_path, bought("a", "x", 1))) as dataset:
-        assert dataset.answer_counts() == {}
 
 
 def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ from recsys.domain.policy import Policy
 from recsys.domain.protection import DELIVERED_FLAGS, FLAGS, Purpose
 from recsys.interactions.history_columns import KINDS, HistoryColumns
 from recsys.interactions.matrix import InteractionMatrix
-from recsys.models.bundle import Bundle, TrainingFacts
+from recsys.models.bundle import Bundle
+from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.people import ANSWERS, AS_THE_POLICY_SAYS, NO_COMPLAINT, AnswerColumns, Occasion, Protection
 from recsys.rules import BUILT_IN, ValueType
 from recsys.what_if.audience import Audience
@@ -66,7 +67,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
     today = Rulebook(TODAY, a_catalogue(plan.offers, 1.0), Policy())
     changed = Rulebook("changed", a_catalogue(plan.offers, 1.3), Policy(sales_cap=4, unasked_partner=True))
     with measured() as used:
-        tallies = run(audience, [today, changed], Models(model), progress, times)
+        tallies = run(audience, [today, changed], Models(model, evidence=_evidence(audience)), progress, times)
         with times.stage("comparison"):
             compared = compare(audience, tallies)
     return {
@@ -218,5 +219,8 @@ def a_model(folder: Path, family: str, audience: Audience, rng: Generator) -> Bu
     evidence = part.history.evidence(audience.occasion.microseconds, len(part)).astype(np.float32)
     world = InteractionMatrix(csr_matrix(evidence), tuple(part.customer_ids.to_pylist()), audience.offer_ids)
     model = create_model(family).fit(world, rng=rng)
-    counts = {offer_id: (10 + place % 7, 200) for place, offer_id in enumerate(audience.offer_ids)}
-    return save_bundle(folder / "bundle", model, world, rng, TrainingFacts(counts, {}))
+    return save_bundle(folder / "bundle", model, world, rng)
+
+
+def _evidence(audience: Audience) -> OfferEvidence:
+    return OfferEvidence({offer_id: (10 + place % 7, 200) for place, offer_id in enumerate(audience.offer_ids)})

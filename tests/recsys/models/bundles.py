@@ -21,7 +21,7 @@ every_model = pytest.mark.parametrize("name", FAMILIES)
 
 def build_bundle(directory: Path, name: str) -> Bundle:
     world = a_market(customers=60)
-    facts = TrainingFacts({world.offer_ids[0]: (3, 10)}, {"events": 1000})
+    facts = TrainingFacts({"events": 1000})
     side = facts_of(world)
     model = create_model(name).fit(world, side, rng=np.random.default_rng(1))
     return save_bundle(directory, model, world, np.random.default_rng(2), facts, side)

@@ -9,10 +9,10 @@ import pytest
 
 from recsys.interactions.matrix import build_matrix
 from recsys.interactions.side_features import About
-from recsys.models.bundle_files import FILES, save_bundle
+from recsys.models.bundle_files import FILES, load_bundle, save_bundle
 from recsys.models.families import create_model
-from recsys.models.sealed_files import MANIFEST
-from tests.recsys.models.bundles import a_bundle, build_bundle, every_model
+from recsys.models.sealed_files import MANIFEST, canonical_json
+from tests.recsys.models.bundles import a_bundle, build_bundle, every_model, reseal
 from tests.recsys.models.worlds import a_market, facts_of, fitted
 
 
@@ -91,8 +91,19 @@ def test_another_model_has_another_version(tmp_path: Path) -> None:
 
 def test_what_training_found_comes_back(tmp_path: Path) -> None:
     bundle = a_bundle(tmp_path / "b")
-    assert bundle.answer_counts == {bundle.offer_ids[0]: (3, 10)}
     assert bundle.manifest["training"] == {"events": 1000}
+
+
+def test_a_bundle_counts_no_answers_and_those_of_an_older_version_still_do(tmp_path: Path) -> None:
+    bundle = a_bundle(tmp_path / "b")
+    assert "answer_counts" not in json.loads((tmp_path / "b" / "offers.json").read_bytes())
+    assert not bundle.evidence(bundle.offer_ids).any()
+    counts = {bundle.offer_ids[0]: [3, 10]}
+    (tmp_path / "b" / "offers.json").write_bytes(
+        canonical_json({"offer_ids": bundle.offer_ids, "answer_counts": counts})
+    )
+    reseal(tmp_path / "b")
+    assert load_bundle(tmp_path / "b").evidence(bundle.offer_ids)[0].tolist() == [3, 10]
 
 
 def test_the_canary_has_500_histories_where_there_are_as_many(tmp_path: Path) -> None:

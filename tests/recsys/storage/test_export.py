@@ -29,9 +29,9 @@ def test_every_event_lies_in_the_folder_of_its_day(importer: Importer, tmp_path:
         path.parent.name: pq.ParquetFile(path).read().to_pylist()
         for path in sorted((tmp_path / "events" / "interactions").glob("day=*/*.parquet"))
     }
-    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "customers": 2, "customer_versions": 0} | {
-        "offers": 3
-    }
+    assert written == {"interactions": 3, "contacts": 0, "answers": 0, "exposures": 0, "customers": 2} | {
+        "customer_versions": 0, "offers": 3,
+    }  # fmt: skip
     assert {day: [row["offer_id"] for row in rows] for day, rows in tables.items()} == {
         "day=2026-01-01": ["b"],
         "day=2026-01-02": ["a", "c"],
@@ -94,7 +94,11 @@ def test_live_contacts_and_answers_go_out(known_contact: Database, tmp_path: Pat
     (contacts,) = (tmp_path / "contacts").glob("*/*.parquet")
     assert pq.ParquetFile(answers).read().to_pylist() == [
         {"outcome_id": "o1", "customer_id": "c1", "offer_id": "card", "decision_id": "d1"}
-        | {"answer": "later", "answered_at": NOW}
+        | {"answer": "later", "answered_at": NOW, "channel": "phone"}
+    ]
+    (exposures,) = (tmp_path / "exposures").glob("*/*.parquet")
+    assert pq.ParquetFile(exposures).read().to_pylist() == [
+        {"decision_id": "d1", "offer_id": "card", "stage": "pitched", "exposed_at": NOW, "channel": "phone"}
     ]
     assert pq.ParquetFile(contacts).read().column("contact_id").to_pylist() == ["k1"]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from recsys.domain.decision import Decision, Situation
 from recsys.domain.interaction import held_offers
 from recsys.domain.offer import Offer
 from recsys.engine import decide
-from recsys.models.bundle import Bundle, TrainingFacts
+from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
 from recsys.ranking.codes import CODES
 from recsys.ranking.eligibility import rule_facts
+from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.people import Occasion
 from recsys.storage.database import Database, open_database
 from recsys.what_if.audience import Audience
@@ -95,7 +97,8 @@ def check_all(
                 for rulebook, batch in zip(rulebooks, chunk, strict=True):
                     policy = rulebook.policy
                     situation = situation_of(log, customer_id, rulebook.catalogue, policy, occasion)
-                    decision = decide(situation, rulebook.catalogue, models.relevance, policy, models.propensity)  # type: ignore[arg-type]
+                    judges: tuple[Any, ...] = (models.relevance, policy, models.propensity, models.evidence)
+                    decision = decide(situation, rulebook.catalogue, *judges)
                     check(decision, batch, within, rulebook)
                     check_plainly(situation, batch, within, rulebook)
                     seen |= decision.held_back.keys()
@@ -108,10 +111,14 @@ def a_bundle(folder: Path, name: str, offers: int, rng: np.random.Generator) -> 
     """A model of the offers o00, o01, … but the last three, which training did not know."""
     world = a_market(customers=120, offers=offers - 3, seed=int(rng.integers(1000)))
     world = replace(world, offer_ids=tuple(f"o{number:02d}" for number in range(offers - 3)))
-    counts = {offer_id: (int(rng.integers(3)), int(rng.integers(3, 20))) for offer_id in world.offer_ids}
     side = facts_of(world)
     model = create_model(name).fit(world, side, rng=rng)
-    return save_bundle(folder / "bundle", model, world, rng, TrainingFacts(counts, {}), side)
+    return save_bundle(folder / "bundle", model, world, rng, side_features=side)
+
+
+def some_evidence(offers: int, rng: np.random.Generator) -> OfferEvidence:
+    """What was answered to all offers but the last three."""
+    return OfferEvidence({f"o{n:02d}": (int(rng.integers(3)), int(rng.integers(3, 20))) for n in range(offers - 3)})
 
 
 @pytest.fixture
@@ -147,7 +154,7 @@ def test_a_trained_propensity_looks_at_the_shortlist_as_in_the_engine(bank: Data
     with bank.read() as log:
         policy = replace(random_policy(rng), shortlist_length=4, exploring_below_answers=5, minimum_propensity=0.0)
         rulebook = Rulebook("s", catalogue_of(log, offer_rows(rng, 24)), policy)
-    check_all(bank, [rulebook], Models(a_bundle(tmp_path, "als", 24, rng), Weighed()), OCCASION)
+    check_all(bank, [rulebook], Models(a_bundle(tmp_path, "als", 24, rng), Weighed(), some_evidence(24, rng)), OCCASION)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +173,7 @@ def test_in_a_random_bank_every_customer_is_decided_for_as_the_engine_does(
             for place in range(3)
         ]
     relevance = a_bundle(tmp_path, name, offers, rng) if name else None
-    codes = check_all(bank, rulebooks, Models(relevance), OCCASION)
+    codes = check_all(bank, rulebooks, Models(relevance, evidence=some_evidence(offers, rng)), OCCASION)
     assert len(codes) >= 12
 
 
