@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from features.breaker import Breaker, BreakerOpen
+from features.customer_history import as_row, as_values
 from features.feast_store import (
     PATIENCE_OF_BATCHES,
     PROJECT,
@@ -21,7 +22,6 @@ from features.feast_store import (
     open_store,
     state_folder,
 )
-from features.customer_history import as_row, as_values
 from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of, facts_version_of
 from features.from_events import with_ages
 from features.materialization import Materialized, Run, materialize_views
@@ -109,9 +109,7 @@ class FeatureGateway:
             self._views()
             return Marker.of_json(self._online_store.marker(self._store.config))
 
-    def push(
-        self, customer_id: str, row: Mapping[str, AttributeValue], history: HistoryRow, at: datetime
-    ) -> None:
+    def push(self, customer_id: str, row: Mapping[str, AttributeValue], history: HistoryRow, at: datetime) -> None:
         """Make `row` (of `from_events.interaction_features`) and `history` what the next read of this customer sees.
 
         Rows not newer than the stored ones are ignored. Raises FeaturesUnavailable as `read_online` does.
@@ -261,7 +259,9 @@ def _online_features(rows: "Sequence[Stored]", marker: Marker | None, now: datet
         age = max((now - max(at, marker.as_of if marker else at)).total_seconds(), 0.0)
         values = with_ages(plain, now)
     if FeatureTable.PROFILE in found:
-        profile = {name.removeprefix("attr_"): value for name, value in found[FeatureTable.PROFILE][1].items()}
+        plain = found[FeatureTable.PROFILE][1]
+        profile = {name.removeprefix("attr_"): value for name, value in plain.items() if name.startswith("attr_")}
+        profile |= {name: value for name, value in plain.items() if not name.startswith("attr_")}
     if FeatureTable.HISTORY in found:
         at, plain = found[FeatureTable.HISTORY]
         history = as_row(plain, at)

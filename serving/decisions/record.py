@@ -15,7 +15,7 @@ from recsys.domain.contact import Contact, Direction, Intent
 from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.decision import Decision, RankedOffer, Situation
 from recsys.domain.errors import NotReplayable
-from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.domain.interaction import HistoryRow, Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.domain.protection import FLAGS
 from recsys.domain.vocabulary import COMPLAINT, NAMED_LATER, NEEDS, Vocabulary
@@ -24,7 +24,9 @@ from recsys.ranking.explanation import say_reason
 from serving.basis import Basis
 from serving.treatments import campaign_arms
 
-FORMAT = 3
+FORMAT = 4
+BEFORE_SERVED = 3
+"""The format that knew nothing of a served history and profile: the event log told both."""
 BEFORE_VOCABULARIES = 2
 """The format whose flags were three fields, which told a complaint by its reason, and knew six channels."""
 RUNTIME = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}, numpy {np.__version__}"
@@ -76,7 +78,8 @@ def make_record(
         "policy_version": decision.policy_version,
         "degraded_reasons": decision.degraded_reasons,
         "feature_age_seconds": decision.feature_age_seconds,
-        "inputs": _inputs(situation, is_old),
+        **({"features_missing": situation.features_missing} if made.format > BEFORE_SERVED else {}),
+        "inputs": _inputs(situation, is_old) | (_served(situation) if made.format > BEFORE_SERVED else {}),
     }
 
 
@@ -148,6 +151,12 @@ def _inputs(situation: Situation, is_old: bool) -> dict[str, Any]:
     }
 
 
+def _served(situation: Situation) -> dict[str, Any]:
+    """Return what the feature store served and the ranking used; None: the event log told that."""
+    row = situation.served
+    return {"served": None if row is None else asdict(row), "profile": situation.profile}
+
+
 def customer_values(customer: Customer) -> dict[str, Any]:
     """Return everything known of the customer but id and name, flag by flag, the consents in force by purpose."""
     return _customer(customer, {name: name in customer.flags for name in FLAGS})
@@ -167,7 +176,7 @@ def _customer(customer: Customer, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_format(record: Record) -> None:
     """Raise `NotReplayable` for a record that another version of this program wrote."""
-    if record.get("format") not in (BEFORE_VOCABULARIES, FORMAT):
+    if record.get("format") not in (BEFORE_VOCABULARIES, BEFORE_SERVED, FORMAT):
         raise NotReplayable("The decision was made by another version of this program, which has to read it.")
 
 
@@ -206,7 +215,17 @@ def situation_of(record: Record) -> Situation:
         feature_age_seconds=record["feature_age_seconds"],
         degraded_reasons=tuple(reason for reason in record["degraded_reasons"] if reason != NO_MODEL),
         campaigns=campaign_arms(record),
+        served=_history_row(inputs.get("served")),
+        profile=inputs.get("profile"),
+        features_missing=tuple(record.get("features_missing", ())),
     )
+
+
+def _history_row(served: Mapping[str, Any] | None) -> HistoryRow | None:
+    if served is None:
+        return None
+    lists = {name: tuple(values) for name, values in served.items() if isinstance(values, list)}
+    return HistoryRow(**{**served, **lists, "at": datetime.fromisoformat(served["at"])})
 
 
 def _flags(person: dict[str, Any]) -> frozenset[str]:

@@ -137,7 +137,12 @@ def test_an_interrupted_materialisation_goes_on_where_it_stopped(store: Store) -
         store.gateway.materialize(interrupt, everybody=True)
     seen: list[str] = []
     written = store.gateway.materialize(lambda what, done, total: seen.append(what), everybody=True)
-    assert [view.view for view in written] == ["customer_profile", "customer_interactions", "customer_history", "offer_answers"]
+    assert [view.view for view in written] == [
+        "customer_profile",
+        "customer_interactions",
+        "customer_history",
+        "offer_answers",
+    ]
     assert {what.split()[-1] for what in seen} == {"customer_interactions", "customer_history", "offer_answers"}
 
 
