@@ -286,7 +286,9 @@ def _online_features(rows: "Sequence[Stored]", marker: Marker | None, now: datet
         age = max((now - max(at, marker.as_of if marker else at)).total_seconds(), 0.0)
         values = with_ages(plain, now)
     if FeatureTable.PROFILE in found:
-        profile = {name.removeprefix("attr_"): value for name, value in found[FeatureTable.PROFILE][1].items()}
+        plain = found[FeatureTable.PROFILE][1]
+        profile = {name.removeprefix("attr_"): value for name, value in plain.items() if name.startswith("attr_")}
+        profile |= {name: value for name, value in plain.items() if not name.startswith("attr_")}
     if FeatureTable.HISTORY in found:
         at, plain = found[FeatureTable.HISTORY]
         history = as_row(plain, at)

@@ -121,7 +121,7 @@ def _materialize(
         at = run.as_of.astimezone(UTC)
         with redirect_stdout(StringIO()):  # Feast prints, which would spoil a command's JSON
             store.provider.materialize_single_feature_view(
-                store.config, of_changed, at, at, store.registry, store.project, _no_bar
+                store.config, of_changed, at, at, store.registry, store.project, cast("Any", None)
             )
             store.registry.apply_materialization(view, store.project, at, at)
     changed.unlink(missing_ok=True)
@@ -131,7 +131,8 @@ def _materialize(
 def _select_changed(run: Run, table: FeatureTable, last: Marker | None, name: str, changed: Path) -> int:
     """Write the rows as of the export that differ from those `last` wrote to `changed`, and all digests; count them.
 
-    Digests are MD5, which stays the same with another DuckDB. A row between the two exports counts as a change although nothing of it may be left: it may have been pushed.
+    Digests are MD5, which stays the same with another DuckDB. A row between the two exports counts as a change
+    although nothing of it may be left: it may have been pushed.
     """
     digests = run.digests(name, table)
     digests.parent.mkdir(parents=True, exist_ok=True)
@@ -143,8 +144,8 @@ def _select_changed(run: Run, table: FeatureTable, last: Marker | None, name: st
         quoted = ", ".join('"' + one.replace('"', '""') + '"' for one in told)
         database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ", [run.as_of.isoformat()])
         database.execute(
-            f"CREATE TABLE digests AS SELECT {entity} AS entity, md5_number_lower(to_json(row({quoted}))) AS digest FROM source"
-            " WHERE event_timestamp = getvariable('as_of')"
+            f"CREATE TABLE digests AS SELECT {entity} AS entity, md5_number_lower(to_json(row({quoted}))) AS digest"
+            " FROM source WHERE event_timestamp = getvariable('as_of')"
         )
         database.table("digests").write_parquet(str(digests))
         condition = "true"
@@ -163,9 +164,3 @@ def _select_changed(run: Run, table: FeatureTable, last: Marker | None, name: st
             " (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
     return int(written[0]) if written else 0
-
-
-def _no_bar(_length: int) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(disable=True)

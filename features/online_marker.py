@@ -8,7 +8,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 KEY = "nbo:features:materialised"
 BEGUN_KEY = "nbo:features:begun"
@@ -53,3 +56,8 @@ class Marker:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def read_marker(client: "Redis") -> Marker | None:
+    """Return the marker of the Redis of `client`; None where there is none. Raises RedisError."""
+    return Marker.of_json(cast("bytes | None", client.hget(KEY, FIELD)))

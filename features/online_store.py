@@ -67,7 +67,7 @@ class DeadlineRedisOnlineStore(RedisOnlineStore):
         key = serialize_entity_key(entity, config.entity_key_serialization_version) + config.project.encode()
         parts = [self._hashed(view, tuple(names)) for view, names in views.items()]
         with client.pipeline(transaction=False) as pipe:
-            pipe.hmget(key, [field for _, fields in parts for field in fields])
+            pipe.hmget(cast("str", key), [field for _, fields in parts for field in fields])
             pipe.hget(KEY, FIELD)
             values, marker = pipe.execute()
         found, begin = [], 0
@@ -93,7 +93,8 @@ class DeadlineRedisOnlineStore(RedisOnlineStore):
 
     def has_begun(self, config: RepoConfig, run: str) -> bool:
         """Return whether the store still knows that `run` has begun."""
-        return bool(self._writing._get_client(config.online_store).hget(BEGUN_KEY, FIELD) == run.encode())
+        begun = cast("bytes | None", self._writing._get_client(config.online_store).hget(BEGUN_KEY, FIELD))
+        return begun == run.encode()
 
     def _hashed(self, view: str, names: tuple[str, ...]) -> tuple[list[str], list[str | bytes]]:
         """Return the features of the view, its moment last, and the fields of the entity's hash they stand in."""

@@ -12,6 +12,7 @@ from recsys.domain.errors import StoreUnavailable
 from recsys.engine import DECLARED
 from serving.answers import json_response
 from serving.dependencies import ServicesOf
+from serving.features_missing import ADVICE, FEATURES_MISSING, MATERIALISED
 
 router = APIRouter(tags=["operations"])
 
@@ -68,12 +69,13 @@ def readyz(services: ServicesOf) -> Response:
         return json_response(starting, HTTPStatus.SERVICE_UNAVAILABLE)
     bundle = services.champion.bundle
     missing = [] if bundle else ["no_model"]
-    if not services.features.can_be_read():
-        missing.append("features_unavailable")
+    if trouble := services.features.trouble():
+        missing.append(trouble)
     ready = {
         "status": "ready",
         "mode": "degraded" if missing else "normal",
         "degraded_reasons": missing,
+        **({"advice": ADVICE} if FEATURES_MISSING in missing else {}),
         "model_version": bundle.version if bundle else None,
         "propensity_version": services.propensity.model.version if services.propensity.model else DECLARED,
         "catalogue_version": catalogue.version,
@@ -84,8 +86,9 @@ def readyz(services: ServicesOf) -> Response:
 
 
 @router.get("/metrics")
-def metrics() -> Response:
+def metrics(services: ServicesOf) -> Response:
     """Prometheus metrics of this worker, or of all workers when there are several."""
+    MATERIALISED.set(services.features.trouble() is None)
     if _SHARED_METRICS:
         registry = CollectorRegistry()
         multiprocess.MultiProcessCollector(registry, _SHARED_METRICS)  # type: ignore[no-untyped-call]

@@ -18,6 +18,7 @@ from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
 from serving.champion import ChampionInService, PropensityInService
 from serving.evidence import EvidenceInService
+from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService
 from serving.settings import Settings
@@ -41,13 +42,13 @@ class FeaturesInService:
         self._closing = threading.Event()
         self._opener = threading.Thread(target=self._keep_trying, name="features", daemon=True)
 
-    def can_be_read(self) -> bool:
-        """Return whether a read of the online store works now (of somebody who does not exist)."""
+    def trouble(self) -> str | None:
+        """Return why decisions are without features now, which is that the store does not answer or was emptied."""
         try:
-            self.gateway.read_online("nobody")
+            is_filled = self.gateway.marker() is not None
         except FeaturesUnavailable:
-            return False
-        return True
+            return FEATURES_UNAVAILABLE
+        return None if is_filled else FEATURES_MISSING
 
     @property
     def gateway(self) -> "FeatureGateway":

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from recsys.domain.contact import Contact, Intent
 from recsys.domain.customer import AttributeValue, Customer
-from recsys.domain.interaction import Interaction
+from recsys.domain.interaction import HistoryRow, Interaction
 from recsys.domain.outcome import PastAnswer
 
 
@@ -41,6 +41,9 @@ class Situation:
     the policy and the model that the engine is given; it ranks without looking at it. `is_complaint` is whether this
     contact is one, by its reason or a need heard; `complaint_days` how long the open one counts (None: the policy's).
     `elsewhere_channels` is on which channel an offer is `offered_elsewhere`; one not named there is so on this one.
+    `served` is the history as the feature store served it, into which what `history` has since is folded (None:
+    `history` alone tells), and `profile` the customer's facts from there (None: those of `customer`): both for the
+    ranking, never for permission. `features_missing` names the feature views that should have been there and were not.
     """
 
     decision_id: str
@@ -60,6 +63,9 @@ class Situation:
     is_complaint: bool = False
     complaint_days: int | None = None
     elsewhere_channels: Mapping[str, str] = field(default_factory=dict)
+    served: HistoryRow | None = None
+    profile: Mapping[str, AttributeValue] | None = None
+    features_missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

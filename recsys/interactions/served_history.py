@@ -1,6 +1,5 @@
-"""A customer's history as one bounded row as of a moment, and the same evidence later, from the row and the events since."""
+"""A customer's history as one bounded row as of a moment, and the evidence that it and later events make together."""
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -34,18 +33,11 @@ def history_row(history: Iterable[Interaction], now: datetime) -> HistoryRow:
 
 
 def is_whole(row: HistoryRow, history: Sequence[Interaction], now: datetime) -> bool:
-    """Return whether `row` was made, not after `now`, of the events that `history` has up to the row's moment.
+    """Return whether `row` was made, not after `now`, of as many events as `history` has up to the row's moment.
 
-    As many events, of which the newest of each offer are as old, are taken to be the same ones: events are nearly
-    always added, and an import that replaces them moves them.
+    Events are added to the log and hardly ever replaced: as many are taken to be the same ones.
     """
-    count, last = 0, dict.fromkeys(row.offers, -math.inf)
-    for event in history:
-        if event.occurred_at <= row.at and event.kind in COUNTED:
-            count += 1
-            if event.offer_id in last and event.kind is not InteractionKind.CANCELLED:
-                last[event.offer_id] = max(event.occurred_at.timestamp(), last[event.offer_id])
-    return row.at <= now and row.event_count == count and tuple(last.values()) == row.last_at
+    return row.at <= now and row.event_count == sum(e.occurred_at <= row.at and e.kind in COUNTED for e in history)
 
 
 def fold(row: HistoryRow, events: Iterable[Interaction], now: datetime) -> dict[str, float]:

@@ -11,6 +11,7 @@ from recsys.catalogue import Catalogue
 from recsys.domain.decision import Situation
 from recsys.domain.facts import customer_facts
 from recsys.domain.policy import Policy
+from recsys.interactions.served_history import fold
 from recsys.interactions.side_features import NOTHING_KNOWN, About
 from recsys.interactions.weights import history_weights
 from recsys.ranking.arbitration import (
@@ -131,13 +132,15 @@ def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) 
     """Return what may shape the ranking: history as evidence (this contact's intents included) and facts."""
     matches = match_intents(situation.intents, catalogue.table)
     if not permission.is_profiled:
-        return Known(replace(situation, features={}), matches, None, NOTHING_KNOWN)
-    weights = history_weights(situation.history, situation.made_at)
+        return Known(replace(situation, features={}, served=None, profile=None), matches, None, NOTHING_KNOWN)
+    history, now = situation.history, situation.made_at
+    weights = history_weights(history, now) if situation.served is None else fold(situation.served, history, now)
     if situation.intents:
         for column in np.flatnonzero(matches.found & permission.allowed).tolist():
             offer_id = catalogue.table.offer_ids[column]
             weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
-    return Known(situation, matches, weights, About(customer_facts(situation.customer), catalogue.facts))
+    facts = customer_facts(situation.customer) if situation.profile is None else situation.profile
+    return Known(situation, matches, weights, About(facts, catalogue.facts))
 
 
 def appraise(case: Case) -> Appraisal:

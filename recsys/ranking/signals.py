@@ -19,13 +19,17 @@ Signal = float | None
 def shared_signals(situation: Situation, profiled: bool, channels: Iterable[str]) -> dict[str, Signal]:
     """Return the signals that are the same for every offer: the contact's and, unless refused, the person's.
 
-    None stands for what is not known. `channels` are all there are. `situation.features` come from the online store.
+    None stands for what is not known. `channels` are all there are. `situation.features` come from the online store,
+    and so do the person's facts where it is up to date.
     """
     contact = situation.contact
     signals: dict[str, Signal] = {f"channel_{channel}": float(contact.channel == channel) for channel in channels}
     signals |= {"is_outbound": float(contact.direction == Direction.OUTBOUND), "sentiment": contact.sentiment}
     if profiled:
-        known = {**situation.customer.attributes, "risk_level": situation.customer.risk_level, **situation.features}
+        facts = situation.profile
+        if facts is None:
+            facts = {**situation.customer.attributes, "risk_level": situation.customer.risk_level}
+        known = {**facts, **situation.features}
         signals |= {
             name: float(value)
             for name, value in known.items()

@@ -15,7 +15,15 @@ from recsys.domain.protection import Statement
 from recsys.storage.contact_log import OPEN_COMPLAINT
 from recsys.storage.prepared import Prepared
 from recsys.storage.protection_log import STATEMENT_ORDER, ProtectionLog
-from recsys.storage.schema import attribute_types, contacts, customers, interactions, outcomes, protections
+from recsys.storage.schema import (
+    attribute_types,
+    contacts,
+    customer_versions,
+    customers,
+    interactions,
+    outcomes,
+    protections,
+)
 
 _CUSTOMER_FIELDS = (
     "customer_id",
@@ -33,6 +41,10 @@ _CUSTOMER = Prepared(
         customers.c.flags,
         customers.c.attributes,
         OPEN_COMPLAINT.where(contacts.c.customer_id == customers.c.customer_id).correlate(customers).scalar_subquery(),
+        select(func.max(customer_versions.c.version_id))
+        .where(customer_versions.c.customer_id == customers.c.customer_id)
+        .correlate(customers)
+        .scalar_subquery(),
         protections.c.subject,
         protections.c.value,
     )
@@ -114,10 +126,15 @@ class CustomerLog(ProtectionLog):
 
         A complaint is open until its contact is closed with `SATISFIED_CSAT`. Raises `CustomerNotFound`.
         """
+        customer, complaint, _ = self.customer_as_known(customer_id)
+        return customer, complaint
+
+    def customer_as_known(self, customer_id: str) -> tuple[Customer, datetime | None, int]:
+        """Return also the latest version of the customer's facts that an import has added; 0 for none."""
         rows = _CUSTOMER.rows(self._connection, {"customer_id": customer_id})
         if not rows:
             raise CustomerNotFound(customer_id)
-        _, kind, name, language, segment, risk, flags, attributes, complaint, *_ = rows[0]
+        _, kind, name, language, segment, risk, flags, attributes, complaint, version, *_ = rows[0]
         in_force = {subject: value for *_, subject, value in rows if subject in Consents.__slots__}
         customer = Customer(
             customer_id,
@@ -130,7 +147,11 @@ class CustomerLog(ProtectionLog):
             orjson.loads(attributes),
             Consents(**in_force),
         )
-        return customer, complaint
+        return customer, complaint, version or 0
+
+    def facts_version(self) -> int:
+        """Return the latest version of any customer's facts that an import has added; 0 for none."""
+        return self._connection.execute(select(func.max(customer_versions.c.version_id))).scalar() or 0
 
     def customers_starting_with(self, text: str, limit: int) -> list[str]:
         """Return the first ids that start with this text, in order."""

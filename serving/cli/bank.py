@@ -77,12 +77,14 @@ def fill_features(
     as_of = known_until or system_clock()
     database = open_database(settings.event_log_url, settings.calendar)
     try:
+        with database.read() as log:
+            facts_version = log.facts_version()
         exported = export_events(database, settings.events, progress)
     finally:
         database.close()
     gateway = FeatureGateway(settings, redis_url)
     try:
-        tables = gateway.build_feature_tables(settings.events, as_of, progress)
+        tables = gateway.build_feature_tables(settings.events, as_of, progress, facts_version)
         views = gateway.apply()
         written = {one.view: one.rows for one in gateway.materialize(progress)}
     finally:

@@ -29,13 +29,16 @@ def apply(as_json: JsonOption = False) -> None:
     emit(summary, as_json, f"applied: {', '.join(summary['views'])}\n{_took(summary)}")
 
 
-def materialize(as_json: JsonOption = False) -> None:
-    """Write everybody's features as of the last export to the online store; an interrupted run goes on."""
+EverybodyOption = Annotated[bool, typer.Option("--everybody", help="Write every row, changed or not.")]
+
+
+def materialize(everybody: EverybodyOption = False, as_json: JsonOption = False) -> None:
+    """Write features as of the last export online: of whom they changed, of everybody into an emptied store."""
     from serving.embedded_redis import redis_of
 
     settings = current_settings()
     with redis_of(settings) as redis_url, progress_bar() as progress:
-        summary = materialize_features(settings, redis_url, progress)
+        summary = materialize_features(settings, redis_url, progress, everybody)
     lines = [f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" for v in summary["views"]]
     emit(summary, as_json, "\n".join([*lines, _took(summary)]))
 
@@ -117,10 +120,12 @@ def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:
     database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()
+        with database.read() as log:
+            facts_version = log.facts_version()
         events = export_events(database, settings.events, progress)
     finally:
         database.close()
-    built = build_feature_tables(settings.events, feature_tables_folder(settings), as_of, progress)
+    built = build_feature_tables(settings.events, feature_tables_folder(settings), as_of, progress, facts_version)
     return {"as_of": as_of.isoformat(), "events": events, "tables": built, "seconds": _since(started)}
 
 
@@ -135,14 +140,16 @@ def apply_features(settings: "Settings") -> dict[str, Any]:
     return {"views": views, "seconds": _since(started)}
 
 
-def materialize_features(settings: "Settings", redis_url: str, progress: Progress) -> dict[str, Any]:
+def materialize_features(
+    settings: "Settings", redis_url: str, progress: Progress, everybody: bool = False
+) -> dict[str, Any]:
     """Write the features as of the last export online; rows and rows a second by view, and seconds."""
     from features.gateway import FeatureGateway
 
     started = time.perf_counter()
     gateway = FeatureGateway(settings, redis_url)
     try:
-        written = gateway.materialize(progress)
+        written = gateway.materialize(progress, everybody=everybody)
     finally:
         gateway.close()
     views = [

@@ -87,6 +87,7 @@ def doctor(as_json: JsonOption = False) -> None:
         "vocabulary": _check_vocabulary,
         "protections": _check_protections,
         "feature registry": _check_feature_registry,
+        "features online": _check_features_online,
         "model registry": _check_model_registry,
         "model on disk": _check_bundle,
         "console files": _check_console_files,
@@ -180,6 +181,24 @@ def _check_feature_registry(settings: "Settings") -> str:
     if settings.database_url is None and not (settings.home / "feast" / "registry.db").exists():
         raise SettingsInvalid("The feature store is not set up; run `nbo features export`, `apply`, `materialize`.")
     return "applied"
+
+
+def _check_features_online(settings: "Settings") -> str:
+    import redis
+
+    from features.online_marker import read_marker
+    from serving.embedded_redis import redis_of
+
+    with redis_of(settings, stop_at_exit=True) as url:
+        client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        marker = read_marker(client)
+        client.close()
+    if marker is None:
+        raise SettingsInvalid(
+            "The online store was emptied, or never filled: decisions rank without features; "
+            "run `nbo features materialize`."
+        )
+    return f"everybody's as of {marker.as_of:%Y-%m-%d %H:%M} UTC"
 
 
 def _check_model_registry(settings: "Settings") -> str:

@@ -52,6 +52,7 @@ from serving.contacts.situation import (
 )
 from serving.contacts.views import Json, contact_view, in_queue, stored_view
 from serving.decisions.record import make_record
+from serving.features_missing import MISSING
 from serving.idempotency import JUST_DO_IT, Once
 from serving.live_hub import LiveHub
 from serving.timing import stage
@@ -345,6 +346,8 @@ class ContactService:
             self._services.evidence.keep(log, basis.evidence, now)
             campaigning.recommended(record, now)
             campaigning.save()
+        for view in situation.features_missing:
+            MISSING.labels(view).inc()
         return Decided(heard, person, record, basis.catalogue)
 
     def _in_force(self, log: EventLog, now: datetime) -> Basis:

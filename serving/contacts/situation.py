@@ -1,14 +1,18 @@
 """Gathers everything known about a customer in a contact from the event log and the feature store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
+from features.customer_history import COUNTED, history_row, is_whole
+from features.from_events import CONTACT_SETTLES, interaction_features
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType, Intent
 from recsys.domain.customer import AttributeValue, Customer, CustomerKind
 from recsys.domain.decision import Situation
 from recsys.domain.errors import CustomerNotFound, FeaturesUnavailable
-from recsys.domain.interaction import Interaction
+from recsys.domain.interaction import HistoryRow, Interaction
 from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
 from recsys.domain.protection import UNREADABLE, Statement
@@ -16,8 +20,12 @@ from recsys.domain.vocabulary import COMPLAINT, UNKNOWN_CHANNEL
 from recsys.ranking.people import AS_THE_POLICY_SAYS, microseconds
 from recsys.ranking.permission import complaint_ends
 from recsys.storage.event_log import EventLog
+from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
+
+if TYPE_CHECKING:
+    from features.gateway import OnlineFeatures
 
 OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 RECENT_CONTACTS = 8
@@ -27,21 +35,53 @@ class FeaturesRead:
     """The customer's online features, or why there are none: ranking may be stale, never in the way."""
 
     def __init__(self, features: FeaturesInService, customer_id: str) -> None:
-        self.values: dict[str, AttributeValue] = {}
+        self.values: Mapping[str, AttributeValue] = {}
         self.age_seconds: float | None = None
         self.degraded_reasons: tuple[str, ...] = ()
+        self._online: OnlineFeatures | None = None
         try:
             with stage("features"):
-                online = features.gateway.read_online(customer_id)
-            self.values, self.age_seconds = dict(online.values), online.age_seconds
+                self._online = features.gateway.read_online(customer_id)
+            self.values, self.age_seconds = self._online.values, self._online.age_seconds
         except FeaturesUnavailable:
-            self.degraded_reasons = ("features_unavailable",)
+            self.degraded_reasons = (FEATURES_UNAVAILABLE,)
+
+    def history(self, person: "Person", now: datetime) -> HistoryRow | None:
+        """Return the row of the customer's history, where the event log knows of no other events before it."""
+        row = self._online.history if self._online else None
+        return row if row is not None and is_whole(row, person.history, now) else None
+
+    def profile(self, person: "Person") -> Mapping[str, AttributeValue] | None:
+        """Return the customer's facts, where no import has told the event log of others since they were written."""
+        online = self._online
+        if online is None or online.profile is None or online.marker is None or online.marker.facts_version is None:
+            return None
+        return online.profile if person.facts_version <= online.marker.facts_version else None
+
+    def missing(self, person: "Person", history: HistoryRow | None, since: datetime) -> tuple[str, ...]:
+        """Return the views that should say something of the customer and do not, as far as the event log knows.
+
+        What happened from `since` on, when the contact was opened, is not expected there yet. Somebody of whom
+        nothing is known is not missing. A `history` that cannot be used is as good as none.
+        """
+        online, customer = self._online, person.customer
+        if online is None:
+            return ()
+        facts = (customer.segment, customer.language, customer.risk_level)
+        events = [event for event in person.history if event.occurred_at < since]
+        answers = any(past.answered_at < since for past in person.answers)
+        contacts = any(contact.opened_at + CONTACT_SETTLES <= since for contact in person.contacts)
+        expected = {
+            "customer_profile": online.profile is None and (customer.attributes or facts != (None, None, None)),
+            "customer_interactions": online.age_seconds is None and (events or answers or contacts),
+            "customer_history": history is None
+            and (online.history is not None or any(event.kind in COUNTED for event in events)),
+        }
+        return tuple(view for view, is_missing in expected.items() if is_missing)
 
 
 def push_features(services: Services, customer_id: str) -> None:
     """Bring the customer's interaction features in the online store up to date; best effort."""
-    from features.from_events import interaction_features
-
     now = services.clock()
     with services.database.read() as log:
         history = log.history(customer_id, now)
@@ -49,7 +89,7 @@ def push_features(services: Services, customer_id: str) -> None:
         contacts = log.contacts_of(customer_id, 1000)
     try:
         row = interaction_features(history, answers, contacts, now)
-        services.features.gateway.push_interactions(customer_id, row, now)
+        services.features.gateway.push(customer_id, row, history_row(history, now), now)
     except FeaturesUnavailable:
         return
 
@@ -63,17 +103,19 @@ class Person:
     answers: tuple[PastAnswer, ...] = ()
     contacts: tuple[Contact, ...] = ()
     open_complaint_since: datetime | None = None
+    facts_version: int = 0
 
 
 def look_up(log: EventLog, customer_id: str, now: datetime) -> Person:
     """Return what is known of the customer, without what is dated later; raises `CustomerNotFound`."""
-    customer, complaint = log.customer_and_complaint(customer_id)
+    customer, complaint, facts_version = log.customer_as_known(customer_id)
     return Person(
         customer=customer,
         history=log.history(customer_id, now),
         answers=log.answers(customer_id, OLDEST, now),
         contacts=log.contacts_of(customer_id, RECENT_CONTACTS),
         open_complaint_since=complaint,
+        facts_version=facts_version,
     )
 
 
@@ -119,6 +161,8 @@ def situation_in(
     intents = heard_intents(heard)
     since, days = lasting_complaint(log, person, policy)
     elsewhere = _offered_elsewhere(log, heard.contact, person, reserved_since(policy, now))
+    served = features.history(person, now)
+    missing = features.missing(person, served, heard.contact.opened_at)
     return Situation(
         decision_id=decision_id,
         made_at=now,
@@ -135,7 +179,10 @@ def situation_in(
         acceptances=log.acceptances(capped, log.calendar.day_of(now)) if capped else {},
         features=features.values,
         feature_age_seconds=features.age_seconds,
-        degraded_reasons=features.degraded_reasons,
+        degraded_reasons=(*features.degraded_reasons, *([FEATURES_MISSING] if missing else [])),
+        served=served,
+        profile=features.profile(person),
+        features_missing=missing,
     )
 
 

@@ -15,7 +15,7 @@ from recsys.domain.contact import Contact, Direction, Intent
 from recsys.domain.customer import Consents, Customer, CustomerKind
 from recsys.domain.decision import Decision, RankedOffer, Situation
 from recsys.domain.errors import NotReplayable
-from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.domain.interaction import HistoryRow, Interaction, InteractionKind
 from recsys.domain.outcome import Answer, PastAnswer
 from recsys.domain.protection import FLAGS
 from recsys.domain.vocabulary import COMPLAINT, NAMED_LATER, NEEDS, Vocabulary
@@ -25,8 +25,8 @@ from serving.basis import Basis
 from serving.treatments import campaign_arms
 
 FORMAT = 4
-BEFORE_EVIDENCE = 3
-"""The format that says nothing of evidence: what the relevance model's bundle counted was taken."""
+BEFORE_SERVED = 3
+"""The format of before what the feature store served: the log told history and profile, the bundle the evidence."""
 BEFORE_VOCABULARIES = 2
 """The format whose flags were three fields, which told a complaint by its reason, and knew six channels."""
 RUNTIME = f"{sys.implementation.name} {sys.version_info.major}.{sys.version_info.minor}, numpy {np.__version__}"
@@ -75,12 +75,13 @@ def make_record(
         "explored_position": decision.explored_position,
         "model_version": decision.model_version,
         "propensity_version": decision.propensity_version,
-        **(evidence if made.format > BEFORE_EVIDENCE else {}),
+        **(evidence if made.format > BEFORE_SERVED else {}),
         "catalogue_version": decision.catalogue_version,
         "policy_version": decision.policy_version,
         "degraded_reasons": decision.degraded_reasons,
         "feature_age_seconds": decision.feature_age_seconds,
-        "inputs": _inputs(situation, is_old),
+        **({"features_missing": situation.features_missing} if made.format > BEFORE_SERVED else {}),
+        "inputs": _inputs(situation, is_old) | (_served(situation) if made.format > BEFORE_SERVED else {}),
     }
 
 
@@ -152,6 +153,12 @@ def _inputs(situation: Situation, is_old: bool) -> dict[str, Any]:
     }
 
 
+def _served(situation: Situation) -> dict[str, Any]:
+    """Return what the feature store served and the ranking used; None: the event log told that."""
+    row = situation.served
+    return {"served": None if row is None else asdict(row), "profile": situation.profile}
+
+
 def customer_values(customer: Customer) -> dict[str, Any]:
     """Return everything known of the customer but id and name, flag by flag, the consents in force by purpose."""
     return _customer(customer, {name: name in customer.flags for name in FLAGS})
@@ -171,7 +178,7 @@ def _customer(customer: Customer, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_format(record: Record) -> None:
     """Raise `NotReplayable` for a record that another version of this program wrote."""
-    if record.get("format") not in (BEFORE_VOCABULARIES, BEFORE_EVIDENCE, FORMAT):
+    if record.get("format") not in (BEFORE_VOCABULARIES, BEFORE_SERVED, FORMAT):
         raise NotReplayable("The decision was made by another version of this program, which has to read it.")
 
 
@@ -210,7 +217,17 @@ def situation_of(record: Record) -> Situation:
         feature_age_seconds=record["feature_age_seconds"],
         degraded_reasons=tuple(reason for reason in record["degraded_reasons"] if reason != NO_MODEL),
         campaigns=campaign_arms(record),
+        served=_history_row(inputs.get("served")),
+        profile=inputs.get("profile"),
+        features_missing=tuple(record.get("features_missing", ())),
     )
+
+
+def _history_row(served: Mapping[str, Any] | None) -> HistoryRow | None:
+    if served is None:
+        return None
+    lists = {name: tuple(values) for name, values in served.items() if isinstance(values, list)}
+    return HistoryRow(**{**served, **lists, "at": datetime.fromisoformat(served["at"])})
 
 
 def _flags(person: dict[str, Any]) -> frozenset[str]:

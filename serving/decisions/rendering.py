@@ -33,6 +33,7 @@ def render(record: Record, language: str, catalogue: Catalogue, spoken: str | No
         "held_back": _held_back(record, told, catalogue),
         "no_offer": not record["offers"],
         "degraded": bool(record["degraded_reasons"]),
+        "features_missing": record.get("features_missing", []),
     }
 
 

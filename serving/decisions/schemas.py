@@ -71,6 +71,7 @@ class DecisionBody(Body):
     degraded: bool
     degraded_reasons: list[str]
     feature_age_seconds: float | None
+    features_missing: list[str] = []
 
 
 class DecisionSummaryBody(Body):

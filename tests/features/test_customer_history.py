@@ -59,12 +59,6 @@ def test_a_row_is_not_whole_where_an_event_before_it_came_late(
     assert is_whole(history_row(history, at), [*history, late], at) == (not changes)
 
 
-def test_a_row_is_not_whole_where_an_import_replaced_an_event_by_another() -> None:
-    row = history_row([Interaction("c1", "loan", NOW - timedelta(days=3))], NOW)
-    assert not is_whole(row, [Interaction("c1", "loan", NOW - timedelta(days=2))], NOW)
-    assert not is_whole(row, [Interaction("c1", "card", NOW - timedelta(days=3))], NOW)
-
-
 def test_a_row_from_the_future_is_not_whole() -> None:
     assert not is_whole(history_row((), NOW + timedelta(seconds=1)), (), NOW)
 

@@ -78,10 +78,11 @@ def test_what_is_pushed_is_what_materialising_writes(store: Store) -> None:
 
 
 def test_arrays_come_back_as_they_were_to_the_last_bit(store: Store) -> None:
+    moments = [NOW - timedelta(days=n, microseconds=7) for n in range(1, 120)]
     history = [
-        Interaction("quiet-2", f"offer-{n}-客", NOW - timedelta(days=n, microseconds=7), InteractionKind.INQUIRY, weight=0.1 * n)
-        for n in range(1, 120)
-    ]  # fmt: skip
+        Interaction("quiet-2", f"offer-{at.day}-客", at, InteractionKind.INQUIRY, weight=0.1 * at.month)
+        for at in moments
+    ]
     row = history_row(history, at := NOW + timedelta(seconds=2))
     store.gateway.push("quiet-2", interaction_features(history, (), (), at), row, at)
     assert store.gateway.read_online("quiet-2").history == row

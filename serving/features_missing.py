@@ -1,0 +1,18 @@
+"""Whether everybody's features are in the online store: what decisions, /readyz and /metrics call it when not."""
+
+from prometheus_client import Counter, Gauge
+
+FEATURES_UNAVAILABLE = "features_unavailable"
+"""The store does not answer."""
+FEATURES_MISSING = "features_missing"
+"""The store answers, and what should be there is not: emptied, never filled, or behind the event log."""
+ADVICE = "run `nbo features materialize`"
+
+MISSING = Counter(
+    "nbo_features_missing_total", "Decisions made without features that should have been there.", ["view"]
+)
+MATERIALISED = Gauge(
+    "nbo_features_materialised",
+    "Whether the online store says that everybody's features are there (1), or was emptied or cannot be asked (0).",
+    multiprocess_mode="mostrecent",
+)
