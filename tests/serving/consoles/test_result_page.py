@@ -95,11 +95,7 @@ def test_absolute_and_relative_effects_stand_side_by_side_for_every_metric(api: 
     rows = [text_of(row) for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", table, re.DOTALL)]
     names = ("Customers who accept", "Satisfaction", "Net value")
     assert [next(name for name in names if name in row) for row in rows] == list(names)
-    assert (
-        "Goal" in rows[0],
-        f"Guardrail, margin {PLAN['guardrails'][0]['margin']}" in rows[1],
-        "Secondary" in rows[2],
-    ) == (True, True, True)
+    assert ("Goal" in rows[0], f"Guardrail, margin {PLAN['guardrails'][0]['margin']}" in rows[1], "Secondary" in rows[2]) == (True, True, True)
 
 
 def test_cuped_the_fixed_interval_chance_and_risk_can_be_opened(api: TestClient) -> None:
