@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from features.feature_tables import FeatureTable, Progress
 from features.online_marker import Marker
-from features.sources import changed_source
 from recsys.domain.clock import Clock
 from recsys.domain.errors import InvalidInput
 from recsys.interactions.file_queries import open_duckdb
@@ -102,6 +101,8 @@ def _materialize(
     progress: Progress | None,
 ) -> Materialized:
     from feast import FeatureView
+
+    from features.sources import changed_source
 
     started, rows, table = time.perf_counter(), 0, FeatureTable(view.name)
 

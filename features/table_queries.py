@@ -71,6 +71,15 @@ _OFFER_COUNTS = f"""
     SELECT offer_id, what, happened, channel FROM offer_events WHERE what IN {OFFER_COUNTS[2:]}
     UNION ALL {_FIRST_OF_DECISIONS.format("shown", "")}
     UNION ALL {_FIRST_OF_DECISIONS.format("pitched", "WHERE what <> 'seen'")}"""
+_WORTH = " ".join(f"WHEN '{kind}' THEN {EVIDENCE[kind]}" for kind in sorted(COUNTED))
+_QUOTED_SIGNALS, _QUOTED_COUNTED = (", ".join(f"'{kind}'" for kind in sorted(some)) for some in (SIGNALS, COUNTED))
+_EVENTS_THAT_COUNT = f"""
+    SELECT customer_id, offer_id, occurred_at AS moment, kind IN ({_QUOTED_SIGNALS}) AS is_signal,
+        kind <> 'cancelled' AS is_evidence, CASE kind {_WORTH} END * weight AS evidence,
+        min(occurred_at) FILTER (kind = 'cancelled') OVER (
+            PARTITION BY customer_id, offer_id ORDER BY occurred_at
+            RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS cancelled_at
+    FROM interactions WHERE kind IN ({_QUOTED_COUNTED}) AND occurred_at <= getvariable('as_of')"""
 
 VIEWS = {
     "offer_events": _OFFER_EVENTS,
@@ -114,8 +123,6 @@ def history_query() -> str:
     that all rows together are made of less than thrice the events, and a row not after a moment leaves fewer events
     than it tells to be folded in. Before the first checkpoint there is no row: the events alone tell everything.
     """
-    worth = " ".join(f"WHEN '{kind}' THEN {EVIDENCE[kind]}" for kind in sorted(COUNTED))
-    kinds, signals = (", ".join(f"'{kind}'" for kind in sorted(some)) for some in (COUNTED, SIGNALS))
     age = f"(epoch_us(row.moment) - epoch_us(event.moment)) / 86400e6 / {SIGNAL_HALF_LIFE_DAYS}"
     newest = "ORDER BY last_at DESC, offer_id"
     lists = {"offers": "offer_id", "held": "held", "signalled": "signalled", "last_at": "last_at"}
@@ -124,13 +131,7 @@ def history_query() -> str:
         f"coalesce(list({one} {newest}) {telling}, [])[:{MOST_OFFERS}] AS {name}" for name, one in lists.items()
     )
     return f"""
-        WITH events AS (
-            SELECT customer_id, offer_id, occurred_at AS moment, kind IN ({signals}) AS is_signal,
-                kind <> 'cancelled' AS is_evidence, CASE kind {worth} END * weight AS evidence,
-                min(occurred_at) FILTER (kind = 'cancelled') OVER (
-                    PARTITION BY customer_id, offer_id ORDER BY occurred_at
-                    RANGE BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS cancelled_at
-            FROM interactions WHERE kind IN ({kinds}) AND occurred_at <= getvariable('as_of')
+        WITH events AS ({_EVENTS_THAT_COUNT}
         ), counts AS (
             SELECT customer_id, moment, sum(count(*)) OVER (
                 PARTITION BY customer_id ORDER BY moment)::BIGINT AS event_count

@@ -101,6 +101,15 @@ def test_the_model_is_told_the_facts_of_customer_and_offers() -> None:
     assert "vulnerable" not in model.told[0].customer
 
 
+def test_the_model_is_told_the_served_facts_where_there_are_some_and_rules_are_not() -> None:
+    model = FakeModel()
+    customer = a_customer(segment="private", attributes={"age": 40})
+    shown(a_situation(customer=customer, profile={"segment": "mass", "age": 41.0}), model)
+    assert model.told[0].customer == {"segment": "mass", "age": 41.0}
+    situation = a_situation(customer=replace(customer, consents=Consents(profiling=False)), profile={"age": 41.0})
+    assert "age" not in decide(situation, CATALOGUE, model, ALWAYS_BEST).signals
+
+
 @pytest.mark.parametrize(("uses_facts", "code"), [(True, "suits_profile"), (False, "popular")])
 def test_without_a_history_the_reason_says_where_the_relevance_comes_from(uses_facts: bool, code: str) -> None:
     model = FakeModel({"fund": 2.0})

@@ -46,7 +46,7 @@ def test_export_apply_and_materialise_make_a_customer_readable_online(settings: 
     assert (exported["events"]["customers"], exported["tables"]["customer_profile"]) == (1, 2)
     assert "customer_interactions" in nbo("features", "apply")["views"]
     materialized = nbo("features", "materialize")
-    assert materialized["rows"] == 2
+    assert materialized["rows"] == 3
     with embedded_redis(settings.home) as redis_url:
         gateway = FeatureGateway(settings, redis_url)
         values = gateway.read_online("c1").values
