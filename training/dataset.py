@@ -19,6 +19,7 @@ from recsys.interactions.side_features import SideFeatures
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 from training.exported_events import number_ids, open_events
 from training.facts import customer_facts, digest_of, offer_facts, repeatable_offers, side_features
+from training.leaks import Bought, Undated
 
 _PURCHASES = (InteractionKind.HOLDING.value, InteractionKind.ACCEPTED.value)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -180,6 +181,30 @@ class Dataset:
             segments=segments if segments is not None and any(segments) else None,
         )
 
+    def undated(self, moment: datetime) -> Undated:
+        """Return the customers whose facts carry no date, a sample of at most 100,000, with what was known at `moment`.
+
+        Their facts are dated by the import that brought them: in truth they may be as young as that.
+        """
+        self._number_ids()
+        nobody = np.zeros(0, dtype=np.int64)
+        if (
+            not has_view(self._connection, "customers")
+            or "recorded_at" not in self._connection.table("customers").columns
+        ):
+            return Undated({}, nobody, Bought(nobody, nobody, nobody))
+        first = "SELECT customer_id, min(known_at) AS known_at FROM customer_versions GROUP BY customer_id"
+        if not has_view(self._connection, "customer_versions"):
+            first = "SELECT '' AS customer_id, NULL::TIMESTAMPTZ AS known_at WHERE false"
+        found = self._connection.execute(_UNDATED.format(first=first, most=_MOST_JUDGED)).fetchnumpy()
+        bought = self._connection.execute(_BOUGHT).fetchnumpy()
+        place = np.full(len(self._customer_ids()), -1, dtype=np.intp)
+        place[found["customer"]] = np.arange(len(found["customer"]))
+        is_judged = place[bought["customer"]] >= 0
+        purchases = Bought(place[bought["customer"]], bought["offer"].astype(np.intp), bought["moment"])
+        facts = self.customer_facts(found["customer_id"].tolist(), moment)
+        return Undated(facts, found["date"], purchases.select(is_judged))
+
     def refusers(self) -> int:
         """Return how many customers refused profiling, and so are in nothing that training sees."""
         row = self._connection.execute("SELECT count(*) FROM refusers").fetchone()
@@ -245,6 +270,18 @@ SELECT customer, offer, cast(($now - epoch_us(occurred_at)) / 86400e6 AS FLOAT) 
 FROM numbered
 WHERE kind IN {_PURCHASES} AND weight > 0 AND occurred_at <= make_timestamp($now)::TIMESTAMPTZ
 ORDER BY customer, occurred_at, offer
+"""
+_BOUGHT = f"""
+SELECT customer, offer, epoch_us(occurred_at) AS moment FROM numbered WHERE kind IN {_PURCHASES} AND weight > 0
+ORDER BY customer, occurred_at, offer
+"""
+_MOST_JUDGED = 100_000
+_UNDATED = """
+SELECT customer, customer_id, epoch_us(recorded_at) AS date
+FROM customers JOIN customer_numbers USING (customer_id) LEFT JOIN ({first}) AS first USING (customer_id)
+WHERE (first.known_at IS NULL OR first.known_at = recorded_at) AND recorded_at IS NOT NULL
+    AND customer % (1 + (SELECT count(*) FROM customer_numbers) // {most}) = 0
+ORDER BY customer
 """
 _BOUGHT_AFTER = f"""
 SELECT DISTINCT customer, offer FROM numbered

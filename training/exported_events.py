@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 def open_events(features: OfflineFeatures, threads: int | None = None) -> "DuckDBPyConnection":
-    """Return a connection with the views `interactions`, `answers`, `customers` and `offers` of the export.
+    """Return a connection with the views `interactions`, `answers`, `customers`, `customer_versions` and `offers`.
 
-    The interactions come through Feast's offline store; whoever refused profiling is in none of them. Of the other
-    three only those exist that the export has. Raises ImportInvalid when there are no interactions.
+    The interactions come through Feast's offline store; whoever refused profiling is in none of them. Of the others,
+    which are read as they were exported, only those exist that the export has. Raises ImportInvalid when there are no
+    interactions.
     """
     connection = open_duckdb(threads=threads) if threads else open_duckdb()
     # DuckDB guesses too few interactions, and would hash them instead of the small table they are joined with.
@@ -21,7 +22,7 @@ def open_events(features: OfflineFeatures, threads: int | None = None) -> "DuckD
     features.events_until(connection, "interactions_files")
     if any(features.events.glob("answers/*/*.parquet")):
         connection.read_parquet(str(features.events / "answers" / "*" / "*.parquet")).create_view("answers")
-    for table in ("customers", "offers"):
+    for table in ("customers", "customer_versions", "offers"):
         if (features.events / f"{table}.parquet").exists():
             connection.read_parquet(str(features.events / f"{table}.parquet")).create_view(table)
     _leave_out_refusers(connection)

@@ -17,7 +17,8 @@ from training.comparison import Comparison, compare, families_of
 from training.config import Progress, TrainingConfig
 from training.dataset import Dataset, Window
 from training.folds import Recipe, everything
-from training.gates import Gate, approver_to_come, refusals
+from training.gates import Gate, Verdict, approver_to_come, refusals
+from training.leaks import NAME as FACTS_GATE
 from training.model_card import Account
 from training.parity import Parity, measure_parity
 from training.promotion import NOT_JUDGED_YET, judge_bundle
@@ -59,7 +60,7 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
         outputs = Outputs(Path(folder) / "bundle", Path(folder) / "artifacts", Path(folder) / "families")
         bundle, sizes = refit(comparison, dataset, window, outputs.bundle, progress)
         account = Account(bundle.version, window, comparison, parity, sizes, code_version())
-        gates = _judge(account, outputs)
+        gates = _judge(account, _judge_facts(bundle, dataset, config), outputs)
         draw_comparison(comparison, parity, outputs.artifacts)
         run_id = log_runs(comparison, window, sizes, parity, outputs, progress)
     registered = registry.register(bundle, run_id, _findings(comparison, gates))
@@ -109,10 +110,18 @@ def _parity(comparison: Comparison, progress: Progress) -> Parity | None:
     return parity
 
 
-def _judge(account: Account, outputs: Outputs) -> list[Gate]:
+def _judge_facts(bundle: Bundle, dataset: Dataset, config: TrainingConfig) -> Gate:
+    if not bundle.uses_facts:
+        return Gate(FACTS_GATE, Verdict.NOT_APPLICABLE, "this model reads no facts of customers")
+    split = dataset.split_at(config.test_share)
+    return dataset.undated(split).judge(split)
+
+
+def _judge(account: Account, of_facts: Gate, outputs: Outputs) -> list[Gate]:
     """Return every gate, in the order they are shown, and write the model card that lists them."""
     gates = [
         *account.comparison.judge_best(),
+        of_facts,
         *NOT_JUDGED_YET,
         judge_bundle(outputs.bundle),
         approver_to_come(account.comparison.config.trainer),

@@ -1,6 +1,7 @@
 """Small event logs, exported as the service exports its own."""
 
 import atexit
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,13 +33,21 @@ def export(
     *history: Interaction,
     answers: tuple[PastAnswer, ...] = (),
     customers: tuple[Customer, ...] = (),
+    recorded_at: datetime = START,
+    versions: Sequence[tuple[datetime, Customer]] = (),
 ) -> Path:
     """Write the events of any customers, and answers of one of them, and return the folder."""
     known = {event.customer_id: Customer(event.customer_id) for event in history}
     known |= {customer.customer_id: customer for customer in customers}
-    given = [Given(known[name], tuple(e for e in history if e.customer_id == name)) for name in sorted(known)]
+    events: dict[str, list[Interaction]] = {name: [] for name in known}
+    for event in history:
+        events[event.customer_id].append(event)
+    given = [
+        Given(known[name], tuple(events[name]), versions=tuple(v for v in versions if v[1].customer_id == name))
+        for name in sorted(known)
+    ]
     given.append(Given(Customer("answering"), answers=answers))
-    write_export(directory, given, START)
+    write_export(directory, given, recorded_at)
     return directory
 
 

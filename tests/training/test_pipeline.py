@@ -152,6 +152,7 @@ def test_every_gate_is_kept_with_the_version_and_none_passes_unjudged(tmp_path: 
         "better than popularity": Verdict.PASSED,
         "not worse than the champion": Verdict.NOT_APPLICABLE,
         "even across segments": Verdict.NOT_APPLICABLE,
+        "facts without a date": Verdict.NOT_APPLICABLE,
         "calibration error": Verdict.NOT_APPLICABLE,
         "off-policy value": Verdict.NOT_APPLICABLE,
         "bundle checks and canary": Verdict.PASSED,

@@ -35,11 +35,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def answered_log(home: Path, sqlite_url: str) -> None:
-    """The event log of this home, with answers up to May 2026."""
+    """The event log of this home, with answers up to May 2026, and the definitions applied."""
     Path(sqlite_url.removeprefix("sqlite:///")).rename(home / "nbo.db")
     database = open_database(f"sqlite:///{home / 'nbo.db'}")
     record(database, a_logistic_world(2_000, hours=-9_000))
     database.close()
+    for step in ("export", "apply"):
+        answer("features", step)
 
 
 @pytest.mark.usefixtures("answered_log")
