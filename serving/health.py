@@ -66,7 +66,7 @@ def readyz(services: ServicesOf) -> Response:
     if not services.champion.is_known:
         starting = {"status": "not ready", "reason": "The model is being loaded."}
         return json_response(starting, HTTPStatus.SERVICE_UNAVAILABLE)
-    bundle = services.champion.bundle
+    bundle, propensity = services.champion.pair.relevance, services.champion.pair.propensity
     missing = [] if bundle else ["no_model"]
     if not services.features.can_be_read():
         missing.append("features_unavailable")
@@ -75,7 +75,7 @@ def readyz(services: ServicesOf) -> Response:
         "mode": "degraded" if missing else "normal",
         "degraded_reasons": missing,
         "model_version": bundle.version if bundle else None,
-        "propensity_version": services.propensity.model.version if services.propensity.model else DECLARED,
+        "propensity_version": propensity.version if propensity else DECLARED,
         "catalogue_version": catalogue.version,
         "policy_version": policy.version,
         "offers": len(catalogue.offers),
