@@ -22,6 +22,8 @@ from recsys.ranking.reasons import PropensityModel, declared_parts, named_by_evi
 
 NO_MODEL = "no_model"
 DECLARED = "declared"
+NO_RELEVANCE = "none"
+"""What a decision without a relevance model names as its version."""
 
 
 def decide(
@@ -54,7 +56,7 @@ def decide(
         unknown={catalogue.table.offer_ids[column]: names for column, names in permission.unknown.items()},
         signals=appraisal.shared,
         explored_position=slate.explored_position,
-        model_version=model.version if model else "none",
+        model_version=model.version if model else NO_RELEVANCE,
         propensity_version=propensity.version if propensity else DECLARED,
         catalogue_version=catalogue.version,
         policy_version=policy.version,

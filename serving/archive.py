@@ -11,7 +11,7 @@ from recsys.catalogue import Catalogue
 from recsys.domain.decision import CampaignArm, CampaignArms
 from recsys.domain.errors import BundleRefused, InvalidInput, ModelVersionNotFound, NotFound, NotReplayable
 from recsys.domain.policy import Policy
-from recsys.engine import DECLARED
+from recsys.engine import DECLARED, NO_RELEVANCE
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import load_bundle
 from recsys.models.propensity_model import PropensityModel
@@ -45,7 +45,7 @@ class Archive:
         basis = Basis(
             self._kept(catalogue, Catalogue, lambda: self._catalogue(log, catalogue)),
             self._kept(policy, Policy, lambda: log.policy_of(policy)),
-            None if model == "none" else self.model(model),
+            None if model == NO_RELEVANCE else self.model(model),
             None if propensity == DECLARED else self._propensity(propensity),
             evidence=self._evidence(record, log),
         )
@@ -56,13 +56,14 @@ class Archive:
         return self._kept(version, Bundle, lambda: self._load(version, load_bundle))
 
     def treated(self, arms: Sequence[CampaignArm], basis: Basis, log: EventLog) -> Basis:
-        """Return the basis that decides in these arms of campaigns.
+        """Return the basis that decides in these arms of campaigns; a model of their own goes by the declared weights.
 
         Raises `ChangeInvalid` where a treatment does not fit what is in force, `NotReplayable` where its model is gone.
         """
         found = self._treatments.applied(arms, basis, log)
         model = basis.model if found.model is None else self.model(found.model)
-        return replace(found.over(basis), model=model)
+        propensity = basis.propensity if model is basis.model else None  # it knows the champion's signals only
+        return replace(found.over(basis), model=model, propensity=propensity)
 
     def _as_treated(self, basis: Basis, arms: CampaignArms, record: Mapping[str, Any], log: EventLog) -> Basis:
         try:

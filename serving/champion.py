@@ -1,50 +1,70 @@
-"""The models in service: each follows its alias `champion`, swaps between requests, does without the registry."""
+"""The models in service: a pair that follows the registry, swaps whole between requests, does without the registry."""
 
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
-from recsys.domain.errors import NboError
+from recsys.domain.errors import BundleRefused, NboError
+from recsys.engine import NO_RELEVANCE
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import load_bundle
-from recsys.models.propensity_folder import load_propensity_model
 from recsys.models.propensity_model import PropensityModel
 from serving.heavy_imports import ONE_AT_A_TIME
 
 if TYPE_CHECKING:
-    from training.model_kinds import ModelVersion
+    from training.model_kinds import ModelKind
     from training.registry import Registry
 
 POLL_SECONDS = 2.0
 logger = structlog.get_logger()
-Model = TypeVar("Model", bound="ModelVersion")
+Model = TypeVar("Model", Bundle, PropensityModel)
 
 
-class FollowedModel(Generic[Model]):
-    """Loads a kind's champion beside the version in service and swaps them when every check passed.
+@dataclass(frozen=True, slots=True)
+class ModelPair:
+    """A relevance model and the propensity that was trained on its signals; without one the declared weights serve."""
 
-    `load` checks the files of a version; `name` is that of the thread and of the file that points to the last good one.
+    relevance: Bundle | None = None
+    propensity: PropensityModel | None = None
+
+
+class ChampionInService:
+    """Loads the champions beside the pair in service, and swaps both at once when every check passed.
+
+    The last good relevance model serves from the first request on. The propensity comes when `allow_propensity` was
+    called, because LightGBM takes seconds to import; until then decisions go by the declared weights.
     """
 
-    def __init__(self, tracking_uri: str, bundles: Path, name: str, load: Callable[[Path, str], Model]) -> None:
+    def __init__(self, tracking_uri: str, bundles: Path) -> None:
         self._tracking_uri = tracking_uri
         self._bundles = bundles
-        self._name = name
-        self._load = load
-        self._model: Model | None = None
-        self._refused: str | None = None
+        self._pair = ModelPair()
+        self._refused: set[str] = set()
+        self._has_propensity = False
         self._has_looked = threading.Event()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name=name, daemon=True)
+        self._looking = threading.Lock()
+        self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
+
+    @property
+    def pair(self) -> ModelPair:
+        """The models in service, which belong together: to be read once a decision."""
+        return self._pair
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The relevance model in service, or None before there is one."""
+        return self._pair.relevance
 
     @property
     def is_known(self) -> bool:
         """Whether there is a model in service, or a first look found none."""
-        return self._model is not None or self._has_looked.is_set()
+        return self._pair.relevance is not None or self._has_looked.is_set()
 
     @property
     def is_stopped(self) -> bool:
@@ -52,7 +72,8 @@ class FollowedModel(Generic[Model]):
         return self._stopped.is_set()
 
     def start(self) -> None:
-        """Follow the registry in a thread."""
+        """Load the last good bundle from disk, then follow the registry in a thread."""
+        self.load_last_good()
         self._thread.start()
 
     def wait(self) -> None:
@@ -63,30 +84,75 @@ class FollowedModel(Generic[Model]):
         """Stop following."""
         self._stopped.set()
 
+    def allow_propensity(self) -> None:
+        """Load the propensity that belongs to the relevance model in service, and follow the registry's from now on."""
+        with ONE_AT_A_TIME:
+            if not self.is_stopped:
+                self._has_propensity = True
+                self.load_last_good()
+                self._look()
+
     def check(self) -> None:
-        """Look at the registry once and serve its champion if that is another version."""
-        registry = self._registry()
-        version = registry.champion()
-        in_service = self._model.version if self._model else None
-        if version is None or version in (in_service, self._refused):
-            return
-        try:
-            registry.fetch(version, self._bundles)
-            self._serve(version)
-        except NboError:
-            self._refused = version
-            raise
+        """Look at the registry once and serve its pair of champions if that is another one.
+
+        Raises where a version is refused: a relevance version that is leaves both as they are, a propensity that is
+        leaves the declared weights to a relevance version that just came.
+        """
+        with self._looking:
+            registry = self._registry()
+            version, partner = registry.pair()
+            relevance, refused = self._pair.relevance, None
+            if version is not None and (relevance is None or relevance.version != version):
+                if version in self._refused:
+                    return
+                relevance = self._fetched(registry, version, load_bundle)
+            propensity = self._pair.propensity if _belong_together(relevance, self._pair.propensity) else None
+            if version is not None or partner is not None:
+                try:
+                    propensity = self._partner(relevance, propensity, partner)
+                except NboError as error:
+                    refused = error
+            self._put(ModelPair(relevance, propensity))
+            if refused is not None:
+                raise refused
 
     def load_last_good(self) -> None:
-        """Serve the version that was in service last on this machine, if it still passes its checks."""
-        version = self._last_good()
-        if version is not None:
+        """Serve the pair that was in service last on this machine, as far as it still passes its checks."""
+        version, partner = self._last_good()
+        if version is not None and self._pair.relevance is None:
             self._try("load the last good bundle", lambda: self._serve(version))
+        if partner is not None and self._has_propensity:
+            self._try("load the last good propensity", lambda: self._serve_beside(partner))
 
-    def _registry(self) -> "Registry":
+    def _partner(
+        self, relevance: Bundle | None, propensity: PropensityModel | None, version: str | None
+    ) -> PropensityModel | None:
+        """Return the propensity of this version, where it may serve beside `relevance`; one that is refused raises."""
+        if version is None or not self._has_propensity:
+            return None
+        if (propensity and propensity.version == version) or version in self._refused:
+            return propensity
+        from training.model_kinds import PROPENSITY
+
+        found = self._fetched(self._registry(PROPENSITY), version, _load_propensity)
+        if not _belong_together(relevance, found):
+            self._refused.add(version)
+            raise BundleRefused(f"pair: {version} was trained on {found.relevance_version}, which does not serve")
+        return found
+
+    def _fetched(self, registry: "Registry", version: str, load: Callable[[Path, str], Model]) -> Model:
+        try:
+            registry.fetch(version, self._bundles)
+            return load(self._bundles / version, version)
+        except NboError:
+            self._refused.add(version)
+            raise
+
+    def _registry(self, kind: "ModelKind | None" = None) -> "Registry":
+        from training.model_kinds import RELEVANCE
         from training.registry import Registry
 
-        return Registry(self._tracking_uri)
+        return Registry(self._tracking_uri, kind or RELEVANCE)
 
     def _follow(self) -> None:
         with ONE_AT_A_TIME:
@@ -106,59 +172,53 @@ class FollowedModel(Generic[Model]):
             logger.warning("model_not_changed", step=what, error=type(error).__name__, reason=str(error)[:300])
 
     def _serve(self, version: str) -> None:
-        self._model = self._load(self._bundles / version, version)
-        pointer = self._bundles / f"{self._name}.json"
+        """Serve a relevance version of this machine, with the propensity in service where they belong together."""
+        relevance = load_bundle(self._bundles / version, version)
+        propensity = self._pair.propensity
+        self._put(ModelPair(relevance, propensity if _belong_together(relevance, propensity) else None))
+
+    def _serve_beside(self, version: str) -> None:
+        model = _load_propensity(self._bundles / version, version)
+        if self._pair.propensity is None and _belong_together(self._pair.relevance, model):
+            self._put(replace(self._pair, propensity=model))
+
+    def _put(self, pair: ModelPair) -> None:
+        """Let the pair serve: one assignment, so that no request sees half of it; and write down which it is."""
+        if pair == self._pair:
+            return
+        self._pair = pair
+        served = [None if one is None else one.version for one in (pair.relevance, pair.propensity)]
+        if not self._has_propensity:  # it is not gone, only not looked at yet
+            served[1] = self._last_good()[1]
+        self._bundles.mkdir(parents=True, exist_ok=True)
+        pointer = self._bundles / "champion.json"
         beside = pointer.with_suffix(f".{threading.get_ident()}.tmp")
-        beside.write_text(json.dumps({"version": version}))
+        beside.write_text(json.dumps({"version": served[0], "propensity": served[1]}))
         beside.replace(pointer)
-        logger.info("model_in_service", version=version)
+        logger.info("models_in_service", relevance=served[0], propensity=served[1])
 
-    def _last_good(self) -> str | None:
-        try:
-            return str(json.loads((self._bundles / f"{self._name}.json").read_text())["version"])
-        except (OSError, ValueError, KeyError):
-            return None
-
-
-class ChampionInService(FollowedModel[Bundle]):
-    """The relevance model in service; the last good one serves from the first request on."""
-
-    def __init__(self, tracking_uri: str, bundles: Path) -> None:
-        super().__init__(tracking_uri, bundles, "champion", load_bundle)
-
-    @property
-    def bundle(self) -> Bundle | None:
-        """The model version in service, or None before there is one."""
-        return self._model
-
-    def start(self) -> None:
-        """Load the last good bundle from disk, then follow the registry in a thread."""
-        self.load_last_good()
-        super().start()
+    def _last_good(self) -> tuple[str | None, str | None]:
+        """Return the versions that served last; an older program wrote the propensity into a file of its own."""
+        pair, alone = (_read(self._bundles / f"{name}.json") for name in ("champion", "propensity"))
+        return pair.get("version"), pair["propensity"] if "propensity" in pair else alone.get("version")
 
 
-class PropensityInService(FollowedModel[PropensityModel]):
-    """The propensity model in service; loaded in the thread, because LightGBM takes seconds to import.
+def _belong_together(relevance: Bundle | None, propensity: PropensityModel | None) -> bool:
+    """Return whether the propensity was trained on this relevance version, as far as it says."""
+    if propensity is None or propensity.relevance_version is None:
+        return True
+    return propensity.relevance_version == (relevance.version if relevance else NO_RELEVANCE)
 
-    Until there is one, decisions go by the declared weights.
-    """
 
-    def __init__(self, tracking_uri: str, bundles: Path) -> None:
-        super().__init__(tracking_uri, bundles, "propensity", load_propensity_model)
+def _load_propensity(directory: Path, version: str) -> PropensityModel:
+    from recsys.models.propensity_folder import load_propensity_model
 
-    @property
-    def model(self) -> PropensityModel | None:
-        """The model version in service, or None before there is one."""
-        return self._model
+    return load_propensity_model(directory, version)
 
-    def _registry(self) -> "Registry":
-        from training.model_kinds import PROPENSITY
-        from training.registry import Registry
 
-        return Registry(self._tracking_uri, PROPENSITY)
-
-    def _follow(self) -> None:
-        with ONE_AT_A_TIME:
-            if not self.is_stopped:
-                self.load_last_good()
-        super()._follow()
+def _read(file: Path) -> dict[str, str | None]:
+    try:
+        found: dict[str, str | None] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found

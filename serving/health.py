@@ -67,7 +67,7 @@ def readyz(services: ServicesOf) -> Response:
     if not services.champion.is_known:
         starting = {"status": "not ready", "reason": "The model is being loaded."}
         return json_response(starting, HTTPStatus.SERVICE_UNAVAILABLE)
-    bundle = services.champion.bundle
+    bundle, propensity = services.champion.pair.relevance, services.champion.pair.propensity
     missing = [] if bundle else ["no_model"]
     if trouble := services.features.trouble():
         missing.append(trouble)
@@ -77,7 +77,7 @@ def readyz(services: ServicesOf) -> Response:
         "degraded_reasons": missing,
         **({"advice": ADVICE} if FEATURES_MISSING in missing else {}),
         "model_version": bundle.version if bundle else None,
-        "propensity_version": services.propensity.model.version if services.propensity.model else DECLARED,
+        "propensity_version": propensity.version if propensity else DECLARED,
         "catalogue_version": catalogue.version,
         "policy_version": policy.version,
         "offers": len(catalogue.offers),

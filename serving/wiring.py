@@ -16,7 +16,7 @@ from recsys.storage.database import Database, open_database
 from serving.access import Access
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
-from serving.champion import ChampionInService, PropensityInService
+from serving.champion import ChampionInService
 from serving.evidence import EvidenceInService
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
 from serving.heavy_imports import ONE_AT_A_TIME
@@ -107,7 +107,6 @@ class Services:
     database: Database
     catalogue: CatalogueInService
     champion: ChampionInService
-    propensity: PropensityInService
     features: FeaturesInService
     archive: Archive
     access: Access
@@ -131,7 +130,6 @@ class Services:
     def close(self) -> None:
         """Stop the threads and close what is open."""
         self.champion.stop()
-        self.propensity.stop()
         self.evidence.stop()
         gc.unfreeze()
         self.features.close()
@@ -150,8 +148,7 @@ class Services:
         try:
             self.features.wait()
             self.champion.wait()
-            self.propensity.start()
-            self.propensity.wait()
+            self.champion.allow_propensity()
             if not self.champion.is_stopped:
                 gc.freeze()
         finally:
@@ -175,7 +172,6 @@ def build_services(settings: Settings, clock: Clock = system_clock) -> Services:
         database=database,
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
-        propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         features=FeaturesInService(settings, clock),
         evidence=EvidenceInService(settings.evidence_seconds),
         archive=Archive(settings),

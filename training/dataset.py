@@ -17,7 +17,7 @@ from recsys.evaluation.ranking_tasks import RankingTasks
 from recsys.interactions.matrix import EventSequence, InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
-from training.exported_events import number_ids, open_events
+from training.exported_events import has_view, number_ids, open_events
 from training.facts import customer_facts, digest_of, offer_facts, repeatable_offers, side_features
 from training.leaks import Bought, Undated
 

@@ -35,6 +35,11 @@ _LIMITS = [
     "It says who accepts, not whom the offer makes accept: only an experiment shows that.",
     "A signal's part is what the model adds for it, and no cause.",
 ]
+_PAIR = "It serves with the relevance version {} only, on whose signals it was trained."
+_RESCORED = (
+    "Decisions that other versions made were scored again by that relevance version, which may have learned from what "
+    "these customers answered: its scores of them can be too good, and the figures on this card with them."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class PropensityAccount:
     evaluation: PropensityEvaluation
     test_share: float
     made: Mapping[str, Any]
+    is_rescored: bool = False
 
 
 def propensity_card(account: PropensityAccount, gates: list[Gate]) -> dict[str, Any]:
@@ -80,7 +86,7 @@ def propensity_card(account: PropensityAccount, gates: list[Gate]) -> dict[str, 
         "calibration": {f"log-loss of {name}": round(loss, 6) for name, loss in fitted.fit.calibration_losses.items()}
         | {"chosen": parts.calibration.family},
         "signals": dict(account.evaluation.shares),
-        "limits": _LIMITS,
+        "limits": [_PAIR.format(account.window["relevance"]), *_LIMITS, *([_RESCORED] if account.is_rescored else [])],
         "gates": [{"gate": gate.name, "verdict": gate.verdict.value, "figure": gate.figure} for gate in gates],
     }
 

@@ -22,6 +22,7 @@ from training.config import Progress
 LEAST_ANSWERS, LEAST_ACCEPTED = 500, 30
 EVALUATION_SHARE = 0.05
 _SALT = "propensity evaluation slice"
+_OTHER = "to decisions of another relevance version"
 _WANTED = {Answer.ACCEPTED: 1.0, Answer.DECLINED: 0.0, Answer.LATER: 0.0}
 
 
@@ -41,6 +42,8 @@ class AnsweredRows:
     moments: tuple[datetime, ...]
     in_evaluation: NDArray[np.bool_]
     left_out: Mapping[str, int]
+    relevance: str
+    """The relevance version whose signals the rows are."""
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -69,6 +72,7 @@ class AnsweredRows:
             "first": self.moments[0].isoformat(),
             "last": self.moments[-1].isoformat(),
             "digest": digest.hexdigest(),
+            "relevance": self.relevance,
         }
 
 
@@ -95,21 +99,25 @@ def through_feast(features: OfflineFeatures, progress: Progress | None = None) -
     return known
 
 
-def read_answers(answered: Iterable[AnsweredOffer], people: PersonSignals) -> AnsweredRows:
+def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: PersonSignals) -> AnsweredRows:
     """Return one row an offer of a decision, by its last answer; what was not pitched is none.
 
     The signals of the person come from `people`, as of the decision. Those of the contact and of the offer in it
     (channel, mood, intent, relevance, base rate, what this customer declined before) are as they were logged then.
-    Left out, and counted: who refused profiling when the decision was made, and decisions that logged no signals.
+    Left out, and counted: who refused profiling when the decision was made, decisions that logged no signals, and
+    those that another version than `relevance` made, whose scores do not lie on the same scale.
     Raises ImportInvalid when fewer than `LEAST_ANSWERS` remain, or fewer than `LEAST_ACCEPTED` of either kind.
     """
     rows: dict[tuple[str, str], _Row] = {}
-    left_out = {"who refused profiling": 0, "without logged signals": 0}
+    left_out = {"who refused profiling": 0, "without logged signals": 0, _OTHER: 0}
     for one in answered:
         if one.answer not in _WANTED:
             continue
         if one.record["inputs"]["customer"]["consents"].get("profiling") is False:
             left_out["who refused profiling"] += 1
+            continue
+        if one.record["model_version"] != relevance:
+            left_out[_OTHER] += 1
             continue
         shown = next((offer for offer in one.record["offers"] if offer["offer_id"] == one.offer_id), None)
         if shown is None or not shown.get("signals"):
@@ -127,7 +135,7 @@ def read_answers(answered: Iterable[AnsweredOffer], people: PersonSignals) -> An
             one.recorded_at,
         )
     _check_enough([*rows.values()], left_out)
-    return _in_columns(_with_people([*rows.values()], people), left_out)
+    return _in_columns(_with_people([*rows.values()], people), left_out, relevance)
 
 
 def _with_people(rows: Sequence[_Row], people: PersonSignals) -> list[_Row]:
@@ -154,11 +162,14 @@ def _check_enough(rows: list[_Row], left_out: Mapping[str, int]) -> None:
     raise ImportInvalid(
         f"There are {len(rows)} matured answers to learn from, {accepted} of them accepted"
         f"{f' (left out: {without})' if without else ''}; {LEAST_ANSWERS} are needed, {LEAST_ACCEPTED} of each kind. "
-        "The declared weights go on serving."
+        f"The declared weights go on serving.{_ADVICE if left_out[_OTHER] else ''}"
     )
 
 
-def _in_columns(rows: list[_Row], left_out: Mapping[str, int]) -> AnsweredRows:
+_ADVICE = " With --relevance V, V scores again what other versions decided."
+
+
+def _in_columns(rows: list[_Row], left_out: Mapping[str, int], relevance: str) -> AnsweredRows:
     names = {name for row in rows for name, value in row.signals.items() if isinstance(value, bool | int | float)}
     signals = (*LINEAR, *sorted(names - set(LINEAR)))
     place = {name: column for column, name in enumerate(signals)}
@@ -179,4 +190,5 @@ def _in_columns(rows: list[_Row], left_out: Mapping[str, int]) -> AnsweredRows:
         tuple(row.moment for row in rows),
         np.array([is_in_evaluation(row.customer_id) for row in rows]),
         left_out,
+        relevance,
     )

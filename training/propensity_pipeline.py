@@ -10,6 +10,7 @@ import numpy as np
 
 from features.offline import OfflineFeatures
 from features.service_names import PROPENSITY_SERVICE
+from recsys.engine import NO_RELEVANCE
 from recsys.evaluation.probability_metrics import METRICS
 from recsys.models.propensity_folder import save_propensity_model
 from recsys.models.propensity_model import PropensityModel
@@ -50,6 +51,10 @@ class PropensityConfig:
     options: FitOptions = field(default_factory=FitOptions)
     promote_if_better: bool = False
     trainer: str = "nbo train"
+    relevance: str | None = None
+    """The relevance version whose signals to learn from; None: the champion's."""
+    is_rescored: bool = False
+    """Whether that version scored again what others had decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,8 @@ def train_propensity(
     from threadpoolctl import threadpool_limits
 
     progress("read answers", 0, 1)
-    rows = read_answers(answered, through_feast(config.features, progress))
+    relevance = config.relevance or Registry(config.tracking_uri).champion() or NO_RELEVANCE
+    rows = read_answers(answered, relevance, through_feast(config.features, progress))
     progress("read answers", 1, 1)
     with threadpool_limits(limits=1):  # threads only wait for each other on tables this narrow
         return _train(config, rows, progress)
@@ -94,7 +100,9 @@ def _train(config: PropensityConfig, rows: AnsweredRows, progress: Progress) -> 
         run_id = _log(config, rows, model, evaluation, (bundle, artifacts))
         progress("judge and log", 1, 1)
     registered = registry.register(model, run_id, _findings(config, evaluation, gates))
-    is_promoted = config.promote_if_better and registered.version != serving and not refusals(gates)
+    is_in_service = (Registry(config.tracking_uri).champion() or NO_RELEVANCE) == rows.relevance
+    is_wanted = config.promote_if_better and is_in_service
+    is_promoted = is_wanted and registered.version != serving and not refusals(gates)
     if is_promoted:
         registered = registry.promote(registered.version, approver=AUTOMATIC)
     return PropensityResult(rows, fitted, evaluation, registered, gates, is_promoted, registry.champion())
@@ -106,7 +114,7 @@ def _fit(
     progress("fit", 0, 1)
     fitted = fit_on_earlier(rows, config.test_share, config.options)
     lineage = config.features.lineage(PROPENSITY_SERVICE)
-    window = {**rows.window(), "test_share": config.test_share, "features": lineage}
+    window = {**rows.window(), "test_share": config.test_share, "features": lineage, "rescored": config.is_rescored}
     model = save_propensity_model(bundle, replace(fitted.fit.parts, window=window))
     progress("fit", 1, 1)
     progress("judge and log", 0, 1)
@@ -118,7 +126,9 @@ def _account(
     evaluation: PropensityEvaluation,
 ) -> PropensityAccount:  # fmt: skip
     made = {"trained by": config.trainer, "code version": code_version()}
-    return PropensityAccount(model.version, rows.window(), fitted, evaluation, config.test_share, made)
+    return PropensityAccount(
+        model.version, rows.window(), fitted, evaluation, config.test_share, made, config.is_rescored
+    )
 
 
 def _judge(config: PropensityConfig, account: PropensityAccount, bundle: Path, artifacts: Path) -> list[Gate]:

@@ -37,6 +37,12 @@ class PropensityModel:
         """The name of the family in the registry."""
         return "propensity"
 
+    @property
+    def relevance_version(self) -> str | None:
+        """The relevance version whose signals it was trained on; None where an older program did not write it down."""
+        version: str | None = self.manifest.get("training", {}).get("relevance")
+        return version
+
     def log_odds(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the calibrated log-odds (n,) of rows (n, signals); NaN and infinity are unknown.
 

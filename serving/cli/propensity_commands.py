@@ -12,17 +12,22 @@ from serving.cli.output import JsonOption, Progress, emit, interval, progress_ba
 from serving.cli.training_features import training_features
 
 if TYPE_CHECKING:
+    from recsys.models.bundle import Bundle
     from serving.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class PropensityRequest:
-    """What to train; answers younger than `matured_after` hours are not used, `trainer` may not approve."""
+    """What to train; answers younger than `matured_after` hours are not used, `trainer` may not approve.
+
+    `relevance` is the version that scores again what others decided; None: only the champion's decisions count.
+    """
 
     seed: int
     promote_if_better: bool
     trainer: str
     matured_after: float = 0.0
+    relevance: str | None = None
 
 
 def run_propensity_training(
@@ -37,9 +42,12 @@ def run_propensity_training(
     from features.service_names import PROPENSITY_SERVICE
     from recsys.domain.clock import system_clock
     from recsys.storage.database import open_database
+    from serving.archive import Archive
+    from serving.decisions.rescoring import rescored
     from training.propensity_fit import FitOptions
     from training.propensity_pipeline import PropensityConfig, summarise_propensity, train_propensity
 
+    bundle = None if asked.relevance is None else _fetched(settings, asked.relevance)
     until = system_clock() - timedelta(hours=asked.matured_after)
     with training_features(settings, progress, events, PROPENSITY_SERVICE) as features:
         config = PropensityConfig(
@@ -48,15 +56,28 @@ def run_propensity_training(
             options=FitOptions(seed=asked.seed),
             promote_if_better=asked.promote_if_better,
             trainer=asked.trainer,
+            relevance=bundle.version if bundle else None,
+            is_rescored=bundle is not None,
         )
         database = open_database(settings.event_log_url, settings.calendar)
         try:
             database.upgrade()
             with database.read() as log:
-                result = train_propensity(config, log.answered_offers(until), progress)
+                answered = log.answered_offers(until)
+                if bundle is not None:
+                    answered = rescored(answered, bundle, Archive(settings), log)
+                result = train_propensity(config, answered, progress)
         finally:
             database.close()
     return summarise_propensity(result)
+
+
+def _fetched(settings: "Settings", version: str) -> "Bundle":
+    """Return a relevance version by its name or number."""
+    from recsys.models.bundle_files import load_bundle
+    from training.registry import Registry
+
+    return load_bundle(Registry(settings.tracking_uri).fetch(version, settings.bundles))
 
 
 def propensity_lines(summary: Mapping[str, Any]) -> str:
@@ -64,6 +85,7 @@ def propensity_lines(summary: Mapping[str, Any]) -> str:
     window, sizes, version = summary["window"], summary["sizes"], summary["version"]
     lines = [
         f"{window['answers']} matured answers, {window['accepted']} accepted; the last {sizes['later answers']} judge.",
+        *(f"Left out: {count} answers {what}." for what, count in summary["left_out"].items() if count),
         "",
         _metric_table(summary["models"]),
         "",
@@ -71,7 +93,10 @@ def propensity_lines(summary: Mapping[str, Any]) -> str:
     ]
     if found := summary["evaluation_slice"]:
         lines += [f"Customers never fitted on, {sizes['evaluation slice']} answers:", _metric_table(found), ""]
-    lines.append(f"Registered {version} (propensity, number {summary['number']}).")
+    lines.append(
+        f"Registered {version} (propensity, number {summary['number']}), trained on {window['relevance']} and "
+        "to serve with it only."
+    )
     lines += [f"Gate not passed: {gate['gate']}: {gate['figure']}."
               for gate in summary["gates"] if gate["verdict"] == "refused"]  # fmt: skip
     lines.append(f"Champion: {summary['champion'] or 'none'}{' (just promoted)' if summary['promoted'] else ''}.")

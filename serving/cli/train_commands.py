@@ -32,6 +32,9 @@ def train(
     trainer: Annotated[str | None, typer.Option(help="Who trains, and may not approve. [default: your user]")] = None,
     events: Annotated[Path | None, typer.Option(help="Folder of exported events instead of the event log.")] = None,
     propensity: Annotated[bool, typer.Option("--propensity", help="The chance of acceptance instead.")] = False,
+    relevance: Annotated[
+        str | None, typer.Option(help="With --propensity: let this m-… score again what others decided.")
+    ] = None,
     matured_after: Annotated[float, typer.Option(min=0, help="Hours before an answer counts, with --propensity.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -44,7 +47,7 @@ def train(
     event log is exported and the feature tables built anew. A folder of --events has tables and definitions of its own.
     """
     if propensity:
-        request = PropensityRequest(seed, promote_if_better, trainer or _user(), matured_after)
+        request = PropensityRequest(seed, promote_if_better, trainer or _user(), matured_after, relevance)
         with progress_bar() as progress:
             summary = run_propensity_training(current_settings(), request, progress)
         emit(summary, as_json, propensity_lines(summary))
@@ -136,6 +139,7 @@ def show_model(version: VersionArgument, as_json: JsonOption = False) -> None:
         f"model       {body['model']}  {_said(body['parameters'])}",
         f"created     {body['created_at']:%Y-%m-%d %H:%M} UTC, MLflow run {body['run_id']}",
         f"trained     by {body['trainer']}",
+        *([f"pair        {pair}"] if (pair := body["relevance"] or body["partner"]) else []),
         f"approved    {body['approver'] or 'not promoted yet'}",
         f"model card  {(body['card'] or 'none').removeprefix('file://')}",
         f"back-test\n{_metric_lines(body['metrics'], body['intervals'])}",
@@ -217,21 +221,36 @@ def promote(
     approver: Annotated[str, typer.Option(help="Who approves it; kept with the version.")] = "command line",
     as_json: JsonOption = False,
 ) -> None:
-    """Make a version the champion: checked, gated, and in service within seconds.
+    """Make a version the champion: checked, gated, and in service within seconds, with the propensity trained on it.
 
     Whoever trained a version may not approve it.
     """
     body = _registry(version).promote(version, approver).described()
-    emit(body, as_json, f"{body['version']} ({body['model']}) is champion.")
+    emit(body, as_json, f"{body['version']} ({body['model']}) is champion.{_beside(body)}")
 
 
 def rollback(
     propensity: Annotated[bool, typer.Option("--propensity", help="That of the propensity model.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the previous champion the champion again."""
+    """Make the previous champion the champion again, with the propensity that served beside it."""
     body = _registry("q-" if propensity else "m-").rollback().described()
-    emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.")
+    emit(body, as_json, f"{body['version']} ({body['model']}) is champion again.{_beside(body)}")
+
+
+def _beside(body: Mapping[str, Any]) -> str:
+    """Say which chances serve with a relevance version; nothing of a propensity."""
+    from training.model_kinds import PROPENSITY
+
+    version = body["version"]
+    if version.startswith(PROPENSITY.prefix):
+        return ""
+    if body["partner"]:
+        return f" With it serves {body['partner']}, which was trained on it."
+    return (
+        " The declared weights serve with it: no propensity that was trained on it may be promoted; "
+        f"`nbo train --propensity --relevance {version}` makes one."
+    )
 
 
 def _registry(version: str) -> "Registry":

@@ -92,8 +92,8 @@ def _models(services: Services, actor: str) -> dict[str, Any]:
 
 
 def _unreachable(services: Services) -> dict[str, Any]:
-    bundle, model = services.champion.bundle, services.propensity.model
-    served = (bundle.version if bundle else None, model.version if model else None)
+    pair = services.champion.pair
+    served = tuple(one.version if one else None for one in (pair.relevance, pair.propensity))
     kinds = tuple(
         (title, kind, Registered(None, version, []))
         for (title, kind), version in zip(

@@ -353,8 +353,9 @@ class ContactService:
     def _in_force(self, log: EventLog, now: datetime) -> Basis:
         services = self._services
         catalogue, policy = services.catalogue.current(log), services.policy.current(log)
+        pair = services.champion.pair
         evidence = services.evidence.current(log, catalogue.table.offer_ids, now)
-        return Basis(catalogue, policy, services.champion.bundle, services.propensity.model, evidence=evidence)
+        return Basis(catalogue, policy, pair.relevance, pair.propensity, evidence=evidence)
 
 
 @dataclass(frozen=True, slots=True)

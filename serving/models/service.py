@@ -140,7 +140,8 @@ class ModelService:
         from training.registry import CHAMPION
 
         services = self.services
-        model = services.propensity.model if kind == PROPENSITY else services.champion.bundle
+        pair = services.champion.pair
+        model = pair.propensity if kind == PROPENSITY else pair.relevance
         versions = registry_of(services.settings, kind).versions()
         champion = next((one.version for one in versions if CHAMPION in one.aliases), None)
         cards = {one.version: self._card(one) for one in leading(versions, with_cards)}

@@ -65,8 +65,8 @@ def _basis_with(offer: Offer, services: Services, log: EventLog) -> Basis:
     others = (one for one in current.offers if one.offer_id != offer.offer_id)
     catalogue = build_catalogue((*others, offer), vocabulary(log), current)
     policy = replace(services.policy.current(log), exploration_share=0.0)
-    evidence = services.evidence.current(log, current.table.offer_ids, services.clock())
-    return Basis(catalogue, policy, services.champion.bundle, services.propensity.model, evidence=evidence)
+    pair, evidence = services.champion.pair, services.evidence.current(log, current.table.offer_ids, services.clock())
+    return Basis(catalogue, policy, pair.relevance, pair.propensity, evidence=evidence)
 
 
 def _held_back_card(offer_id: str, situation: Situation, basis: Basis) -> RankedOffer:

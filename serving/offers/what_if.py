@@ -114,7 +114,8 @@ def _run(services: Services, change: Mapping[str, Any], asked: WhatIfRequest) ->
         occasion = Occasion(services.clock(), channel_named(asked.channel, words))
         rulebooks, audience, evidence = gather(log, [(PLACE, change)], occasion, sample, _unwatched)
         everybody = log.customers_count()
-    models = Models(services.champion.bundle, services.propensity.model, evidence)
+    pair = services.champion.pair
+    models = Models(pair.relevance, pair.propensity, evidence)
     found = compare(audience, run(audience, rulebooks, models, _unwatched))
     drawn = SampleBody(
         customers=len(audience),

@@ -25,7 +25,7 @@ from recsys.storage.event_log import EventLog
 from recsys.storage.idempotency_log import IdempotentRequest
 from serving.access import Access
 from serving.archive import Archive
-from serving.champion import ChampionInService, PropensityInService
+from serving.champion import ChampionInService
 from serving.contacts.schemas import AnswerRequest, CloseContact, HandOff, NewContactEvent, OpenContact
 from serving.contacts.service import ContactService
 from serving.idempotency import Once
@@ -141,7 +141,6 @@ def services_of(url: str, folder: Path, clock: Clock, zone: str = "UTC") -> Serv
         database=database,
         catalogue=CatalogueInService(),
         champion=ChampionInService(settings.tracking_uri, settings.bundles),
-        propensity=PropensityInService(settings.tracking_uri, settings.bundles),
         archive=Archive(settings),
         access=Access(settings, database),
         features=FeaturesInService(settings),

@@ -25,6 +25,7 @@ class Given:
     offer: str = "card"
     profiling: bool | None = None
     decision: str = field(default="")
+    model: str = "none"
 
 
 def a_record(given: Given, decision_id: str) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def a_record(given: Given, decision_id: str) -> dict[str, Any]:
         "contact_id": f"k-{given.customer}",
         "customer_id": given.customer,
         "made_at": NOW.isoformat(),
-        "model_version": "m",
+        "model_version": given.model,
         "catalogue_version": "c",
         "policy_version": "p",
         "offers": [{"offer_id": given.offer, "propensity": given.propensity, "signals": dict(given.signals)}],

@@ -1,6 +1,7 @@
 """Rows from answered offers: what counts, what is left out, and who is never fitted on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def nothing_known(customer_ids: Sequence[str], moments: Sequence[datetime]) -> d
 
 
 def read(*more: Given) -> AnsweredRows:
-    return read_answers(answered(*ENOUGH, *more), nothing_known)
+    return read_answers(answered(*ENOUGH, *more), "none", nothing_known)
 
 
 def test_yes_is_one_no_and_later_are_zero_and_what_was_not_pitched_is_no_row() -> None:
@@ -66,14 +67,17 @@ def test_signals_are_the_union_of_what_was_logged_and_unknown_where_they_were_no
 def test_who_refused_profiling_then_and_decisions_without_signals_are_left_out_and_counted() -> None:
     rows = read(Given("c", 1_000, SIGNALS, profiling=False), Given("c", 1_001, {}), Given("c", 1_002, SIGNALS))
     assert len(rows) == 601
-    assert dict(rows.left_out) == {"who refused profiling": 1, "without logged signals": 1}
+    assert {what: count for what, count in rows.left_out.items() if count} == {
+        "who refused profiling": 1,
+        "without logged signals": 1,
+    }
 
 
 @pytest.mark.parametrize(("given", "said"), [(ENOUGH[:400], "400 matured answers"), ([], "0 matured answers"),
                                              (ENOUGH[1::2] * 2, "0 of them accepted")])  # fmt: skip
 def test_too_few_answers_say_how_many_there_are_and_are_needed(given: list[Given], said: str) -> None:
     with pytest.raises(ImportInvalid, match=f"{said}.*500 are needed, 30 of each kind"):
-        read_answers(answered(*given), nothing_known)
+        read_answers(answered(*given), "none", nothing_known)
 
 
 def test_the_person_is_read_through_feast_as_of_the_decision_and_the_contact_as_it_was_logged(tmp_path: Path) -> None:
@@ -93,7 +97,7 @@ def test_the_person_is_read_through_feast_as_of_the_decision_and_the_contact_as_
     for one, made_at in zip(asked[-4:], moments, strict=True):
         one.record.update(made_at=made_at.isoformat(), signals=logged)
     with features_of_export(tmp_path, NOW, service=PROPENSITY_SERVICE) as features:
-        rows = read_answers(asked, through_feast(features))
+        rows = read_answers(asked, "none", through_feast(features))
     found = {name: rows.table[-4:, place].tolist() for place, name in enumerate(rows.signals)}
     assert found["risk_level"] == [1, 1, 1, 4]
     assert found["declined_count_90d"] == [pytest.approx(np.nan, nan_ok=True), 1, 1, 1]
@@ -150,7 +154,16 @@ def test_a_log_of_thousands_is_read_whole(sqlite_url: str) -> None:
     database = open_database(sqlite_url)
     record(database, a_logistic_world(2_100))
     with database.read() as log:
-        rows = read_answers(log.answered_offers(NOW + timedelta(days=900)), nothing_known)
+        rows = read_answers(log.answered_offers(NOW + timedelta(days=900)), "none", nothing_known)
     database.close()
     assert len(rows) == 2_100
     assert list(rows.moments) == sorted(rows.moments)
+
+
+def test_what_another_relevance_version_decided_is_left_out_and_counted() -> None:
+    others = [replace(one, model="m-other") for one in ENOUGH[:40]]
+    rows = read_answers(answered(*ENOUGH, *others), "none", nothing_known)
+    assert (len(rows), rows.relevance) == (len(ENOUGH), "none")
+    assert rows.left_out["to decisions of another relevance version"] == 40
+    with pytest.raises(ImportInvalid, match=r"another relevance version\).*--relevance V, V scores again"):
+        read_answers(answered(*ENOUGH, *others), "m-other", nothing_known)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,14 @@ def a_world(count: int, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.
     return table, (rng.random(count) < 1 / (1 + np.exp(-truth))).astype(np.float64), truth
 
 
-def a_propensity_model(directory: Path, count: int = 6_000, seed: int = 0) -> PropensityModel:
-    """Fit, save and load a model of that world."""
+def a_propensity_model(
+    directory: Path, count: int = 6_000, seed: int = 0, relevance: str | None = None
+) -> PropensityModel:
+    """Fit, save and load a model of that world, said to be trained on this relevance version."""
     table, answers, _ = a_world(count, seed)
-    return save_propensity_model(directory, fit_propensity(SIGNALS, table, answers, FitOptions(seed=seed)).parts)
+    parts = fit_propensity(SIGNALS, table, answers, FitOptions(seed=seed)).parts
+    window = {} if relevance is None else {"relevance": relevance}
+    return save_propensity_model(directory, replace(parts, window=window))
 
 
 def reseal(directory: Path, **changes: Any) -> str:
