@@ -61,6 +61,10 @@ _COUNTED = {
 }
 
 
+_WINDOW_OF_KIND = {kind: timedelta(days=WINDOW_DAYS[name]) for name, kind in _COUNTED.items()}
+_CONTACT_WINDOW = timedelta(days=WINDOW_DAYS["contact_count_90d"])
+
+
 def interaction_features(
     history: Sequence[Interaction], answers: Sequence[PastAnswer], contacts: Sequence[Contact], now: datetime
 ) -> dict[str, AttributeValue]:
@@ -168,6 +172,29 @@ def _first_of_decisions(events: Iterable[OfferEvent]) -> list[tuple[datetime, st
 def _is_counted(at: datetime, days: int, now: datetime) -> bool:
     known = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     return now - timedelta(days=days) < known <= now
+
+
+def may_have_changed(
+    history: Iterable[Interaction],
+    answers: Iterable[PastAnswer],
+    contacts: Iterable[Contact],
+    since: datetime,
+    now: datetime,
+) -> bool:
+    """Return whether `interaction_features` may say something else at `now` than it did at `since`.
+
+    That is where something happened in between, a contact settled, or something left its window.
+    """
+    for event in history:
+        if since < event.occurred_at <= now:
+            return True
+        window = _WINDOW_OF_KIND.get(event.kind)
+        if window is not None and since < event.occurred_at + window <= now:
+            return True
+    if any(since < answer.answered_at <= now for answer in answers):
+        return True
+    settled = [contact.opened_at + CONTACT_SETTLES for contact in contacts]
+    return any(since < at <= now or since < at + _CONTACT_WINDOW <= now for at in settled)
 
 
 def _is_within(moment: datetime, window: str, now: datetime) -> bool:

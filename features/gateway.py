@@ -51,9 +51,9 @@ _CUSTOMER_VIEWS = (FeatureTable.PROFILE, FeatureTable.INTERACTIONS, FeatureTable
 class OnlineFeatures:
     """What the online store knows of a customer.
 
-    `values` is what their events say, only what is known, and `age_seconds` how old that is; `profile` the bank's
-    facts by the names they have in rules, `history` the row that later events are folded into. None, or an age of
-    None: there is no such row. `marker` says what the last complete materialisation wrote (None: there was none since
+    `values` is what their events say, only what is known, as of `known_at`, and `age_seconds` how old that is;
+    `profile` the bank's facts by the names they have in rules, `history` the row that later events are folded into.
+    None, or an age of None: there is no such row. `marker` says what the last complete materialisation wrote (None: there was none since
     the store was last emptied).
     """
 
@@ -62,6 +62,7 @@ class OnlineFeatures:
     profile: Mapping[str, AttributeValue] | None = None
     history: HistoryRow | None = None
     marker: Marker | None = field(default=None, compare=False)
+    known_at: datetime | None = field(default=None, compare=False)
 
 
 class FeatureGateway:
@@ -279,11 +280,12 @@ def _online_features(rows: "Sequence[Stored]", marker: Marker | None, now: datet
         if moment is not None and row is not None and moment.timestamp() > 0:
             found[view] = moment.astimezone(UTC), {name: _plain(value) for name, value in row.items()}
     values: Mapping[str, AttributeValue] = {}
-    age = profile = history = None
+    age = profile = history = known_at = None
     if FeatureTable.INTERACTIONS in found:
         at, plain = found[FeatureTable.INTERACTIONS]
         # A row that a later materialisation left as it is, is as new as that.
-        age = max((now - max(at, marker.as_of if marker else at)).total_seconds(), 0.0)
+        known_at = max(at, marker.as_of) if marker else at
+        age = max((now - known_at).total_seconds(), 0.0)
         values = with_ages(plain, now)
     if FeatureTable.PROFILE in found:
         plain = found[FeatureTable.PROFILE][1]
@@ -292,7 +294,7 @@ def _online_features(rows: "Sequence[Stored]", marker: Marker | None, now: datet
     if FeatureTable.HISTORY in found:
         at, plain = found[FeatureTable.HISTORY]
         history = as_row(plain, at)
-    return OnlineFeatures(values, age, profile, history, marker)
+    return OnlineFeatures(values, age, profile, history, marker, known_at)
 
 
 def _plain(value: "Value") -> Any:

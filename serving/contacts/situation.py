@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from features.customer_history import COUNTED, history_row, is_whole
-from features.from_events import CONTACT_SETTLES, interaction_features
+from features.from_events import CONTACT_SETTLES, interaction_features, may_have_changed, with_ages
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType, Intent
 from recsys.domain.customer import AttributeValue, Customer, CustomerKind
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 RECENT_CONTACTS = 8
+_MOST_CONTACTS = 1_000
 
 
 class FeaturesRead:
@@ -45,6 +46,25 @@ class FeaturesRead:
             self.values, self.age_seconds = self._online.values, self._online.age_seconds
         except FeaturesUnavailable:
             self.degraded_reasons = (FEATURES_UNAVAILABLE,)
+
+    def of_events(
+        self, log: EventLog, person: "Person", now: datetime
+    ) -> tuple[Mapping[str, AttributeValue], float | None]:
+        """Return what the customer's events say, and how old that is in seconds.
+
+        That is what was served, unless something has happened, settled or left its window since, or came late: then
+        the log says it, by the same definitions as the tables that models learn from.
+        """
+        online = self._online
+        if online is None or online.known_at is None:
+            return self.values, self.age_seconds
+        contacts = person.contacts
+        if len(contacts) >= RECENT_CONTACTS:
+            contacts = log.contacts_of(person.customer.customer_id, _MOST_CONTACTS)
+        is_late = online.history is not None and not is_whole(online.history, person.history, now)
+        if is_late or may_have_changed(person.history, person.answers, contacts, online.known_at, now):
+            return with_ages(interaction_features(person.history, person.answers, contacts, now), now), 0.0
+        return self.values, self.age_seconds
 
     def history(self, person: "Person", now: datetime) -> HistoryRow | None:
         """Return the row of the customer's history, where the event log knows of no other events before it."""
@@ -86,7 +106,7 @@ def push_features(services: Services, customer_id: str) -> None:
     with services.database.read() as log:
         history = log.history(customer_id, now)
         answers = log.answers(customer_id, OLDEST, now)
-        contacts = log.contacts_of(customer_id, 1000)
+        contacts = log.contacts_of(customer_id, _MOST_CONTACTS)
     try:
         row = interaction_features(history, answers, contacts, now)
         services.features.gateway.push(customer_id, row, history_row(history, now), now)
@@ -162,6 +182,7 @@ def situation_in(
     since, days = lasting_complaint(log, person, policy)
     elsewhere = _offered_elsewhere(log, heard.contact, person, reserved_since(policy, now))
     served = features.history(person, now)
+    of_events, age_seconds = features.of_events(log, person, now)
     missing = features.missing(person, served, heard.contact.opened_at)
     return Situation(
         decision_id=decision_id,
@@ -177,8 +198,8 @@ def situation_in(
         offered_elsewhere=frozenset(elsewhere),
         elsewhere_channels=elsewhere,
         acceptances=log.acceptances(capped, log.calendar.day_of(now)) if capped else {},
-        features=features.values,
-        feature_age_seconds=features.age_seconds,
+        features=of_events,
+        feature_age_seconds=age_seconds,
         degraded_reasons=(*features.degraded_reasons, *([FEATURES_MISSING] if missing else [])),
         served=served,
         profile=features.profile(person),

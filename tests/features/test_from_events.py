@@ -13,6 +13,7 @@ from features.from_events import (
     INTERACTION_FEATURES,
     OfferEvent,
     interaction_features,
+    may_have_changed,
     offer_channel_features,
     offer_features,
     with_ages,
@@ -145,6 +146,21 @@ def test_between_two_rows_of_the_table_nothing_changes(tmp_path: Path) -> None:
         assert {name: row.get(name, 0 if "count" in name else None) for name in expected} == {
             name: pytest.approx(value, abs=2e-6) for name, value in expected.items()
         }
+
+
+def test_features_change_only_where_they_may_have(tmp_path: Path) -> None:
+    chance = np.random.default_rng(5)
+    may, did = 0, 0
+    for one in random_customers(chance, 40):
+        events = one.history, one.answers, one.contacts
+        for _ in range(25):
+            since = NOW - timedelta(days=chance.uniform(0, 500))
+            now = since + timedelta(days=float(10 ** chance.uniform(-3, 2)))
+            is_changed = interaction_features(*events, since) != interaction_features(*events, now)
+            said = may_have_changed(*events, since, now)
+            assert said or not is_changed, (since, now)
+            may, did = may + said, did + is_changed
+    assert 0.8 * may < did < 40 * 25 / 1.2  # it is not said where nothing can have
 
 
 def test_an_offer_counts_a_day_of_answers_from_its_end_on(tmp_path: Path) -> None:
