@@ -53,8 +53,8 @@ class OnlineFeatures:
 
     `values` is what their events say, only what is known, as of `known_at`, and `age_seconds` how old that is;
     `profile` the bank's facts by the names they have in rules, `history` the row that later events are folded into.
-    None, or an age of None: there is no such row. `marker` says what the last complete materialisation wrote (None: there was none since
-    the store was last emptied).
+    None, or an age of None: there is no such row. `marker` says what the last complete materialisation wrote (None:
+    there was none since the store was last emptied).
     """
 
     values: Mapping[str, AttributeValue] = field(default_factory=lambda: MappingProxyType({}))

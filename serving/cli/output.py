@@ -37,20 +37,26 @@ def table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """Draw progress on standard error; yields the function that long work calls."""
+    """Draw progress on standard error, from the first call on; yields the function that long work calls."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as RichProgress
 
     columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with RichProgress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
+    bars = RichProgress(*columns, console=Console(stderr=True))
+    tasks: dict[str, Any] = {}
 
-        def report(what: str, done: int, total: int | None = None) -> None:
-            if what not in tasks:
-                for task in tasks.values():
-                    bars.stop_task(task)
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+    def report(what: str, done: int, total: int | None = None) -> None:
+        if not tasks:
+            bars.start()
+        if what not in tasks:
+            for task in tasks.values():
+                bars.stop_task(task)
+            tasks[what] = bars.add_task(what, total=total)
+        bars.update(tasks[what], completed=done, total=total)
 
+    try:
         yield report
+    finally:
+        if tasks:  # or what fails at once would end in an empty line and its reason, instead of one line
+            bars.stop()

@@ -55,11 +55,16 @@ def _told(database: Database, as_of: datetime) -> tuple[list[tuple[str, datetime
         decisions, _ = log.sizes_after(after)
         too_new, _ = log.sizes_after(new_id("d", as_of).rpartition("-")[0] + "~")
         told = [
-            (record["customer_id"], datetime.fromisoformat(record["made_at"]), record["inputs"]["features"])
+            (record["customer_id"], datetime.fromisoformat(record["made_at"]), _features(record["inputs"]))
             for record in log.sampled_decisions(Sample(after, min(1.0, MOST_DECISIONS / max(decisions, 1))))
             if record["inputs"]["features"] and not record["degraded_reasons"]
         ]
     return [one for one in told if one[1] <= as_of], too_new
+
+
+def _features(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a decision was told of a person by name; before format 4 the bank's facts came from the log."""
+    return {**(inputs.get("profile") or {}), **inputs["features"]}
 
 
 def _rows(frame: "pd.DataFrame") -> list[dict[str, AttributeValue]]:
