@@ -125,6 +125,16 @@ def tally(gates: Sequence[Gate]) -> dict[str, int]:
     return {verdict.name.lower(): counts[verdict] for verdict in Verdict}
 
 
+def partner(info: "VersionInfo", propensities: "Sequence[VersionInfo]") -> str | None:
+    """Return what a version serves with: the relevance version it was trained on, or the propensity that comes along.
+
+    That is the one that serves or served with it, else the newest that no gate refuses; None: the declared weights.
+    """
+    if info.relevance or info.partner:
+        return info.relevance or info.partner
+    return next((one.version for one in propensities if one.relevance == info.version and not one.refusals), None)
+
+
 def followed(info: "VersionInfo", versions: "Sequence[VersionInfo]") -> str | None:
     """Return the name of the champion that this version followed."""
     return next((one.version for one in versions if one.number == info.before), None)

@@ -74,6 +74,13 @@ SCIENCE = {
     "promote": ("Promote", "上线"),
     "promote_title": ("Promote {version}?", "确认上线 {version}？"),
     "promote_now": ("Promote", "确认上线"),
+    "serves_with": ("Serves with", "搭配版本"),
+    "declared_weights": ("the declared weights", "预设权重"),
+    "promote_brings": ("With it comes {version}, which was trained on it.", "同时上线基于它训练的 {version}。"),
+    "promote_brings_none": (
+        "No propensity was trained on it: the declared weights serve until one is.",
+        "尚无基于它训练的接受率模型：在此之前使用预设权重。",
+    ),
     "promote_effect": (
         "Every worker serves it within seconds. Decisions already made stay as they are and can still be replayed.",
         "所有进程数秒内切换。已作出的推荐不受影响，仍可重放。",
