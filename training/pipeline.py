@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from training.model_card import Account
 from training.parity import Parity, measure_parity
 from training.promotion import NOT_JUDGED_YET, judge_bundle
 from training.registry import AUTOMATIC, Findings, Registry, VersionInfo
-from training.run_log import Outputs, code_version, described, log_runs
+from training.run_log import Learned, Outputs, code_version, described, log_runs
+from training.tracking import TrainingData
 from training.tuning import tune
 
 
@@ -58,11 +60,11 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
         comparison = compare(config, dataset, champion, searches, progress)
         parity = _parity(comparison, progress)
         outputs = Outputs(Path(folder) / "bundle", Path(folder) / "artifacts", Path(folder) / "families")
-        bundle, sizes = refit(comparison, dataset, window, outputs.bundle, progress)
-        account = Account(bundle.version, window, comparison, parity, sizes, code_version())
+        bundle, learned = refit(comparison, dataset, window, outputs.bundle, progress)
+        account = Account(bundle.version, window, comparison, parity, learned.sizes, code_version())
         gates = _judge(account, _judge_facts(bundle, dataset, config), outputs)
         draw_comparison(comparison, parity, outputs.artifacts)
-        run_id = log_runs(comparison, window, sizes, parity, outputs, progress)
+        run_id = log_runs(comparison, window, learned, parity, outputs, progress)
     registered = registry.register(bundle, run_id, _findings(comparison, gates))
     is_promoted = config.promote_if_better and registered.version != serving and not refusals(gates)
     if is_promoted:
@@ -72,7 +74,7 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
 
 def refit(
     comparison: Comparison, dataset: Dataset, window: Window, directory: Path, progress: Progress
-) -> tuple[Bundle, dict[str, Any]]:
+) -> tuple[Bundle, Learned]:
     """Fit the best on every event up to the end of the log; return its bundle in `directory`, and what it learned from.
 
     The bundle's manifest names the feature service and its views' versions; a model of a family that uses facts is
@@ -89,7 +91,18 @@ def refit(
     facts = TrainingFacts(trained)
     bundle = save_bundle(directory, model, known.interactions, rng, facts, known.side)
     progress("train on everything", 1, 1)
-    return bundle, {**_sizes(known.interactions), "customers_who_refused": dataset.refusers(), **_named(lineage)}
+    sizes = {**_sizes(known.interactions), "customers_who_refused": dataset.refusers(), **_named(lineage)}
+    data = TrainingData(
+        name="interactions",
+        source=str(dataset.features.events),
+        sha256=sha256(f"{window.digest}{of_facts.get('facts_digest', '')}".encode()).hexdigest(),
+        rows=window.events,
+        cutoff=window.last.isoformat(),
+        service=lineage["service"],
+        views=lineage["views"],
+        facts=known.side.names if model.uses_facts and known.side else (),
+    )
+    return bundle, Learned(sizes, data)
 
 
 def _sizes(interactions: InteractionMatrix) -> dict[str, int]:

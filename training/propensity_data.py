@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from features.offline import OfflineFeatures
 from features.person_signals import person_signals
 from features.service_names import PROPENSITY_SERVICE
+from features.skew import FeatureSkew, measure_skew
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.outcome import Answer
 from recsys.models.propensity_model import LINEAR
@@ -21,6 +22,8 @@ from training.config import Progress
 
 LEAST_ANSWERS, LEAST_ACCEPTED = 500, 30
 EVALUATION_SHARE = 0.05
+_SERVED_BY_FEAST = 4
+"""The format of records from which on a decision was told of a person what the tables say."""
 _SALT = "propensity evaluation slice"
 _OTHER = "to decisions of another relevance version"
 _WANTED = {Answer.ACCEPTED: 1.0, Answer.DECLINED: 0.0, Answer.LATER: 0.0}
@@ -44,6 +47,8 @@ class AnsweredRows:
     left_out: Mapping[str, int]
     relevance: str
     """The relevance version whose signals the rows are."""
+    skew: tuple[FeatureSkew, ...] = ()
+    """How the person's signals that were logged differ from those that are learned from."""
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -79,6 +84,7 @@ class AnsweredRows:
 @dataclass(frozen=True, slots=True)
 class _Row:
     signals: Mapping[str, float | None]
+    logged: Mapping[str, float | None] | None
     answer: float
     declared: float
     customer_id: str
@@ -125,9 +131,14 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
             continue
         key = (one.record["decision_id"], one.offer_id)
         rows.pop(key, None)  # so that the row stands where its last answer does
-        of_contact = {name: value for name, value in one.record.get("signals", {}).items() if is_of_contact(name)}
+        logged = one.record.get("signals", {})
+        of_contact = {name: value for name, value in logged.items() if is_of_contact(name)}
+        of_person = {name: value for name, value in logged.items() if not is_of_contact(name)}
         rows[key] = _Row(
             {**of_contact, **shown["signals"]},
+            of_person
+            if one.record.get("format", 0) >= _SERVED_BY_FEAST and not one.record["degraded_reasons"]
+            else None,
             _WANTED[one.answer],
             shown["propensity"],
             one.record["customer_id"],
@@ -135,17 +146,25 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
             one.recorded_at,
         )
     _check_enough([*rows.values()], left_out)
-    return _in_columns(_with_people([*rows.values()], people), left_out, relevance)
+    answered_rows = [*rows.values()]
+    known = _of_people(answered_rows, people)
+    joined = [
+        replace(row, signals={**of_person, **row.signals}) for row, of_person in zip(answered_rows, known, strict=True)
+    ]  # a signal of the contact goes before one of that name
+    return replace(_in_columns(joined, left_out, relevance), skew=_skew(answered_rows, known))
 
 
-def _with_people(rows: Sequence[_Row], people: PersonSignals) -> list[_Row]:
-    """Return the rows with what was known of each person; a signal of the contact goes before one of that name."""
+def _of_people(rows: Sequence[_Row], people: PersonSignals) -> list[dict[str, float | None]]:
+    """Return what was known of the person of each row when the decision was made."""
     known = people([row.customer_id for row in rows], [row.made_at for row in rows])
     columns = {name: [None if value != value else value for value in values.tolist()] for name, values in known.items()}
-    return [
-        replace(row, signals={**{name: values[place] for name, values in columns.items()}, **row.signals})
-        for place, row in enumerate(rows)
-    ]
+    return [{name: values[place] for name, values in columns.items()} for place in range(len(rows))]
+
+
+def _skew(rows: Sequence[_Row], known: Sequence[Mapping[str, float | None]]) -> tuple[FeatureSkew, ...]:
+    """Compare what was logged of each person with what is learned from; degraded and old decisions say nothing."""
+    pairs = [(row.logged, joined) for row, joined in zip(rows, known, strict=True) if row.logged is not None]
+    return measure_skew([logged for logged, _ in pairs], [joined for _, joined in pairs])
 
 
 def is_in_evaluation(customer_id: str) -> bool:

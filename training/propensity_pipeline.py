@@ -14,13 +14,14 @@ from recsys.engine import NO_RELEVANCE
 from recsys.evaluation.probability_metrics import METRICS
 from recsys.models.propensity_folder import save_propensity_model
 from recsys.models.propensity_model import PropensityModel
+from recsys.ranking.signals import is_of_contact
 from recsys.storage.decision_log import AnsweredOffer
 from training.artifacts import CARD, PLOTS, write_judged_card
 from training.config import PROPENSITY_NAME, Progress
 from training.gates import Gate, approver_to_come, refusals
 from training.model_kinds import PROPENSITY
 from training.plots import draw_reliability
-from training.promotion import judge_bundle, judge_calibration, judge_order
+from training.promotion import judge_bundle, judge_calibration, judge_order, judge_skew
 from training.propensity_card import SECTIONS, PropensityAccount, propensity_card
 from training.propensity_data import AnsweredRows, read_answers, through_feast
 from training.propensity_evaluation import (
@@ -35,7 +36,7 @@ from training.propensity_evaluation import (
 from training.propensity_fit import FitOptions
 from training.registry import AUTOMATIC, Findings, Registry, VersionInfo
 from training.run_log import code_version, flat
-from training.tracking import RunRecord, log_run
+from training.tracking import RunRecord, TrainingData, log_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def _train(config: PropensityConfig, rows: AnsweredRows, progress: Progress) -> 
         bundle, artifacts = Path(folder) / "bundle", Path(folder) / "artifacts"
         fitted, model = _fit(config, rows, bundle, progress)
         evaluation = evaluate_propensity(model, fitted, config.options.seed)
-        gates = _judge(config, _account(config, rows, fitted, model, evaluation), bundle, artifacts)
+        account = _account(config, rows, fitted, model, evaluation)
+        gates = _judge(config, rows, account, (bundle, artifacts))
         curves = {name: evaluation.forecasts[name].reliability() for name in (CALIBRATED, UNCALIBRATED, DECLARED)}
         draw_reliability(curves, artifacts / PLOTS)
         run_id = _log(config, rows, model, evaluation, (bundle, artifacts))
@@ -131,12 +133,15 @@ def _account(
     )
 
 
-def _judge(config: PropensityConfig, account: PropensityAccount, bundle: Path, artifacts: Path) -> list[Gate]:
+def _judge(
+    config: PropensityConfig, rows: AnsweredRows, account: PropensityAccount, folders: tuple[Path, Path]
+) -> list[Gate]:
     """Return every gate, in the order they are shown, and write the model card that lists them."""
-    evaluation = account.evaluation
+    evaluation, (bundle, artifacts) = account.evaluation, folders
     gates = [
         judge_calibration(evaluation.forecasts[CALIBRATED], np.random.default_rng(config.options.seed)),
         judge_order(evaluation.test[CALIBRATED]["ΔAUC"]),
+        judge_skew(rows.skew, rows.signals),
         judge_bundle(bundle, PROPENSITY),
         approver_to_come(config.trainer),
     ]
@@ -159,8 +164,23 @@ def _log(
         tags={"code_version": code_version(), "trainer": config.trainer},
         bundle=folders[0],
         artifacts=folders[1],
+        data=_data(config, rows),
     )
     return log_run(config.tracking_uri, record, experiment_name=PROPENSITY_NAME)
+
+
+def _data(config: PropensityConfig, rows: AnsweredRows) -> TrainingData:
+    window, lineage = rows.window(), config.features.lineage(PROPENSITY_SERVICE)
+    return TrainingData(
+        name="answers",
+        source="event log",
+        sha256=window["digest"],
+        rows=len(rows),
+        cutoff=window["last"],
+        service=lineage["service"],
+        views=lineage["views"],
+        facts=tuple(name for name in rows.signals if not is_of_contact(name)),
+    )
 
 
 def _findings(config: PropensityConfig, evaluation: PropensityEvaluation, gates: list[Gate]) -> Findings:

@@ -13,7 +13,7 @@ from training.comparison import Candidate, Comparison
 from training.config import HEADLINE, Progress
 from training.dataset import Window
 from training.parity import Parity
-from training.tracking import RunRecord, log_run
+from training.tracking import RunRecord, TrainingData, log_run
 
 VALIDATION = f"validation_{HEADLINE}"
 
@@ -27,21 +27,31 @@ class Outputs:
     scratch: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the refit learned from: the `sizes` of it, and the `data` as MLflow is told of it."""
+
+    sizes: Mapping[str, Any]
+    data: TrainingData
+
+
 def log_runs(
     comparison: Comparison,
     window: Window,
-    learned_from: Mapping[str, Any],
+    learned: Learned,
     parity: Parity | None,
     outputs: Outputs,
     progress: Progress,
 ) -> str:
     """Log everything and return the best candidate's run, which has the bundle, the model card and the pictures."""
     config, best, candidates = comparison.config, comparison.best, comparison.candidates
-    data = {**window.described(), **learned_from, **_asked(comparison)}
+    data = {**window.described(), **learned.sizes, **_asked(comparison)}
     tags = {"code_version": code_version(), "trainer": config.trainer}
     metrics = {candidate.name: _metrics(candidate) for candidate in candidates}
     metrics[best.name] |= _parity_metrics(parity)
-    whole = RunRecord("train", data, metrics[best.name], {**tags, "best": best.name}, artifacts=outputs.artifacts)
+    whole = RunRecord(
+        "train", data, metrics[best.name], {**tags, "best": best.name}, artifacts=outputs.artifacts, data=learned.data
+    )
     parent, chosen = log_run(config.tracking_uri, whole), ""
     for number, candidate in enumerate(candidates):
         progress("log runs", number, len(candidates))
@@ -52,6 +62,7 @@ def log_runs(
             tags=tags,
             bundle=outputs.bundle if candidate is best else None,
             artifacts=_artifacts_of(candidate, candidate is best, outputs),
+            data=learned.data,
             curves=_curves(candidate),
         )
         run_id = log_run(config.tracking_uri, record, parent)

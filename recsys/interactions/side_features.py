@@ -139,6 +139,12 @@ class SideFeatures:
     customer_space: FeatureSpace
     offer_space: FeatureSpace
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The facts that have a column, by name: those of customers, then those of offers."""
+        spaces = (self.customer_space, self.offer_space)
+        return tuple(name for space in spaces for name in sorted({one.partition("=")[0] for one in space.columns}))
+
 
 @dataclass(frozen=True, slots=True)
 class About:

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from features.offline import features_of_export
+from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.policy import Policy
 from recsys.interactions.matrix import InteractionMatrix, build_matrix
 from recsys.models.bundle import Bundle
 from recsys.models.bundle_files import save_bundle
 from recsys.models.families import create_model
 from recsys.storage.decision_log import AnsweredOffer
+from recsys.storage.export import export_events
 from serving.basis import Basis
 from serving.contacts.schemas import AnswerRequest, OpenContact
 from serving.contacts.service import ContactService
@@ -115,14 +118,20 @@ class Bank:
 
     def train(self, until: datetime, relevance: str | None = None) -> PropensityResult:
         """Train the propensity of what serves, or of another version, on the answers until then."""
-        config = PropensityConfig(
-            self.services.settings.tracking_uri,
-            promote_if_better=True,
-            trainer="Ada",
-            relevance=relevance,
-            is_rescored=relevance is not None,
-        )
-        with self.services.database.read() as log:
+        events = self.folder / "events"
+        export_events(self.services.database, events)
+        with (
+            features_of_export(events, self.clock(), service=PROPENSITY_SERVICE) as features,
+            self.services.database.read() as log,
+        ):
+            config = PropensityConfig(
+                features,
+                self.services.settings.tracking_uri,
+                promote_if_better=True,
+                trainer="Ada",
+                relevance=relevance,
+                is_rescored=relevance is not None,
+            )
             answered: Iterator[AnsweredOffer] = log.answered_offers(until)
             if relevance:
                 answered = rescored(answered, self.bundle(relevance), self.services.archive, log)
