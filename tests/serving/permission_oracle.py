@@ -155,7 +155,7 @@ class Oracle:
         """Yield the caps that one more sale would break beside what the other open contacts have on their lists."""
         if self._is_sale(offer_id):
             lists = [*self._open_lists(person, at, but=contact["contact_id"]), (contact, [offer_id])]
-            yield from self._over(person, lists, at)
+            yield from self._over(person, lists, at, (offer_id, contact["channel"]))
 
     def _could_accept(self, customer_id: str, at: datetime) -> None:
         """Judge what this customer could accept on all lists together, as the log stands at a commit.
@@ -186,9 +186,16 @@ class Oracle:
         )  # fmt: skip
         return [(contact, sales) for contact, sales in found if sales]
 
-    def _over(self, person: _Person, lists: list[tuple[Row, list[str]]], at: datetime) -> Iterator[str]:
-        """Yield the caps that what was heard and what stands on these lists break together."""
+    def _over(
+        self, person: _Person, lists: list[tuple[Row, list[str]]], at: datetime, sale: tuple[str, str] | None = None
+    ) -> Iterator[str]:
+        """Yield the caps that what was heard and what stands on these lists break together.
+
+        With a `sale` (offer, channel), which is on them, those that it has a part in: what else is on a list may have
+        been put there by other rules, under which it can no longer be accepted.
+        """
         listed = [(one, contact["channel"]) for contact, sales in lists for one in sales]
+        asked = listed if sale is None else [sale]
 
         def heard(window: str) -> list[tuple[str, str | None]]:
             past = [(one.offer_id, one.channel) for one in self._pitched(person, window, at)]
@@ -197,13 +204,13 @@ class Oracle:
         if len(heard("sales_cap_days")) > self._policy["sales_cap"]:
             yield "over the cap on sales"
         here = Counter(channel for _, channel in heard("channel_cap_days"))
-        if any(here[channel] > self._policy["channel_cap"] for _, channel in listed):
+        if any(here[channel] > self._policy["channel_cap"] for _, channel in asked):
             yield "over the cap of the channel"
         kin = Counter(self._family(one) for one, _ in heard("family_cap_days") if one in self._offers)
-        if any(kin[self._family(one)] > self._policy["family_cap"] for one, _ in listed if one in self._offers):
+        if any(kin[self._family(one)] > self._policy["family_cap"] for one, _ in asked if one in self._offers):
             yield "over the cap of the family"
         same = Counter(one for one, _ in heard("offer_cap_days"))
-        if any(same[one] > self._policy["offer_cap"] for one, _ in listed):
+        if any(same[one] > self._policy["offer_cap"] for one, _ in asked):
             yield "over the cap of the offer"
         if max(Counter(one for one, _ in listed).values()) > 1:
             yield "one offer on two lists"
