@@ -99,11 +99,15 @@ class FeatureGateway:
         person = _entity(customer_id)
         with self._deadline():
             # Not `get_online_features`: it takes a millisecond to put together an answer for many customers and views.
-            rows, marker = self._online_store.read_views(self._store.config, self._reading(), person)
+            reading = self._reading()
+            rows, marker = self._online_store.read_views(self._store.config, reading, person)
             if marker != self._pinned[0]:  # materialised, emptied or restored since the last read
                 self._pinned = marker, Marker.of_json(marker) or self._pinned[1]
-                rows, marker = self._online_store.read_views(self._store.config, self._reading(), person)
-        return _online_features(rows, self._pinned[1] if marker else None, self._clock())
+                reading = self._reading()
+                rows, marker = self._online_store.read_views(self._store.config, reading, person)
+            known = Marker.of_json(marker) if marker != self._pinned[0] else self._pinned[1]
+        found = dict(zip(reading, rows, strict=True))
+        return _online_features(found, known if marker else None, self._clock())
 
     def read_offer_answers(self, offer_ids: Sequence[str]) -> dict[str, OfferRow]:
         """Return what the store knows of the answers to each offer; offers that it does not know are left out.
@@ -274,9 +278,9 @@ def _protos(view: "FeatureView", values: Mapping[str, Any]) -> "dict[str, Value]
     }
 
 
-def _online_features(rows: "Sequence[Stored]", marker: Marker | None, now: datetime) -> OnlineFeatures:
+def _online_features(rows: "Mapping[str, Stored]", marker: Marker | None, now: datetime) -> OnlineFeatures:
     found: dict[str, tuple[datetime, dict[str, Any]]] = {}
-    for view, (moment, row) in zip(_CUSTOMER_VIEWS, rows, strict=False):
+    for view, (moment, row) in rows.items():
         if moment is not None and row is not None and moment.timestamp() > 0:
             found[view] = moment.astimezone(UTC), {name: _plain(value) for name, value in row.items()}
     values: Mapping[str, AttributeValue] = {}
