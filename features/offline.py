@@ -66,13 +66,14 @@ class OfflineFeatures:
         self.check_applied(service)
         built_as_of(self._tables)
         views = [self._view(view.name) for view in self._service(service).feature_view_projections]
+        for view, folder in [*((view, self._tables) for view in views), (self._view(EVENTS_VIEW), self.events)]:
+            if not Path(_source(view).path).is_relative_to(folder):
+                raise InvalidInput(f"{view.name} is applied over other files than {folder}: run `nbo features apply`.")
         for view in views:
             lacking = {field.name for field in view.features} - set(self._columns(view))
             if lacking:
                 said = ", ".join(sorted(lacking))
                 raise InvalidInput(f"The feature tables have no {said} any more: run `nbo features apply`.")
-        if not Path(_source(self._view(EVENTS_VIEW)).path).is_relative_to(self.events):
-            raise InvalidInput(f"The feature store reads other events than {self.events}: run `nbo features apply`.")
 
     def not_applied(self) -> list[str]:
         """Return the attributes that the profile table has and the applied view does not: nothing reads them."""

@@ -21,6 +21,8 @@ def test_customers_are_never_offered_what_they_hold(tmp_path: Path) -> None:
     rows = imported["files"]["purchase_events_train.csv.gz"]
     assert (rows["read"], rows["added"], rows["rejected"]) == (55_619, 55_619, 0)
 
+    for step in ("export", "apply"):
+        nbo_json(tmp_path, "features", step)
     trained = nbo_json(tmp_path, "train", "--promote-if-better")
     assert trained["promoted"]
 

@@ -30,6 +30,7 @@ def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the demo bank with two more versions: one that may be promoted, and one that a gate refuses."""
     copy = tmp_path_factory.mktemp("science") / "home"
     shutil.copytree(demo_home, copy, ignore=shutil.ignore_patterns("redis", "serve.log"))
+    nbo_json(copy, "features", "apply")  # what is applied names files of the home that was copied
     for model, gate in (("item_item", GREEN), ("als", RED)):
         trained = nbo_json(copy, "train", "--model", model, "--seed", "8", "--trainer", "Linus")
         judge(copy, trained["version"], gate)

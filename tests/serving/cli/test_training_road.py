@@ -1,6 +1,7 @@
 """`nbo train` reads through Feast or not at all: what it says without, and what makes another version."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,17 @@ def test_an_attribute_that_is_gone_is_said_before_training(bank: Path) -> None:
     _drop(settings.offline / "features" / "customer_profile.parquet", "attr_city")
     with pytest.raises(InvalidInput, match="have no attr_city any more: run `nbo features apply`"):
         train("item_item", "--events", settings.events)
+
+
+def test_definitions_over_the_files_of_another_home_are_not_read(bank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_up()
+    copy = bank.parent / "copy"
+    shutil.copytree(Settings().home, copy)
+    monkeypatch.setenv("NBO_HOME", str(copy))
+    with pytest.raises(InvalidInput, match=r"is applied over other files than .*: run `nbo features apply`"):
+        train("item_item")
+    nbo("features", "apply")
+    assert train("item_item")["version"]
 
 
 def _drop(file: Path, column: str) -> None:
