@@ -62,7 +62,8 @@ class Archive:
         """
         found = self._treatments.applied(arms, basis, log)
         model = basis.model if found.model is None else self.model(found.model)
-        propensity = basis.propensity if model is basis.model else None  # it knows the champion's signals only
+        is_champion = found.model is None or (basis.model is not None and found.model == basis.model.version)
+        propensity = basis.propensity if is_champion else None  # it knows the champion's signals only
         return replace(found.over(basis), model=model, propensity=propensity)
 
     def _as_treated(self, basis: Basis, arms: CampaignArms, record: Mapping[str, Any], log: EventLog) -> Basis:

@@ -101,17 +101,18 @@ class ChampionInService:
         with self._looking:
             registry = self._registry()
             version, partner = registry.pair()
+            if version is None and partner is None:  # nobody promoted anything yet, here at least
+                return
             relevance, refused = self._pair.relevance, None
             if version is not None and (relevance is None or relevance.version != version):
                 if version in self._refused:
                     return
                 relevance = self._fetched(registry, version, load_bundle)
             propensity = self._pair.propensity if _belong_together(relevance, self._pair.propensity) else None
-            if version is not None or partner is not None:
-                try:
-                    propensity = self._partner(relevance, propensity, partner)
-                except NboError as error:
-                    refused = error
+            try:
+                propensity = self._partner(relevance, propensity, partner)
+            except NboError as error:
+                refused = error
             self._put(ModelPair(relevance, propensity))
             if refused is not None:
                 raise refused
@@ -174,17 +175,19 @@ class ChampionInService:
     def _serve(self, version: str) -> None:
         """Serve a relevance version of this machine, with the propensity in service where they belong together."""
         relevance = load_bundle(self._bundles / version, version)
-        propensity = self._pair.propensity
-        self._put(ModelPair(relevance, propensity if _belong_together(relevance, propensity) else None))
+        with self._looking:
+            propensity = self._pair.propensity
+            self._put(ModelPair(relevance, propensity if _belong_together(relevance, propensity) else None))
 
     def _serve_beside(self, version: str) -> None:
         model = _load_propensity(self._bundles / version, version)
-        if self._pair.propensity is None and _belong_together(self._pair.relevance, model):
-            self._put(replace(self._pair, propensity=model))
+        with self._looking:
+            if self._pair.propensity is None and _belong_together(self._pair.relevance, model):
+                self._put(replace(self._pair, propensity=model))
 
     def _put(self, pair: ModelPair) -> None:
         """Let the pair serve: one assignment, so that no request sees half of it; and write down which it is."""
-        if pair == self._pair:
+        if pair.relevance is self._pair.relevance and pair.propensity is self._pair.propensity:
             return
         self._pair = pair
         served = [None if one is None else one.version for one in (pair.relevance, pair.propensity)]

@@ -93,10 +93,8 @@ def propensity_lines(summary: Mapping[str, Any]) -> str:
     ]
     if found := summary["evaluation_slice"]:
         lines += [f"Customers never fitted on, {sizes['evaluation slice']} answers:", _metric_table(found), ""]
-    lines.append(
-        f"Registered {version} (propensity, number {summary['number']}), trained on {window['relevance']} and "
-        "to serve with it only."
-    )
+    lines.append(f"Registered {version} (propensity, number {summary['number']}).")
+    lines.append(f"Trained on the decisions of {window['relevance']}: it serves beside that relevance version only.")
     lines += [f"Gate not passed: {gate['gate']}: {gate['figure']}."
               for gate in summary["gates"] if gate["verdict"] == "refused"]  # fmt: skip
     lines.append(f"Champion: {summary['champion'] or 'none'}{' (just promoted)' if summary['promoted'] else ''}.")

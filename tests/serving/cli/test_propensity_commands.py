@@ -52,6 +52,7 @@ def test_a_propensity_model_is_trained_promoted_listed_shown_replaced_and_rolled
     assert "declared weights" in shown
     second = answer("models", "list")["propensity_versions"][0]["version"]
     assert f"Registered {second} (propensity, number 2)." in shown
+    assert "Trained on the decisions of none: it serves beside that relevance version only." in shown
     assert answer("models", "promote", second, "--approver", "Grace")["approver"] == "Grace"
     assert "AUC not below the declared weights" in nbo("models", "show", second).stdout
     assert answer("models", "rollback", "--propensity")["version"] == first["version"]

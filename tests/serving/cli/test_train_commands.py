@@ -53,7 +53,12 @@ def test_a_model_is_trained_promoted_listed_shown_replaced_and_rolled_back(tmp_p
     assert re.search(r"calibration error +not applicable +", lines)
     card = Path(re.findall(r"model card +(.+)", lines)[0])
     assert card.read_text(encoding="utf-8").startswith(f"# Model card of {second['version']}")
-    assert answer("models", "rollback")["version"] == first["version"]
+    back = answer("models", "rollback")
+    assert (back["version"], back["partner"]) == (first["version"], None)
+    said = nbo("models", "promote", "2", "--approver", "Ada").stdout
+    advice = f"`nbo train --propensity --relevance {second['version']}` makes one"
+    assert "The declared weights serve with it" in said
+    assert advice in " ".join(said.split())
 
 
 def test_where_popularity_wins_it_is_said_and_the_gates_refuse_the_others(tmp_path: Path) -> None:
