@@ -43,7 +43,7 @@ def materialize(everybody: EverybodyOption = False, as_json: JsonOption = False)
     emit(summary, as_json, "\n".join([*lines, _took(summary)]))
 
 
-def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 8888) -> None:
+def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 8888, as_json: JsonOption = False) -> None:
     """Show Feast's own pages of views, services and sources, on this machine only.
 
     They have routes that write, and no sign-in: there is no option for another address.
@@ -53,7 +53,8 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 8888) -> None:
     settings = current_settings()
     gateway = FeatureGateway(settings, settings.redis_url or "unix:///not/used/by/pages")
     try:
-        typer.echo(f"Feast's pages: http://{LOOPBACK}:{port} (Ctrl+C ends them)", err=True)
+        address = f"http://{LOOPBACK}:{port}"
+        emit({"address": address}, as_json, f"Feast's pages: {address} (Ctrl+C ends them)")
         gateway.serve_pages(LOOPBACK, port)
     finally:
         gateway.close()

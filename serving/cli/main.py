@@ -38,6 +38,20 @@ BENCHES: dict[str, object] = {
     "readout": bench_commands.readout,
     "fanout": bench_commands.fanout,
 }
+FEATURES: dict[str, object] = {
+    "apply": features_commands.apply,
+    "export": features_commands.export,
+    "materialize": features_commands.materialize,
+    "skew": features_commands.skew,
+    "ui": features_commands.ui,
+}
+MODELS: dict[str, object] = {
+    "list": train_commands.list_models,
+    "show": train_commands.show_model,
+    "lineage": train_commands.lineage,
+    "promote": train_commands.promote,
+    "rollback": train_commands.rollback,
+}
 ACCOUNTS: dict[str, object] = {
     "add": account_commands.add,
     "list": account_commands.list_accounts,
@@ -57,21 +71,9 @@ def build() -> typer.Typer:
     app.command("demo")(demo_commands.demo)
     app.command("init")(import_commands.init)
     app.command("import")(import_commands.import_)
-    app.add_typer(_group("features", "The feature store.", {
-        "apply": features_commands.apply,
-        "export": features_commands.export,
-        "materialize": features_commands.materialize,
-        "skew": features_commands.skew,
-        "ui": features_commands.ui,
-    }))  # fmt: skip
+    app.add_typer(_group("features", "The feature store.", FEATURES))
     app.command("train")(train_commands.train)
-    app.add_typer(_group("models", "Model versions.", {
-        "list": train_commands.list_models,
-        "show": train_commands.show_model,
-        "lineage": train_commands.lineage,
-        "promote": train_commands.promote,
-        "rollback": train_commands.rollback,
-    }))  # fmt: skip
+    app.add_typer(_group("models", "Model versions.", MODELS))
     app.add_typer(_group("propensity", "The chance of acceptance.", {"backtest": propensity_commands.backtest}))
     app.command("backtest")(backtest_commands.backtest)
     app.command("simulate")(simulate_commands.simulate)

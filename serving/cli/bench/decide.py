@@ -5,7 +5,7 @@ import csv
 import json
 import os
 from dataclasses import dataclass
-from itertools import count
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -56,13 +56,10 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
         environment = {"NBO_REDIS_URL": redis_url, "OPENBLAS_NUM_THREADS": "1"}
         for name in ("NBO_DATABASE_URL", "NBO_MLFLOW_TRACKING_URI", "NBO_OFFLINE_PATH"):
             os.environ.pop(name, None)
-        visitors = rng.permutation(plan.customers)  # one after the other: who calls twice has an open list already
-        calls = count()
+        callers = cycle(rng.permutation(plan.customers))  # who calls twice has an open list already
 
         def body(_number: int) -> bytes:
-            visitor = visitors[next(calls) % plan.customers]
-            contact = {"customer_id": f"c{visitor}", "channel": "phone", "agent_id": "bench"}
-            return json.dumps(contact).encode()
+            return json.dumps({"customer_id": f"c{next(callers)}", "channel": "phone", "agent_id": "bench"}).encode()
 
         with server("serving.app:app_from_environment", folder, plan.workers, environment) as port:
             decisions = _load(port, body, plan, "decisions", progress)
