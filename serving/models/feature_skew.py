@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from features.feast_store import feature_tables_folder, state_folder
 from features.feature_tables import built_as_of
+from features.person_signals import signal_of
 from features.skew import SkewReport, measure_skew, read_report
 from recsys.domain.clock import Clock
 from recsys.domain.customer import AttributeValue
@@ -68,4 +69,5 @@ def _features(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _rows(frame: "pd.DataFrame") -> list[dict[str, AttributeValue]]:
-    return [{str(name): value for name, value in row.items() if name not in _KEYS} for row in frame.to_dict("records")]
+    names = {name: signal_of(str(name)) for name in frame if name not in _KEYS}
+    return [{names[name]: value for name, value in row.items() if name in names} for row in frame.to_dict("records")]
