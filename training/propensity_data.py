@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ LEAST_ANSWERS, LEAST_ACCEPTED = 500, 30
 EVALUATION_SHARE = 0.05
 _SERVED_BY_FEAST = 4
 """The format of records from which on a decision was told of a person what the tables say."""
+_JUST_BEFORE = timedelta(microseconds=1)
 _SALT = "propensity evaluation slice"
 _OTHER = "to decisions of another relevance version"
 _WANTED = {Answer.ACCEPTED: 1.0, Answer.DECLINED: 0.0, Answer.LATER: 0.0}
@@ -108,15 +109,18 @@ def through_feast(features: OfflineFeatures, progress: Progress | None = None) -
 def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: PersonSignals) -> AnsweredRows:
     """Return one row an offer of a decision, by its last answer; what was not pitched is none.
 
-    The signals of the person come from `people`, as of the decision. Those of the contact and of the offer in it
-    (channel, mood, intent, relevance, base rate, what this customer declined before) are as they were logged then.
+    The signals of the person come from `people`, as of the decision and in any case before its first answer. Those of
+    the contact and of the offer in it (channel, mood, intent, relevance, base rate, what this customer declined before)
+    are as they were logged then.
     Left out, and counted: who refused profiling when the decision was made, decisions that logged no signals, and
     those that another version than `relevance` made, whose scores do not lie on the same scale.
     Raises ImportInvalid when fewer than `LEAST_ANSWERS` remain, or fewer than `LEAST_ACCEPTED` of either kind.
     """
     rows: dict[tuple[str, str], _Row] = {}
     left_out = {"who refused profiling": 0, "without logged signals": 0, _OTHER: 0}
+    first_answers: dict[str, datetime] = {}
     for one in answered:
+        first_answer = first_answers.setdefault(one.record["decision_id"], one.recorded_at)
         if one.answer not in _WANTED:
             continue
         if one.record["inputs"]["customer"]["consents"].get("profiling") is False:
@@ -142,7 +146,7 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
             _WANTED[one.answer],
             shown["propensity"],
             one.record["customer_id"],
-            datetime.fromisoformat(one.record["made_at"]),
+            min(datetime.fromisoformat(one.record["made_at"]), first_answer - _JUST_BEFORE),
             one.recorded_at,
         )
     _check_enough([*rows.values()], left_out)

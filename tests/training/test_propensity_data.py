@@ -107,6 +107,20 @@ def test_the_person_is_read_through_feast_as_of_the_decision_and_the_contact_as_
     assert found["age"] == [40, 40, 40, 41]
 
 
+def test_no_row_knows_its_own_answer_even_if_a_clock_stood_still() -> None:
+    seen: list[datetime] = []
+
+    def noted(customer_ids: Sequence[str], moments: Sequence[datetime]) -> dict[str, NDArray[np.float64]]:
+        seen.extend(moments)
+        return {}
+
+    asked = answered(*ENOUGH)
+    for one in asked:
+        one.record["made_at"] = one.recorded_at.isoformat()
+    read_answers(asked, noted)
+    assert all(moment < one.recorded_at for moment, one in zip(seen, asked, strict=True))
+
+
 def test_every_signal_of_a_person_that_feast_gives_is_one_that_decisions_have(tmp_path: Path) -> None:
     customer = Customer("c", segment="gold", risk_level=2, attributes={"age": 40.0, "owner": True, "city": "上海"})
     at = NOW - timedelta(days=3)
