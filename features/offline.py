@@ -127,6 +127,7 @@ class OfflineFeatures:
             open_duckdb(temp_directory=str(self._tables / "duckdb.tmp")) as connection,
             _on(connection) as backend,
         ):
+            self._store.registry.refresh()  # Feast looks the service up in what it has seen last
             job = self._store.get_historical_features(asked, found)
             table = pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
         return table.sort_by("row").drop_columns("row")
