@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table
 from recsys.domain.clock import Clock
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid
 from recsys.domain.identifier import alike
+from recsys.domain.policy import Policy
 from recsys.domain.vocabulary import SHIPPED
 from recsys.storage import customer_versions, merging, merging_protections, staging
 from recsys.storage.attribute_types import retype
@@ -121,6 +122,7 @@ class _Import:
         self._known_types: dict[str, str] = {}
         self._offer_rows: list[tuple[int, Row]] | None = None
         self._protecting = Protecting(SHIPPED)
+        self._complaint_days = 0
 
     def run(self) -> ImportReport:
         options = self._options
@@ -148,10 +150,13 @@ class _Import:
     def _ways(self) -> BankWays:
         with self._database.read() as log:
             version = log.versions_in_force()[1]
-            policy = log.policy_of(version) if version else None
+            policy = (log.policy_of(version) if version else None) or Policy()
+        self._complaint_days = max(
+            policy.complaint_open_days, *(need.complaint_days or 0 for need in policy.words.needs.values())
+        )
         return BankWays(
             self._options.zone,
-            policy.words if policy else SHIPPED,
+            policy.words,
             self._options.known_at or self._started,
             self._options.consents_as_of,
         )
@@ -216,7 +221,7 @@ class _Import:
             self._rejected.add(table.name, line, column, reason)
 
         protecting = self._protecting
-        for line, row in table.source.rows(reject, lambda torn: protecting.hold(name, reader, torn, is_whole=False)):
+        for line, row in table.source.rows(reject, lambda torn: protecting.hold(name, table, torn, is_whole=False)):
             if parse is None:
                 report.read += 1
                 yield line, row
@@ -224,7 +229,7 @@ class _Import:
             try:
                 values = parse(reader, row)
             except BadRow as bad:
-                protecting.hold(name, reader, row, bad.column)
+                protecting.hold(name, table, row, bad.column)
                 reject(line, bad.column, bad.reason)
                 continue
             report.read += 1
@@ -253,15 +258,18 @@ class _Import:
             customer_versions.keep_current_versions(connection)
             older = customer_versions.keep_older_versions(connection, columns, attributes)
             merged["customers"] = merging.Merged(merged["customers"].added, merged["customers"].changed + older)
+        complaints_since = at - timedelta(days=self._complaint_days)
         for name in ("interactions", "contacts"):
             if name in opened.tables:
                 self._tell("saving", len(merged) + 1, steps)
                 report.customers_created += merging.create_customers(connection, _STAGED[name].name, at)
+                if name == "contacts":
+                    merging_protections.hold_moved_complaints(connection, complaints_since)
                 merge = merging.merge_interactions if name == "interactions" else merging.merge_contacts
                 merged[name] = merge(connection, replace)
         report.customers_created += merging.create_customers(connection, staging.staged_holds.name, at)
         report.held = merging_protections.merge_holds(
-            connection, at, merging.CREATED, () if customers is None else customers.source.columns
+            connection, at, complaints_since, () if customers is None else customers.source.columns
         )
         self._tell_of_ids(connection, catalogue)
         log.note_unknown_words(self._unknown(opened), at)

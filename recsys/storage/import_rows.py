@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
@@ -224,10 +225,18 @@ class RowReader:
             raise BadRow(column, str(error)) from None
 
     def readable(self, row: Row, column: str) -> str | None:
-        """Return what a cell says, or `None` when it cannot be known: it is missing, or not a text one can keep."""
-        if column not in row:
-            return "" if column not in self.columns else None
-        return None if "\0" in row[column] or len(row[column]) > MAX_TEXT_LENGTH else self.cell(row, column)
+        """Return what a cell says, empty when it is missing, or `None` when it is not a text one can keep."""
+        text = row.get(column, "")
+        return None if "\0" in text or len(text) > MAX_TEXT_LENGTH else self.cell(row, column)
+
+    def protections(self, row: Row) -> dict[str, bool | None]:
+        """Return what the protective cells of a row say that was rejected; those that cannot be read are left out."""
+        found: dict[str, bool | None] = {}
+        for column in SUBJECT_OF_COLUMN:
+            if column in row:
+                with suppress(BadRow):
+                    found[column] = self._protective(row, column)
+        return found
 
     def _protective(self, row: Row, column: str) -> bool | None:
         """Return what a flag or a consent says; a word for "nothing" that also says no says no."""
