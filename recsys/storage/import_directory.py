@@ -27,9 +27,10 @@ from recsys.storage.import_protections import Protecting
 from recsys.storage.import_report import FileReport
 from recsys.storage.import_report import ImportReport as ImportReport
 from recsys.storage.import_rows import CUSTOMER_COLUMNS, BadRow, RowReader, as_stored
-from recsys.storage.import_tables import BankWays, ImportTables, ReadTable, open_tables, zone_of
+from recsys.storage.import_tables import NOT_USED, BankWays, ImportTables, ReadTable, open_tables, zone_of
 from recsys.storage.rejected_rows import RejectedRows
-from recsys.storage.table_files import Row
+from recsys.storage.table_files import Row, TableFile
+from recsys.storage.unread_files import find_unread_files
 
 MOST_REJECTED = 0.01
 """The share of a file's rows that may be rejected without somebody having to look."""
@@ -87,7 +88,8 @@ class ImportOptions:
     """How a directory is imported; `fallback` takes rejected.csv when the directory cannot be written.
 
     `zone` is the one of local times. `known_at` and `consents_as_of` are since when facts (else now) and consents (else
-    unknown) are so, where neither file nor mapping says it. With `plan` everything is read and checked, nothing saved.
+    unknown) are so, where neither file nor mapping says it. `ignored` files are not meant to be read. With `plan`
+    everything is read and checked, nothing saved.
     """
 
     build_catalogue: CatalogueBuilder
@@ -101,6 +103,7 @@ class ImportOptions:
     consents_as_of: datetime | None = None
     most_rejected: float = MOST_REJECTED
     plan: bool = False
+    ignored: Sequence[str] = ()
 
 
 def import_directory(database: Database, directory: Path, options: ImportOptions) -> ImportReport:
@@ -175,6 +178,10 @@ class _Import:
         report.unknown_words = self._protecting.unknown_words(self._unknown(opened))
         self._protecting.tell(report)
         report.find_losses(self._options.most_rejected)
+        read = {table.source.path.name for table in opened.tables.values() if isinstance(table.source, TableFile)}
+        read |= {*report.sources, *([opened.offers.name] if opened.offers else [])}
+        find_unread_files(self._directory, read, self._options.ignored, report)
+        self._tell_of_columns()
         if self._options.plan:
             self._rejected.discard()
         else:
@@ -263,10 +270,11 @@ class _Import:
             if name in opened.tables:
                 self._tell("saving", len(merged) + 1, steps)
                 report.customers_created += merging.create_customers(connection, _STAGED[name].name, at)
-                if name == "contacts":
+                if name == "interactions":
+                    merged[name] = merging.merge_interactions(connection, replace)
+                else:
                     merging_protections.hold_moved_complaints(connection, complaints_since)
-                merge = merging.merge_interactions if name == "interactions" else merging.merge_contacts
-                merged[name] = merge(connection, replace)
+                    merged[name] = merging.merge_contacts(connection, replace, complaints_since)
         report.customers_created += merging.create_customers(connection, staging.staged_holds.name, at)
         report.held = merging_protections.merge_holds(
             connection, at, complaints_since, () if customers is None else customers.source.columns
@@ -362,6 +370,15 @@ class _Import:
                 examples = "; ".join(f"{one!r} and {other!r}" for _, one, other in groups[:3])
                 count = sum(count for count, _, _ in groups)
                 self._report.notices.append(f"{count:,} ids of {what} are like another one: {examples}.")
+
+    def _tell_of_columns(self) -> None:
+        """Report the attributes that are new, and the columns that nothing reads."""
+        report = self._report
+        if new := [name for name in self._types if name not in self._known_types]:
+            report.notices.append(f"New attributes of customers: {', '.join(new)}.")
+        for name, file in report.files.items():
+            if unused := [one.column for one in file.columns if one.becomes == NOT_USED]:
+                report.notices.append(f"{name}: nothing reads {', '.join(unused)}.")
 
     def _tell(self, what: str, done: int, total: int | None = None) -> None:
         if self._options.progress is not None:

@@ -52,11 +52,12 @@ _CHANGED_CONTACTS = text("""
     FROM staged_contacts AS s WHERE s.contact_id = contacts.contact_id AND contacts.import_key <> s.digest
 """)
 _DELETE_OTHER_CONTACTS = text(f"""
-    DELETE FROM contacts WHERE import_key IS NOT NULL AND NOT (is_complaint AND coalesce(csat, 0) < {SATISFIED_CSAT})
+    DELETE FROM contacts WHERE import_key IS NOT NULL
+    AND NOT (is_complaint AND coalesce(csat, 0) < {SATISFIED_CSAT} AND opened_at >= :since)
     AND NOT EXISTS (SELECT 1 FROM staged_contacts AS s WHERE s.contact_id = contacts.contact_id)
     AND NOT EXISTS (SELECT 1 FROM contact_events AS e WHERE e.contact_id = contacts.contact_id)
     AND NOT EXISTS (SELECT 1 FROM decisions AS d WHERE d.contact_id = contacts.contact_id)
-""")
+""").bindparams(bindparam("since", type_=UtcDateTime))
 _GONE = """
     import_key IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM staged_customers AS s WHERE s.customer_id = customers.customer_id)
@@ -136,13 +137,14 @@ def merge_interactions(connection: Connection, replace: bool) -> Merged:
     return Merged(connection.execute(_INTERACTIONS).rowcount)
 
 
-def merge_contacts(connection: Connection, replace: bool) -> Merged:
+def merge_contacts(connection: Connection, replace: bool, complaints_since: datetime) -> Merged:
     """Add and change imported contacts; a live contact stays as it is.
 
-    A row without a reason does not say that it was another one, nor does a file without a complaint that it was none.
+    A row without a reason does not say that it was another one, nor does a file without a complaint that
+    began after `complaints_since`, which may be open, that there was none.
     """
     if replace:
-        connection.execute(_DELETE_OTHER_CONTACTS)
+        connection.execute(_DELETE_OTHER_CONTACTS, {"since": complaints_since})
     changed = connection.execute(_CHANGED_CONTACTS).rowcount
     return Merged(connection.execute(_NEW_CONTACTS).rowcount, changed)
 

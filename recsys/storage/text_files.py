@@ -129,7 +129,7 @@ def _quoted(
 
 def _open_text(path: Path, dialect: Dialect) -> IO[str]:
     # Bytes that are no text become lone surrogates, which `is_damaged` says to look for: they cost their row only.
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding=dialect.encoding, errors="surrogateescape")
     return path.open(encoding=dialect.encoding, errors="surrogateescape")
 
@@ -139,7 +139,7 @@ def _is_text(line: str) -> bool:
 
 
 def _open_bytes(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _detect_encoding(path: Path) -> tuple[str, bool]:
