@@ -23,7 +23,7 @@ from recsys.storage.catalogue_log import SavedCatalogue
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.import_mapping import TableMapping
-from recsys.storage.import_protections import Protecting
+from recsys.storage.import_protections import Protecting, tell_of_outvoted
 from recsys.storage.import_report import FileReport
 from recsys.storage.import_report import ImportReport as ImportReport
 from recsys.storage.import_rows import CUSTOMER_COLUMNS, BadRow, RowReader, as_stored
@@ -209,6 +209,8 @@ class _Import:
         staging.stage(
             connection, staged, self._rows(name, table), lambda done: self._tell(f"reading {table.name}", done)
         )
+        if name == "customers":
+            staging.set_dated_consents_aside(connection)
         if name in _KEYS:
             staging.drop_repeats(
                 connection,
@@ -260,6 +262,8 @@ class _Import:
             attributes = [name for name in customers.source.columns if name and name not in CUSTOMER_COLUMNS]
             merged["customers"] = merging.merge_customers(connection, columns, attributes, at)
             report.consents_written = merging_protections.merge_statements(connection, at)
+            tell_of_outvoted(merging_protections.outvoted_statements(connection, at), report)
+            self._tell_of_dates_to_come(merging_protections.dates_to_come(connection, at))
             self._set_types(connection, log)
             report.customers_created += merging.create_customers(connection, staging.staged_older.name, at)
             customer_versions.keep_current_versions(connection)
@@ -370,6 +374,13 @@ class _Import:
                 examples = "; ".join(f"{one!r} and {other!r}" for _, one, other in groups[:3])
                 count = sum(count for count, _, _ in groups)
                 self._report.notices.append(f"{count:,} ids of {what} are like another one: {examples}.")
+
+    def _tell_of_dates_to_come(self, rows: int) -> None:
+        if rows:
+            self._report.notices.append(
+                f"{rows:,} rows of customers date consents after now: what they refuse counts from now on, what they "
+                f"grant as if it had no date. If their times are local ones, say so: --time-zone."
+            )
 
     def _tell_of_columns(self) -> None:
         """Report the attributes that are new, and the columns that nothing reads."""

@@ -1,10 +1,11 @@
 """Collects whom the rejected rows of an import hold, and tells what somebody should look at."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from recsys.domain.protection import CONSENT_COLUMNS
 from recsys.domain.vocabulary import Vocabulary
 from recsys.storage.import_report import ImportReport, UnknownWord
 from recsys.storage.import_tables import ReadTable
@@ -18,6 +19,7 @@ from recsys.storage.protective_cells import (
 from recsys.storage.table_files import Row
 
 _MOST_WORDS = 50
+_MOST_NAMES = 5
 _PROTECTIVE: Mapping[str, tuple[str, ...]] = {"customers": tuple(SUBJECT_OF_COLUMN), "contacts": ("reason",)}
 
 
@@ -105,6 +107,26 @@ class Protecting:
 
     def _add(self, customer_id: str, subject: str, value: bool, why: str) -> None:
         self._holds.append({"customer_id": customer_id, "subject": subject, "value": value, "why": why})
+
+
+def tell_of_outvoted(outvoted: Sequence[tuple[str, bool, Sequence[str]]], report: ImportReport) -> None:
+    """Report statements of rows without a date that another statement with one outranks: (column, value, customers).
+
+    It is a problem where they would protect.
+    """
+    for column, value, customers in outvoted:
+        names = ", ".join(customers[:_MOST_NAMES]) + (" …" if len(customers) > _MOST_NAMES else "")
+        says, other = ("yes", "no") if value else ("no", "yes")
+        text = (
+            f"{column}: {len(customers):,} rows say {says} without a date, and do not count: a statement with a date, "
+            f"or one given live, says {other} ({names})."
+        )
+        if not protects(column, value):
+            report.notices.append(text)
+        elif column in CONSENT_COLUMNS:
+            report.problems.append(f"{text} If the file is right, say since when: consents_as_of, --consents-as-of.")
+        else:
+            report.problems.append(f"{text} If the file is right, set it in the console or by POST …/flags.")
 
 
 def _mark_of(row: Row) -> str:

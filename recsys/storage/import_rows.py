@@ -48,6 +48,7 @@ ROLES: Mapping[str, Role] = {
 
 _MAY_SAY_NO = frozenset({"none", "nil", "nothing"})
 """Words for an empty cell that may as well refuse a consent or deny a flag: nobody can know."""
+_DATED = frozenset((*CONSENT_COLUMNS, "consents_as_of"))
 MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
 _NUMBER_COLUMN = ColumnReading("number")
@@ -134,7 +135,8 @@ class RowReader:
             if name in row and name not in CUSTOMER_COLUMNS
         }
         known_at = self.moment(row, "known_at") if self.cell(row, "known_at") else self.known_at
-        return values | {"digest": digest(values), "known_at": known_at}
+        facts = digest({k: v for k, v in values.items() if k not in _DATED}) if values.get("consents_as_of") else ""
+        return values | {"digest": digest(values), "known_at": known_at, "facts": facts}
 
     def cell(self, row: Row, column: str) -> str:
         """Return a cell without the blanks around it, empty when it says "nothing" in some word."""

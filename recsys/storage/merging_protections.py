@@ -20,7 +20,13 @@ from recsys.storage.protective_cells import (
     TWIN_HOLD,
 )
 from recsys.storage.schema import protections
-from recsys.storage.staging import index_staging, staged_contacts, staged_customers, staged_interactions
+from recsys.storage.staging import (
+    index_staging,
+    staged_consents,
+    staged_contacts,
+    staged_customers,
+    staged_interactions,
+)
 
 _AT = bindparam("at", type_=UtcDateTime)
 _LAST_STATEMENT = select(func.coalesce(func.max(protections.c.statement_id), 0))
@@ -84,7 +90,29 @@ _HELD = text(f"""
     SELECT count(*) FROM customers WHERE flags LIKE '%"{UNREADABLE}"%'
     AND customer_id IN (SELECT customer_id FROM staged_holds WHERE subject LIKE '{UNREADABLE}%')
 """)
-_FROM_THE_FUTURE = text("UPDATE staged_customers SET consents_as_of = NULL WHERE consents_as_of > :at").bindparams(_AT)
+_DATED_ROWS = f"(SELECT * FROM {staged_customers.name} UNION ALL SELECT * FROM {staged_consents.name})"
+_CONSENTS = f"""
+    {_ADD} SELECT s.customer_id, '{{subject}}', s.{{column}}, s.as_of, :at, 'import', s.why FROM (
+        SELECT customer_id, line, {{column}},
+            CASE WHEN consents_as_of > :at THEN CASE WHEN {{column}} THEN NULL ELSE :at END ELSE consents_as_of END
+                AS as_of,
+            CASE WHEN consents_as_of > :at AND NOT {{column}}
+                THEN 'dated after its import: ' || CAST(consents_as_of AS VARCHAR) END AS why
+        FROM {_DATED_ROWS} AS r WHERE {{column}} IS NOT NULL) AS s
+    WHERE s.as_of IS NULL AND s.{{column}} <> coalesce({{last}}, NOT s.{{column}})
+    OR s.as_of IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM protections AS p WHERE p.customer_id = s.customer_id AND p.subject = '{{subject}}'
+        AND p.source = 'import' AND p.value = s.{{column}} AND (p.why = s.why OR s.why IS NULL AND p.as_of = s.as_of))
+    ORDER BY s.line
+"""
+_OUTVOTED = """
+    SELECT s.customer_id FROM staged_customers AS s WHERE s.{column} = {value} AND {undated} AND s.{column} <> (
+        SELECT p.value FROM protections AS p
+        WHERE p.customer_id = s.customer_id AND p.subject = '{subject}' AND p.as_of IS NOT NULL
+        ORDER BY p.as_of DESC, p.statement_id DESC LIMIT 1)
+    ORDER BY s.line
+"""
+_TO_COME = text(f"SELECT count(*) FROM {_DATED_ROWS} AS s WHERE s.consents_as_of > :at").bindparams(_AT)
 
 
 _GOOD_ROWS: Mapping[str, tuple[Table, tuple[str, ...], str]] = {
@@ -119,31 +147,45 @@ def merge_statements(connection: Connection, at: datetime) -> int:
     """Write to the ledger what the file says of flags and consents, unless an import said the same.
 
     That a flag does not hold is worth a line only where the last import said that it does. A dated statement is
-    new when no import said so as of then, one without a date when the last import said otherwise; nobody knows what
-    will be, so that a date to come is none. Returns how many were about consents.
+    new when no import said so as of then, one without a date when the last import said otherwise. Nobody knows what
+    will be: of what is dated after `at` a refusal counts from now on, and what is granted has no date. Returns how
+    many were about consents.
     """
     before: int = connection.execute(_LAST_STATEMENT).scalar_one()
-    connection.execute(_FROM_THE_FUTURE, {"at": at})
     for column, subject in SUBJECT_OF_COLUMN.items():
-        if subject in FLAGS:
-            as_of, unsaid, dated = "NULL", "false", "false"
-        else:
-            as_of, unsaid = "s.consents_as_of", f"NOT s.{column}"
-            dated = f"""s.consents_as_of IS NOT NULL AND NOT EXISTS (
-                SELECT 1 FROM protections AS p WHERE p.customer_id = s.customer_id AND p.subject = '{subject}'
-                AND p.source = 'import' AND p.as_of = s.consents_as_of AND p.value = s.{column})"""
         last = _LAST_OF_IMPORT.format(column="value", subject=f"'{subject}'")
-        connection.execute(
-            text(f"""
-                {_ADD} SELECT s.customer_id, '{subject}', s.{column}, {as_of}, :at, 'import', NULL
-                FROM staged_customers AS s WHERE s.{column} IS NOT NULL AND ({dated} OR ({as_of} IS NULL
-                AND s.{column} <> coalesce({last}, {unsaid}))) ORDER BY s.line
-            """).bindparams(_AT),
-            {"at": at},
-        )
+        if subject in FLAGS:
+            statement = f"""
+                {_ADD} SELECT s.customer_id, '{subject}', s.{column}, NULL, :at, 'import', NULL
+                FROM staged_customers AS s
+                WHERE s.{column} IS NOT NULL AND s.{column} <> coalesce({last}, false) ORDER BY s.line
+            """
+        else:
+            statement = _CONSENTS.format(column=column, subject=subject, last=last)
+        connection.execute(text(statement).bindparams(_AT), {"at": at})
     written = select(func.count()).where(protections.c.statement_id > before, protections.c.subject.not_in(FLAGS))
     _say_flags_since(connection, before)
     return connection.execute(written).scalar_one()
+
+
+def outvoted_statements(connection: Connection, at: datetime) -> list[tuple[str, bool, Sequence[str]]]:
+    """Return what rows say without a date against a statement with one: column, value, and whose, in their order."""
+    found = []
+    for column, subject in SUBJECT_OF_COLUMN.items():
+        is_flag = subject in FLAGS
+        undated = "true" if is_flag else f"(s.consents_as_of IS NULL OR s.consents_as_of > :at AND s.{column})"
+        for value in (True, False):
+            parts = {"column": column, "subject": subject, "value": str(value).lower(), "undated": undated}
+            asked = text(_OUTVOTED.format(**parts))
+            rows = connection.execute(asked) if is_flag else connection.execute(asked.bindparams(_AT), {"at": at})
+            if names := rows.scalars().all():
+                found.append((column, value, names))
+    return found
+
+
+def dates_to_come(connection: Connection, at: datetime) -> int:
+    """Return how many rows date their consents after `at`."""
+    return int(connection.execute(_TO_COME, {"at": at}).scalar_one())
 
 
 def hold_moved_complaints(connection: Connection, since: datetime) -> None:
