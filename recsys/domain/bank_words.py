@@ -80,7 +80,7 @@ def _check_meanings(part: str, entries: Mapping[str, Any], shipped: Mapping[str,
     names = {fold(name): name for name in (*shipped, *entries)}
     none = _said_to_be_none({part: entries})
     for name, entry in entries.items():
-        given = {"spellings": entry} if isinstance(entry, list | tuple) else entry
+        given: Mapping[str, Any] = {"spellings": entry} if isinstance(entry, list | tuple) else entry
         ships = shipped.get(name)
         before = {fold(word) for word in (*ships.spellings, *ships.label)} if ships else set()
         for word in (name, *given.get("spellings", ()), *given.get("label", {}).values()):

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -151,7 +151,7 @@ def survey(
     The cells of the `watched` columns are told to these.
     """
     surveys = {name: ColumnSurvey(role) for name, role in roles.items()}
-    adding = [
+    adding: list[tuple[int, Callable[[int, str], None]]] = [
         (names.index(name), one.add_identifier if one.role is Role.IDENTIFIER else one.add)
         for name, one in surveys.items()
         if name in names

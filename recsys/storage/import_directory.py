@@ -262,8 +262,7 @@ class _Import:
             attributes = [name for name in customers.source.columns if name and name not in CUSTOMER_COLUMNS]
             merged["customers"] = merging.merge_customers(connection, columns, attributes, at)
             report.consents_written = merging_protections.merge_statements(connection, at)
-            tell_of_outvoted(merging_protections.outvoted_statements(connection, at), report)
-            self._tell_of_dates_to_come(merging_protections.dates_to_come(connection, at))
+            self._tell_of_statements(connection, at)
             self._set_types(connection, log)
             report.customers_created += merging.create_customers(connection, staging.staged_older.name, at)
             customer_versions.keep_current_versions(connection)
@@ -375,8 +374,10 @@ class _Import:
                 count = sum(count for count, _, _ in groups)
                 self._report.notices.append(f"{count:,} ids of {what} are like another one: {examples}.")
 
-    def _tell_of_dates_to_come(self, rows: int) -> None:
-        if rows:
+    def _tell_of_statements(self, connection: Connection, at: datetime) -> None:
+        """Report statements of the file that do not count, or not as of their date."""
+        tell_of_outvoted(merging_protections.outvoted_statements(connection, at), self._report)
+        if rows := merging_protections.dates_to_come(connection, at):
             self._report.notices.append(
                 f"{rows:,} rows of customers date consents after now: what they refuse counts from now on, what they "
                 f"grant as if it had no date. If their times are local ones, say so: --time-zone."

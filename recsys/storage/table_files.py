@@ -39,8 +39,8 @@ def find_table(directory: Path, table: str, suffixes: Sequence[str] = SUFFIXES) 
 
     Raises `ImportInvalid` when there are several.
     """
-    names = {f"{table}{suffix}" for suffix in suffixes}
-    found = [path for path in sorted(directory.iterdir()) if path.name.casefold() in names and path.is_file()]
+    wanted = {f"{table}{suffix}" for suffix in suffixes}
+    found = [path for path in sorted(directory.iterdir()) if path.name.casefold() in wanted and path.is_file()]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise ImportInvalid(f"There are {names} in the import directory; keep one of them.")

@@ -123,9 +123,8 @@ def import_files(
         if not asked.plan or address != settings.event_log_url:
             database.upgrade()
         report = import_directory(database, directory, options)
-    summary = asdict(report)
+    summary = asdict(report) | {"time_zone": asked.time_zone}
     summary["rejected_path"] = str(report.rejected_path) if report.rejected_path else None
-    summary["time_zone"] = asked.time_zone
     if asked.plan:
         summary["mapping_path"] = str(_write_mapping(directory, settings, report, document, asked))
     return summary

@@ -23,7 +23,7 @@ WORDS = ("wealth_loss", "理财亏损", "fund gone", "Ärger", "loud_voice", "ja
 
 def without(word: str) -> dict[str, Any]:
     """Return the words without one of them."""
-    document = json.loads(json.dumps(OWN, ensure_ascii=False))
+    document: dict[str, Any] = json.loads(json.dumps(OWN, ensure_ascii=False))
     for entries in (*document["reasons"].values(), *document["truth"].values()):
         spelt = entries.get("spellings", []) if isinstance(entries, dict) else entries
         if word in spelt:
