@@ -47,7 +47,7 @@ class Protecting:
         said = reader.protections(row)
         is_read = {one: one in said or (name == "contacts" and cell(one) is not None) for one in protective}
         unread = [one for one in protective if not (is_whole and is_read[one])]
-        self._unreadable[name] += bool(unread)
+        self._unreadable.update([name] * bool(unread))
         wanted = [one for one in protective if one in unread or (one in said and protects(one, said[one]))]
         held = held_by(name, cell, self._words, wanted)
         if held is None:

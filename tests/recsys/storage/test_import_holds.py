@@ -252,3 +252,12 @@ def test_the_holds_are_the_same_on_both_databases(importer: Importer) -> None:
     run(importer, 1)
     assert held(importer.database) == {"A", "C1", "D", "E"}
     assert datetime.fromisoformat(YESTERDAY) < NOW.replace(tzinfo=None)
+
+
+def test_a_rejected_row_of_which_everything_protective_was_read_is_no_unreadable_one(one_importer: Importer) -> None:
+    one_importer.write(
+        interactions=INTERACTIONS + "c1,,2026-01-01,,,\n", customers=HEADER + row("c1", FREE, "99") + row("c2", FREE)
+    )
+    assert [one for one in run(one_importer).problems if "could not be read" in one] == []
+    one_importer.write(customers=HEADER + row("c1", {**FREE, "vulnerable": "?"}, "99") + row("c2", FREE))
+    assert "customers: 1 rows whose protective cells could not be read." in run(one_importer).problems
