@@ -52,6 +52,8 @@ def problem_of(error: errors.NboError) -> Response:
         more = {"problems": [{"field": field, "reason": reason} for field, reason in error.problems]}
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}
+    elif isinstance(error, errors.CustomerNotFound) and error.known:
+        more = {"known": list(error.known)}
     elif isinstance(error, errors.AlreadyAnswered):
         more = {"first": error.first}
     retry_after = error.retry_after_seconds if isinstance(error, errors.Unavailable) else None

@@ -9,6 +9,7 @@ from typing import Any
 from recsys.domain.channel import CHANNELS, Channel
 from recsys.domain.errors import PolicyInvalid
 from recsys.domain.identifier import MAX_ID_LENGTH
+from recsys.domain.stems import names_complaint
 from recsys.domain.vocabulary import COMPLAINT, NEEDS, SHIPPED, Need, Vocabulary
 from recsys.domain.words import fold
 
@@ -40,7 +41,67 @@ def canonical_words(document: object) -> str:
         return ""
     text = json.dumps(kept, sort_keys=True, ensure_ascii=False)
     words_of(text)
+    for part, shipped in (("channels", CHANNELS), ("reasons", NEEDS), ("intents", NEEDS)):
+        _check_meanings(part, kept.get(part, {}), shipped)
     return text
+
+
+def lost_words(before: str, after: str) -> list[str]:
+    """Return the words that protect by the canonical words `before` and would not by those `after`.
+
+    They are words of complaints, unless their new name says `complaint: false`, and words for true and false. Where
+    nothing is left at all, all of the bank's own words are lost.
+    """
+    if before and not after:
+        return [f"{part} {name}" for part, entries in json.loads(before).items() for name in entries]
+    old, new, named = words_of(before), words_of(after), _said_to_be_none(json.loads(after or "{}"))
+    complaints = (w for name, one in old.needs.items() if one.is_complaint for w in (name, *one.spellings, *one.label))
+    lost = [word for word in complaints if not new.is_complaint(word) and fold(new.need(word)) not in named]
+    lost += [word for word in (*old.true_words, *old.false_words) if _truth_of(new, word) is not old.truth(word)]
+    return list({fold(word): word for word in reversed(lost)}.values())[::-1]
+
+
+def _truth_of(words: Vocabulary, word: str) -> bool | None:
+    try:
+        return words.truth(word)
+    except ValueError:
+        return None
+
+
+def _said_to_be_none(document: Mapping[str, Any]) -> set[str]:
+    """Return the needs that a document says to be no complaints, folded."""
+    entries = [entry for part in ("reasons", "intents") for entry in document.get(part, {}).items()]
+    return {fold(name) for name, one in entries if isinstance(one, Mapping) and one.get("complaint") is False}
+
+
+def _check_meanings(part: str, entries: Mapping[str, Any], shipped: Mapping[str, Any]) -> None:
+    """Refuse names, labels and spellings that take a word from another name, or from complaints unless said so."""
+    taken: dict[str, str] = {}
+    names = {fold(name): name for name in (*shipped, *entries)}
+    none = _said_to_be_none({part: entries})
+    for name, entry in entries.items():
+        given: Mapping[str, Any] = {"spellings": entry} if isinstance(entry, list | tuple) else entry
+        ships = shipped.get(name)
+        before = {fold(word) for word in (*ships.spellings, *ships.label)} if ships else set()
+        for word in (name, *given.get("spellings", ()), *given.get("label", {}).values()):
+            if (folded := fold(word)) in before:
+                continue
+            if taken.setdefault(folded, name) != name:
+                raise PolicyInvalid("vocabulary", f"gives “{folded}” to both {taken[folded]} and {name}")
+            if names.get(folded, name) != name:
+                raise PolicyInvalid("vocabulary", f"gives “{folded}”, which is a name itself, to {name}")
+            is_complaint = (
+                given.get("complaint", ships.is_complaint if ships else False) if part != "channels" else True
+            )
+            if not is_complaint and fold(name) not in none and _ships_as_complaint(word):
+                raise PolicyInvalid(
+                    "vocabulary",
+                    f"gives “{folded}”, a word of complaints, to {name}; if it is none there, say complaint: false",
+                )
+
+
+def _ships_as_complaint(word: str) -> bool:
+    return SHIPPED.need(word) == COMPLAINT or names_complaint(word)
 
 
 @lru_cache(maxsize=64)

@@ -57,9 +57,12 @@ class NotPermitted(Refused):
 
 
 class CustomerNotFound(NotFound):
-    def __init__(self, customer_id: str) -> None:
-        self.customer_id = customer_id
-        super().__init__("No such customer; import it first, or open a contact to serve it as a prospect.")
+    """`known` are ids of customers who are known and whose ids look like this one."""
+
+    def __init__(self, customer_id: str, known: Sequence[str] = ()) -> None:
+        self.customer_id, self.known = customer_id, tuple(known)
+        near = f" Known, and like it: {', '.join(known)}." if known else ""
+        super().__init__(f"No such customer; import it first, or open a contact to serve it as a prospect.{near}")
 
 
 class OfferNotFound(NotFound):

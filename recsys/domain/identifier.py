@@ -2,11 +2,18 @@
 
 import re
 import unicodedata
+from functools import lru_cache
+
+from recsys.domain.words import plain_letters
 
 MAX_ID_LENGTH = 200
 _WIDE = frozenset("FH")
-_NUMBER = re.compile(r"0*(\d+?)(?:\.0+)?")
-_JOINING = frozenset("-_,'\u2010\u2011\u2012\u2013\u2014\u2212")
+_NUMBER = re.compile(r"(\d+)(?:[.,](\d*))?(?:e\+?(\d{1,3}))?")
+_GROUPED = re.compile(r"(\d{1,3}(?:(?P<mark>[.,'’])\d{3})(?:(?P=mark)\d{3})*)(?:(?!(?P=mark))[.,]0*)?")
+_AROUND_NUMBERS = frozenset('+="\u201c\u201d`')
+_LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
+_LOOK_ALIKE = dict(zip("авекмнорстухіјѕһԁԛԝαβεζηικμνορτυχ", "abekmhopctyxijshdqwabezhikmnoptyx", strict=True))
+"""Small letters of the Cyrillic and Greek alphabets, and the Latin ones that they, or their capitals, look like."""
 
 
 def parse_identifier(text: str) -> str:
@@ -28,15 +35,34 @@ def parse_identifier(text: str) -> str:
 
 
 def alike(identifier: str) -> str:
-    """Return a key that is equal for identifiers which a person may take for the same one.
+    """Return a key that is equal for identifiers which a person, or a spreadsheet, may take for the same one.
 
-    They differ by case, width, accents' encoding, or by blanks, hyphens and underscores alone; numbers also by zeros
-    before them, a decimal part of zeros, or thousands marks.
+    They differ by case, width, accents, letters of another alphabet that look the same, digits of another script, by
+    anything that is neither letter nor digit, or by zeros before a number; numbers also by a decimal part of zeros,
+    thousands marks, or an exponent.
     """
-    folded = unicodedata.normalize("NFKC", identifier).casefold()
-    key = "".join(character for character in folded if not (character.isspace() or character in _JOINING))
-    number = _NUMBER.fullmatch(key)
-    return number[1] if number else key
+    folded = "".join(map(_alike_letter, unicodedata.normalize("NFKC", identifier).casefold()))
+    number = _as_number("".join(one for one in folded if not one.isspace() and one not in _AROUND_NUMBERS))
+    key = number or "".join(one for one in folded if one.isalnum() or unicodedata.category(one).startswith("M"))
+    return _LEADING_ZEROS.sub("", key) or folded
+
+
+def _as_number(text: str) -> str | None:
+    """Return the digits of a whole number, however a spreadsheet writes it; None for anything else."""
+    if grouped := _GROUPED.fullmatch(text):
+        return "".join(filter(str.isdigit, grouped[1]))
+    if (match := _NUMBER.fullmatch(text)) is None:
+        return None
+    whole, part, exponent = match[1], match[2] or "", int(match[3] or 0)
+    if len(part.rstrip("0")) > exponent or exponent > MAX_ID_LENGTH:
+        return None
+    return whole + part[:exponent].ljust(exponent, "0")
+
+
+@lru_cache(maxsize=4096)
+def _alike_letter(letter: str) -> str:
+    digit = unicodedata.digit(letter, None)
+    return str(digit) if digit is not None else _LOOK_ALIKE.get(one := plain_letters(letter), one)
 
 
 def _narrow(character: str) -> str:

@@ -4,7 +4,6 @@ What ships is here and in `channel` and `protection`; a bank's own words are dat
 HTTP, consoles, command line) parses with it once, and everything behind the edges compares names.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +13,7 @@ from recsys.domain.contact import Direction
 from recsys.domain.customer import CustomerKind
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.protection import CONSENT_COLUMNS, CONSENT_HEADERS, FLAGS
+from recsys.domain.stems import as_words, names_complaint
 from recsys.domain.words import WordTable, fold, holds_word, visible_text
 
 COMPLAINT = "complaint"
@@ -208,15 +208,6 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     **{column: CONSENT_HEADERS[purpose] for column, purpose in CONSENT_COLUMNS.items()},
     "consents_as_of": ("consent as of", "consents asof", "consent date", "同意日期", "授权日期"),
 }
-_LOOKS_PROTECTIVE = re.compile(
-    r"consent|optedin|optedout|optin|optout|donot|dont|blacklist|blocklist|blocked|suppress|unsubscri|permission"
-    r"|no(t)?(tobe)?(contact|call|market|sale|sell|mail)|contact(able|ban|block|allowed|permitted|ok)"
-    r"|(can|may|allow|allowed|accepts?|agreed?|permit)(to|be)*(contact|call|market|mail)|callallowed|callsallowed"
-    r"|marketing|newsletter|robinson|vulnerab|arrears|hardship|deceased|bereave|sperre|complain|gdpr|pipl"
-    r"|同意|授权|许可|允许|打扰|勿扰|禁止|禁呼|拒绝|退订|弱势|敏感|特殊人群|逾期|投诉|黑名单|营销|推销|不接|谢绝"
-)
-"""What the name of a column holds, without anything between its words, if it seems to protect somebody."""
-_PROTECTIVE_WORDS = frozenset(("opt", "dnc", "dnm", "nocontact"))
 
 
 @dataclass(frozen=True)
@@ -270,9 +261,9 @@ class Vocabulary:
     def _complaint(self, reason: str) -> Need | None:
         if (name := self._needs.find(reason)) is not None:
             return self.needs[name] if self.needs[name].is_complaint else None
-        folded = fold(reason)
-        found = (need for word, need in self._complaint_words if holds_word(folded, word))
-        return next(found, None)
+        folded = fold(as_words(reason))
+        found = next((need for word, need in self._complaint_words if holds_word(folded, word)), None)
+        return self.needs[COMPLAINT] if found is None and names_complaint(reason) else found
 
     def truth(self, text: str) -> bool | None:
         """Return what a cell of yes or no says, None for an empty one; raises `ValueError` for anything else."""
@@ -284,7 +275,7 @@ class Vocabulary:
 
     def column(self, header: str) -> str:
         """Return the column that a header stands for; one that stands for none stays as it is written, trimmed."""
-        return _HEADERS.find(header) or _HEADERS.find(_as_words(header)) or header.strip()
+        return _HEADERS.find(header) or _HEADERS.find(as_words(header)) or header.strip()
 
     def nearest_channel(self, text: str) -> str | None:
         """Return the channel whose spelling is nearest, or None."""
@@ -314,17 +305,6 @@ class Vocabulary:
     @cached_property
     def _consents(self) -> Mapping[str, bool]:
         return {**_readings(_CONSENTED, _REFUSED), **self._truths}
-
-
-def looks_protective(header: str) -> bool:
-    """Return whether a column that nobody knows is called as if it protected somebody."""
-    words = fold(_as_words(header)).split("_")
-    return bool(_PROTECTIVE_WORDS.intersection(words)) or _LOOKS_PROTECTIVE.search("".join(words)) is not None
-
-
-def _as_words(header: str) -> str:
-    """Return a header with blanks where a capital begins a word: "DoNotCall" is "Do Not Call"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", header)
 
 
 _HEADERS = WordTable(_COLUMNS)

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 
 _LEAST_SIMILAR = 0.6
 
@@ -48,9 +49,26 @@ def holds_word(folded: str, word: str) -> bool:
     return len(word) >= _LONG and any(is_misspelled(one, word) for one in plain.split("_"))
 
 
+_PLAIN = str.maketrans(
+    {"ł": "l", "ø": "o", "đ": "d", "ð": "d", "\u0131": "i", "ħ": "h", "æ": "ae", "œ": "oe", "ς": "σ"}
+)
+
+
+@lru_cache(maxsize=1024)
 def without_accents(text: str) -> str:
     """Return the text without the marks over and below its letters."""
     return "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+
+
+def plain_letters(text: str) -> str:
+    """Return the text with plain letters of alphabets that put marks on them; other scripts are not taken apart."""
+    return "".join(map(_plain_letter, text))
+
+
+@lru_cache(maxsize=4096)
+def _plain_letter(letter: str) -> str:
+    bare = without_accents(letter)
+    return (bare if len(bare) == 1 and bare.isalpha() and bare < "\u0590" else letter).translate(_PLAIN)
 
 
 _LONG = 7

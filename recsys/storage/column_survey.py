@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 from recsys.domain.errors import ImportInvalid
 from recsys.storage.cell_formats import (
@@ -131,16 +132,31 @@ class ColumnSurvey:
             self.month_first = line, cell
 
 
+class Watched(Protocol):
+    """A column that is looked at besides."""
+
+    def add(self, line: int, cell: str, /) -> None:
+        """Look at a cell that is not empty."""
+
+
 def survey(
-    rows: Iterable[tuple[int, Sequence[str]]], names: Sequence[str], roles: Mapping[str, Role], nulls: frozenset[str]
+    rows: Iterable[tuple[int, Sequence[str]]],
+    names: Sequence[str],
+    roles: Mapping[str, Role],
+    nulls: frozenset[str],
+    watched: Mapping[str, Watched] | None = None,
 ) -> dict[str, ColumnSurvey]:
-    """Return what the cells of each column look like; reads the rows, cells in the order of `names`, once."""
+    """Return what the cells of each column look like; reads the rows, cells in the order of `names`, once.
+
+    The cells of the `watched` columns are told to these.
+    """
     surveys = {name: ColumnSurvey(role) for name, role in roles.items()}
-    adding = [
+    adding: list[tuple[int, Callable[[int, str], None]]] = [
         (names.index(name), one.add_identifier if one.role is Role.IDENTIFIER else one.add)
         for name, one in surveys.items()
         if name in names
     ]
+    adding += [(names.index(name), one.add) for name, one in (watched or {}).items()]
     for line, cells in rows:
         for place, add in adding:
             if (cell := cells[place].strip()) and cell not in nulls:

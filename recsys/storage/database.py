@@ -3,17 +3,17 @@
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError, TimeoutError
 
 from recsys.domain.calendar import UTC_DAYS, BankCalendar
 from recsys.domain.errors import SettingsInvalid, StoreUnavailable
 from recsys.rules import sqlite_functions
+from recsys.storage.bound_log import BoundLog
 from recsys.storage.event_log import EventLog
 from recsys.storage.fair_lock import FairLock
 
@@ -25,7 +25,6 @@ _BULK_CACHE = -65_536
 """Negative: in KiB; the indexes of a large import fit."""
 _SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": BUSY_TIMEOUT_MS}
 _POSTGRESQL_OPTIONS = f"-c timezone=UTC -c lock_timeout={BUSY_TIMEOUT_MS}"
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _MIGRATION_LOCK = "nbo:migration"
 _BULK_LOCK = "nbo:bulk"
 
@@ -56,9 +55,9 @@ class Database:
         database cannot be reached or another writer does not finish within `BUSY_TIMEOUT_MS`.
         """
         with self._one_writer(), self._translated(), self._engine.begin() as connection:
-            if customer_id is not None and not self._is_sqlite:
-                connection.execute(_LOCK, {"key": lock_key(customer_id)})
             log = EventLog(connection, self.calendar)
+            if customer_id is not None:
+                log.hold(customer_id)
             yield log
         for tell in log.after_commit:
             tell()
@@ -93,9 +92,9 @@ class Database:
         """Yield the log in a write transaction on a private connection, alone among its kind."""
         connection.execution_options(begin="BEGIN IMMEDIATE")
         with self._one_writer(), self._translated(), connection.begin():
-            if not self._is_sqlite:
-                connection.execute(_LOCK, {"key": lock_key(_BULK_LOCK)})
-            yield EventLog(connection, self.calendar)
+            log = EventLog(connection, self.calendar)
+            log.hold(_BULK_LOCK)
+            yield log
 
     def upgrade(self) -> None:
         """Bring the tables to the version of this program; two processes may ask at once."""
@@ -105,8 +104,7 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self._one_writer(), self._translated(), self._engine.begin() as connection:
-            if not self._is_sqlite:
-                connection.execute(_LOCK, {"key": lock_key(_MIGRATION_LOCK)})
+            BoundLog(connection).hold(_MIGRATION_LOCK)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -152,11 +150,6 @@ def open_database(url: str, calendar: BankCalendar = UTC_DAYS) -> Database:
     if address.get_backend_name() == "postgresql":
         return Database(_postgresql_engine(address), calendar)
     raise SettingsInvalid("NBO_DATABASE_URL must be sqlite:///file or postgresql://host/name.")
-
-
-def lock_key(name: str) -> int:
-    """Return the signed 64-bit advisory lock key of `name`."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
 def _sqlite_engine(address: URL) -> Engine:

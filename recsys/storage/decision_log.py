@@ -240,6 +240,7 @@ class DecisionLog(BoundLog):
         Whoever counts at the same moment waits until this transaction has ended, so that a cap that is
         checked against what is returned holds over all customers.
         """
+        self.hold(f"nbo:acceptances:{offer_id}")  # a row a day alone would let two days count past each other
         add = _ADD_ACCEPTANCE[self._connection.dialect.name]
         self._connection.execute(add, {"offer_id": offer_id, "day": today, "accepted": 1})
         return self.acceptances([offer_id], today)[offer_id]

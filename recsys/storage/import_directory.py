@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Table
 from recsys.domain.clock import Clock
 from recsys.domain.errors import CatalogueInvalid, OfferInvalid
 from recsys.domain.identifier import alike
+from recsys.domain.policy import Policy
 from recsys.domain.vocabulary import SHIPPED
 from recsys.storage import customer_versions, merging, merging_protections, staging
 from recsys.storage.attribute_types import retype
@@ -22,13 +23,14 @@ from recsys.storage.catalogue_log import SavedCatalogue
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.import_mapping import TableMapping
-from recsys.storage.import_protections import Protecting
+from recsys.storage.import_protections import Protecting, tell_of_outvoted
 from recsys.storage.import_report import FileReport
 from recsys.storage.import_report import ImportReport as ImportReport
 from recsys.storage.import_rows import CUSTOMER_COLUMNS, BadRow, RowReader, as_stored
-from recsys.storage.import_tables import BankWays, ImportTables, ReadTable, open_tables, zone_of
+from recsys.storage.import_tables import NOT_USED, BankWays, ImportTables, ReadTable, open_tables, zone_of
 from recsys.storage.rejected_rows import RejectedRows
-from recsys.storage.table_files import Row
+from recsys.storage.table_files import Row, TableFile
+from recsys.storage.unread_files import find_unread_files
 
 MOST_REJECTED = 0.01
 """The share of a file's rows that may be rejected without somebody having to look."""
@@ -86,7 +88,8 @@ class ImportOptions:
     """How a directory is imported; `fallback` takes rejected.csv when the directory cannot be written.
 
     `zone` is the one of local times. `known_at` and `consents_as_of` are since when facts (else now) and consents (else
-    unknown) are so, where neither file nor mapping says it. With `plan` everything is read and checked, nothing saved.
+    unknown) are so, where neither file nor mapping says it. `ignored` files are not meant to be read. With `plan`
+    everything is read and checked, nothing saved.
     """
 
     build_catalogue: CatalogueBuilder
@@ -100,6 +103,7 @@ class ImportOptions:
     consents_as_of: datetime | None = None
     most_rejected: float = MOST_REJECTED
     plan: bool = False
+    ignored: Sequence[str] = ()
 
 
 def import_directory(database: Database, directory: Path, options: ImportOptions) -> ImportReport:
@@ -121,6 +125,7 @@ class _Import:
         self._known_types: dict[str, str] = {}
         self._offer_rows: list[tuple[int, Row]] | None = None
         self._protecting = Protecting(SHIPPED)
+        self._complaint_days = 0
 
     def run(self) -> ImportReport:
         options = self._options
@@ -148,10 +153,13 @@ class _Import:
     def _ways(self) -> BankWays:
         with self._database.read() as log:
             version = log.versions_in_force()[1]
-            policy = log.policy_of(version) if version else None
+            policy = (log.policy_of(version) if version else None) or Policy()
+        self._complaint_days = max(
+            policy.complaint_open_days, *(need.complaint_days or 0 for need in policy.words.needs.values())
+        )
         return BankWays(
             self._options.zone,
-            policy.words if policy else SHIPPED,
+            policy.words,
             self._options.known_at or self._started,
             self._options.consents_as_of,
         )
@@ -170,6 +178,10 @@ class _Import:
         report.unknown_words = self._protecting.unknown_words(self._unknown(opened))
         self._protecting.tell(report)
         report.find_losses(self._options.most_rejected)
+        read = {table.source.path.name for table in opened.tables.values() if isinstance(table.source, TableFile)}
+        read |= {*report.sources, *([opened.offers.name] if opened.offers else [])}
+        find_unread_files(self._directory, read, self._options.ignored, report)
+        self._tell_of_columns()
         if self._options.plan:
             self._rejected.discard()
         else:
@@ -197,6 +209,8 @@ class _Import:
         staging.stage(
             connection, staged, self._rows(name, table), lambda done: self._tell(f"reading {table.name}", done)
         )
+        if name == "customers":
+            staging.set_dated_consents_aside(connection)
         if name in _KEYS:
             staging.drop_repeats(
                 connection,
@@ -216,7 +230,7 @@ class _Import:
             self._rejected.add(table.name, line, column, reason)
 
         protecting = self._protecting
-        for line, row in table.source.rows(reject, lambda torn: protecting.hold(name, reader, torn, is_whole=False)):
+        for line, row in table.source.rows(reject, lambda torn: protecting.hold(name, table, torn, is_whole=False)):
             if parse is None:
                 report.read += 1
                 yield line, row
@@ -224,7 +238,7 @@ class _Import:
             try:
                 values = parse(reader, row)
             except BadRow as bad:
-                protecting.hold(name, reader, row, bad.column)
+                protecting.hold(name, table, row, bad.column)
                 reject(line, bad.column, bad.reason)
                 continue
             report.read += 1
@@ -248,20 +262,25 @@ class _Import:
             attributes = [name for name in customers.source.columns if name and name not in CUSTOMER_COLUMNS]
             merged["customers"] = merging.merge_customers(connection, columns, attributes, at)
             report.consents_written = merging_protections.merge_statements(connection, at)
+            self._tell_of_statements(connection, at)
             self._set_types(connection, log)
             report.customers_created += merging.create_customers(connection, staging.staged_older.name, at)
             customer_versions.keep_current_versions(connection)
             older = customer_versions.keep_older_versions(connection, columns, attributes)
             merged["customers"] = merging.Merged(merged["customers"].added, merged["customers"].changed + older)
+        complaints_since = at - timedelta(days=self._complaint_days)
         for name in ("interactions", "contacts"):
             if name in opened.tables:
                 self._tell("saving", len(merged) + 1, steps)
                 report.customers_created += merging.create_customers(connection, _STAGED[name].name, at)
-                merge = merging.merge_interactions if name == "interactions" else merging.merge_contacts
-                merged[name] = merge(connection, replace)
+                if name == "interactions":
+                    merged[name] = merging.merge_interactions(connection, replace)
+                else:
+                    merging_protections.hold_moved_complaints(connection, complaints_since)
+                    merged[name] = merging.merge_contacts(connection, replace, complaints_since)
         report.customers_created += merging.create_customers(connection, staging.staged_holds.name, at)
         report.held = merging_protections.merge_holds(
-            connection, at, merging.CREATED, () if customers is None else customers.source.columns
+            connection, at, complaints_since, () if customers is None else customers.source.columns
         )
         self._tell_of_ids(connection, catalogue)
         log.note_unknown_words(self._unknown(opened), at)
@@ -354,6 +373,24 @@ class _Import:
                 examples = "; ".join(f"{one!r} and {other!r}" for _, one, other in groups[:3])
                 count = sum(count for count, _, _ in groups)
                 self._report.notices.append(f"{count:,} ids of {what} are like another one: {examples}.")
+
+    def _tell_of_statements(self, connection: Connection, at: datetime) -> None:
+        """Report statements of the file that do not count, or not as of their date."""
+        tell_of_outvoted(merging_protections.outvoted_statements(connection, at), self._report)
+        if rows := merging_protections.dates_to_come(connection, at):
+            self._report.notices.append(
+                f"{rows:,} rows of customers date consents after now: what they refuse counts from now on, what they "
+                f"grant as if it had no date. If their times are local ones, say so: --time-zone."
+            )
+
+    def _tell_of_columns(self) -> None:
+        """Report the attributes that are new, and the columns that nothing reads."""
+        report = self._report
+        if new := [name for name in self._types if name not in self._known_types]:
+            report.notices.append(f"New attributes of customers: {', '.join(new)}.")
+        for name, file in report.files.items():
+            if unused := [one.column for one in file.columns if one.becomes == NOT_USED]:
+                report.notices.append(f"{name}: nothing reads {', '.join(unused)}.")
 
     def _tell(self, what: str, done: int, total: int | None = None) -> None:
         if self._options.progress is not None:

@@ -12,6 +12,8 @@ from recsys.storage.cell_formats import moment_reader
 
 TABLES = ("customers", "offers", "interactions", "contacts")
 TYPES = ("text", "number", "boolean", "date")
+IGNORE = "ignore"
+"""The part of a mapping that names files which are not meant to be read."""
 EVERY_COLUMN = ""
 """The key of a format that holds for every column of the table."""
 
@@ -48,9 +50,17 @@ def parse_mapping(document: Any) -> dict[str, TableMapping]:
     if not isinstance(document, Mapping):
         raise ImportInvalid(f"The mapping must name tables: {', '.join(TABLES)}.")
     for table in document:
-        if table not in TABLES:
+        if table not in (*TABLES, IGNORE):
             raise ImportInvalid(f"The mapping names a table {table}; {_near(table, TABLES)}.")
-    return {table: _parse_table(table, entry) for table, entry in document.items()}
+    return {table: _parse_table(table, entry) for table, entry in document.items() if table != IGNORE}
+
+
+def parse_ignored(document: Any) -> tuple[str, ...]:
+    """Return the files that the mapping says are not meant, as names or patterns; raises `ImportInvalid`."""
+    names = (document.get(IGNORE) if isinstance(document, Mapping) else None) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) and name for name in names):
+        raise ImportInvalid(f"The mapping's {IGNORE} must be a list of files, as in {IGNORE}: [notes.txt, '*.zip'].")
+    return tuple(names)
 
 
 def known_zone(name: str) -> ZoneInfo:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from recsys.storage.import_mapping import IGNORE
 from recsys.storage.import_report import ColumnReport, FileReport, ImportReport
 
 
 def mapping_document(report: ImportReport, given: Mapping[str, Any], time_zone: str) -> dict[str, Any]:
     """Return the mapping: what was given, and what was found out about every table that it did not say."""
-    document = {}
+    document: dict[str, Any] = {}
     for table, file in report.tables.items():
         found = _found(report.files[file], file, time_zone)
         said = dict(given.get(table) or {})
@@ -20,6 +21,8 @@ def mapping_document(report: ImportReport, given: Mapping[str, Any], time_zone: 
             else:
                 said.setdefault(part, value)
         document[table] = said
+    if given.get(IGNORE):
+        document[IGNORE] = given[IGNORE]
     return document
 
 

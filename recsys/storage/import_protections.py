@@ -1,24 +1,26 @@
 """Collects whom the rejected rows of an import hold, and tells what somebody should look at."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from recsys.domain.protection import CONSENT_COLUMNS
 from recsys.domain.vocabulary import Vocabulary
 from recsys.storage.import_report import ImportReport, UnknownWord
-from recsys.storage.import_rows import RowReader
+from recsys.storage.import_tables import ReadTable
 from recsys.storage.protective_cells import (
-    CONTACTS_HOLD,
-    CUSTOMERS_HOLD,
+    REASON_HOLD,
     SUBJECT_OF_COLUMN,
+    customers_holds,
     held_by,
-    protective_statements,
+    protects,
 )
 from recsys.storage.table_files import Row
 
 _MOST_WORDS = 50
-_PROTECTIVE = {"customers": set(SUBJECT_OF_COLUMN), "contacts": {"reason"}}
+_MOST_NAMES = 5
+_PROTECTIVE: Mapping[str, tuple[str, ...]] = {"customers": tuple(SUBJECT_OF_COLUMN), "contacts": ("reason",)}
 
 
 class Protecting:
@@ -30,39 +32,48 @@ class Protecting:
         self._unreadable: Counter[str] = Counter()
         self._nameless: Counter[str] = Counter()
 
-    def hold(self, table: str, reader: RowReader, row: Row, column: str = "", is_whole: bool = True) -> None:
-        """Hold whom a rejected row names; `column` is the one that is wrong, a torn row is not `is_whole`."""
+    def hold(self, name: str, table: ReadTable, row: Row, column: str = "", is_whole: bool = True) -> None:
+        """Hold whom a rejected row names; `column` is the one that is wrong, a torn row is not `is_whole`.
 
-        def cell(name: str) -> str | None:
-            return None if not is_whole and name in ("reason", "event") else reader.readable(row, name)
+        What its protective cells say that protects is applied. Each that says so, or that is not read (in a torn row
+        that is none of them: who knows where its cells belong), must be said by a later row before the hold is over.
+        """
+        reader = table.reader
 
-        if (not is_whole and table in _PROTECTIVE) or column in _PROTECTIVE.get(table, ()):
-            self._unreadable[table] += 1
-        held = held_by(table, cell, self._words)
+        def cell(one: str) -> str | None:
+            return None if not is_whole and one in ("reason", "event") else reader.readable(row, one)
+
+        protective = [one for one in _PROTECTIVE.get(name, ()) if one in (row if is_whole else table.source.names)]
+        said = reader.protections(row)
+        is_read = {one: one in said or (name == "contacts" and cell(one) is not None) for one in protective}
+        unread = [one for one in protective if not (is_whole and is_read[one])]
+        self._unreadable.update([name] * bool(unread))
+        wanted = [one for one in protective if one in unread or (one in said and protects(one, said[one]))]
+        held = held_by(name, cell, self._words, wanted)
         if held is None:
-            self._nameless[table] += not cell("customer_id")
+            self._nameless[name] += not cell("customer_id")
             return
-        why = f"{column or 'the shape'} of a row of {table} could not be used (see rejected.csv; row {_mark_of(row)})"
-        subject = held.subject
-        if subject == CUSTOMERS_HOLD and column in SUBJECT_OF_COLUMN:
-            subject += f"/={column}"
-        elif subject == CUSTOMERS_HOLD and not is_whole:
-            subject += _must_have(name for name in SUBJECT_OF_COLUMN if name in reader.columns)
-        self._add(held.customer_id, subject, True, why)
-        for subject, value in held.statements.items():
-            self._add(held.customer_id, subject, value, "")
+        why = f"{column or 'the shape'} of a row of {name} could not be used (see rejected.csv; row {_mark_of(row)})"
+        for subject in held.subjects:
+            self._add(held.customer_id, subject, True, why)
+        if name == "customers":
+            self._apply(held.customer_id, said)
 
-    def hold_conflicting(self, table: str, row: Mapping[str, Any]) -> None:
+    def hold_conflicting(self, name: str, row: Mapping[str, Any]) -> None:
         """Hold whom a row names that says something else than an earlier row with the same key."""
-        why = f"row {row['digest']} of {table} contradicts another one"
-        if table == "customers":
-            said_columns = (name for name in SUBJECT_OF_COLUMN if row[name] is not None)
-            self._add(row["customer_id"], CUSTOMERS_HOLD + _must_have(said_columns), True, why)
-            said = {column: {None: "", True: "true", False: "false"}[row[column]] for column in SUBJECT_OF_COLUMN}
-            for subject, value in protective_statements(said.get, self._words).items():
-                self._add(row["customer_id"], subject, value, "")
+        why = f"row {row['digest']} of {name} contradicts another one"
+        if name == "customers":
+            said = {one: row[one] for one in SUBJECT_OF_COLUMN if row[one] is not None}
+            for subject in customers_holds(tuple(said)):
+                self._add(row["customer_id"], subject, True, why)
+            self._apply(row["customer_id"], said)
         elif row["is_complaint"]:
-            self._add(row["customer_id"], CONTACTS_HOLD + row["contact_id"], True, why)
+            self._add(row["customer_id"], REASON_HOLD + row["contact_id"], True, why)
+
+    def _apply(self, customer_id: str, said: Mapping[str, bool | None]) -> None:
+        for column, value in said.items():
+            if value is not None and protects(column, value):
+                self._add(customer_id, SUBJECT_OF_COLUMN[column], value, "")
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield the rows of `staged_holds`."""
@@ -98,10 +109,24 @@ class Protecting:
         self._holds.append({"customer_id": customer_id, "subject": subject, "value": value, "why": why})
 
 
-def _must_have(columns: Iterable[str]) -> str:
-    """Return what ends a hold's subject when a file must have these columns to end it."""
-    names = "+".join(columns)
-    return f"/{names}" if names else ""
+def tell_of_outvoted(outvoted: Sequence[tuple[str, bool, Sequence[str]]], report: ImportReport) -> None:
+    """Report statements of rows without a date that another statement with one outranks: (column, value, customers).
+
+    It is a problem where they would protect.
+    """
+    for column, value, customers in outvoted:
+        names = ", ".join(customers[:_MOST_NAMES]) + (" …" if len(customers) > _MOST_NAMES else "")
+        says, other = ("yes", "no") if value else ("no", "yes")
+        text = (
+            f"{column}: {len(customers):,} rows say {says} without a date, and do not count: a statement with a date, "
+            f"or one given live, says {other} ({names})."
+        )
+        if not protects(column, value):
+            report.notices.append(text)
+        elif column in CONSENT_COLUMNS:
+            report.problems.append(f"{text} If the file is right, say since when: consents_as_of, --consents-as-of.")
+        else:
+            report.problems.append(f"{text} If the file is right, set it in the console or by POST …/flags.")
 
 
 def _mark_of(row: Row) -> str:

@@ -65,7 +65,7 @@ class ImportReport:
     """What an import did, by file; `tables` name the file of each table.
 
     Customers and offers created are those that only other files name; `held` customers are not sold to because a row
-    that names them could not be read. `problems` are why somebody must look at it
+    that names them could not be read; nothing read `unread_files`. `problems` are why somebody must look at it
     although what was good is saved; `notices` what may surprise.
     """
 
@@ -76,6 +76,7 @@ class ImportReport:
     offers_created: int = 0
     consents_written: int = 0
     held: int = 0
+    unread_files: list[str] = field(default_factory=list)
     unknown_words: list[UnknownWord] = field(default_factory=list)
     catalogue_version: str | None = None
     seconds: float = 0.0

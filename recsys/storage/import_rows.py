@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from hashlib import blake2b
@@ -47,6 +48,7 @@ ROLES: Mapping[str, Role] = {
 
 _MAY_SAY_NO = frozenset({"none", "nil", "nothing"})
 """Words for an empty cell that may as well refuse a consent or deny a flag: nobody can know."""
+_DATED = frozenset((*CONSENT_COLUMNS, "consents_as_of"))
 MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
 _NUMBER_COLUMN = ColumnReading("number")
@@ -133,7 +135,8 @@ class RowReader:
             if name in row and name not in CUSTOMER_COLUMNS
         }
         known_at = self.moment(row, "known_at") if self.cell(row, "known_at") else self.known_at
-        return values | {"digest": digest(values), "known_at": known_at}
+        facts = digest({k: v for k, v in values.items() if k not in _DATED}) if values.get("consents_as_of") else ""
+        return values | {"digest": digest(values), "known_at": known_at, "facts": facts}
 
     def cell(self, row: Row, column: str) -> str:
         """Return a cell without the blanks around it, empty when it says "nothing" in some word."""
@@ -224,10 +227,18 @@ class RowReader:
             raise BadRow(column, str(error)) from None
 
     def readable(self, row: Row, column: str) -> str | None:
-        """Return what a cell says, or `None` when it cannot be known: it is missing, or not a text one can keep."""
-        if column not in row:
-            return "" if column not in self.columns else None
-        return None if "\0" in row[column] or len(row[column]) > MAX_TEXT_LENGTH else self.cell(row, column)
+        """Return what a cell says, empty when it is missing, or `None` when it is not a text one can keep."""
+        text = row.get(column, "")
+        return None if "\0" in text or len(text) > MAX_TEXT_LENGTH else self.cell(row, column)
+
+    def protections(self, row: Row) -> dict[str, bool | None]:
+        """Return what the protective cells of a row say that was rejected; those that cannot be read are left out."""
+        found: dict[str, bool | None] = {}
+        for column in SUBJECT_OF_COLUMN:
+            if column in row:
+                with suppress(BadRow):
+                    found[column] = self._protective(row, column)
+        return found
 
     def _protective(self, row: Row, column: str) -> bool | None:
         """Return what a flag or a consent says; a word for "nothing" that also says no says no."""

@@ -8,21 +8,22 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from recsys.domain.errors import ImportInvalid
-from recsys.domain.vocabulary import SHIPPED, Vocabulary, looks_protective
+from recsys.domain.vocabulary import Vocabulary
 from recsys.storage.cell_formats import DEFAULT_NULLS, PLAIN, YEAR_FIRST, moment_reader, null_words
 from recsys.storage.column_survey import ColumnReading, ColumnSurvey, Role, decide, ignore, survey
 from recsys.storage.import_mapping import EVERY_COLUMN, TableMapping, known_zone
 from recsys.storage.import_report import ColumnReport, ImportReport
 from recsys.storage.import_rows import KNOWN_COLUMNS, ROLES, RowReader, as_stored
 from recsys.storage.mapping_query import QueryTable, load_queried_files, open_query
-from recsys.storage.protective_cells import SUBJECT_OF_COLUMN
 from recsys.storage.table_files import SUFFIXES, TableFile, find_table, open_table
+from recsys.storage.unread_columns import check_headers, unread_columns
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "customers": ("customer_id",),
     "interactions": ("customer_id", "offer_id", "occurred_at"),
     "contacts": ("contact_id", "customer_id", "opened_at"),
 }
+NOT_USED = "nothing: it is not used"
 OFFER_SUFFIXES = (*SUFFIXES, ".yaml", ".yml", ".yaml.gz")
 
 
@@ -70,7 +71,7 @@ class ReadTable:
             elif table == "customers":
                 becomes = f"attribute {name}" if reading else "nothing: it has no value"
             else:
-                becomes = "nothing: it is not used"
+                becomes = NOT_USED
             reports.append(_column_report(self.source, name, becomes, reading))
         return reports
 
@@ -132,7 +133,7 @@ def zone_of(mapping: TableMapping, zone: tzinfo) -> tzinfo:
 
 
 def _is_typed(path: Path) -> bool:
-    return bool({".yaml", ".yml", ".parquet"} & set(path.suffixes))
+    return bool({".yaml", ".yml", ".parquet"} & set(map(str.lower, path.suffixes)))
 
 
 def _find(directory: Path, name: str, mapping: TableMapping, suffixes: Sequence[str] = SUFFIXES) -> Path | None:
@@ -152,7 +153,8 @@ def _surveyed(table: str, source: TableFile | QueryTable, ways: BankWays) -> Rea
     mapping = source.mapping
     _check_names(table, source)
     if table != "offers":
-        _check_protections(table, source)
+        check_headers(table, source)
+    _check_constants(table, source)
     nulls = null_words(DEFAULT_NULLS if mapping.nulls is None else mapping.nulls)
     roles = {
         name: role
@@ -161,7 +163,10 @@ def _surveyed(table: str, source: TableFile | QueryTable, ways: BankWays) -> Rea
     }
     readings: dict[str, ColumnReading] = {}
     if roles:
-        surveys = survey(source.shaped_rows(ignore), source.names, roles, nulls)
+        watched = unread_columns(table, source, ways.words)
+        surveys = survey(source.shaped_rows(ignore), source.names, roles, nulls, watched)
+        for one in watched.values():
+            one.check()
         for name, value in mapping.constants.items():
             if name in surveys:
                 surveys[name] = ColumnSurvey(roles[name])
@@ -190,18 +195,13 @@ def _declared_moment(table: str, part: str, text: str | None, zone: tzinfo, defa
         raise ImportInvalid(f"The mapping's {part} of {table} must be a moment such as 2026-01-31.") from None
 
 
-def _check_protections(table: str, source: TableFile | QueryTable) -> None:
-    """Refuse a column that seems to protect somebody and would not: nobody would notice that it is not used."""
-    known = KNOWN_COLUMNS[table]
-    for name in source.columns:
-        theirs = source.theirs(name)
-        if name in known or name in source.mapping.types or name in source.mapping.constants:
-            continue
-        if looks_protective(theirs) or SHIPPED.column(theirs) in SUBJECT_OF_COLUMN:
+def _check_constants(table: str, source: TableFile | QueryTable) -> None:
+    """Refuse a constant for a column that the file has: what stands there would be dropped, whatever it says."""
+    for name in source.mapping.constants:
+        if name in source.names:
             raise ImportInvalid(
-                f"{source.name}: column {theirs} seems to protect customers, and is not known. Say in the mapping what "
-                f"it is, as in customers: {{columns: {{do_not_contact: {theirs}}}}} (customers have "
-                f"{', '.join(SUBJECT_OF_COLUMN)}), or that it protects nobody: {table}: {{types: {{{name}: text}}}}."
+                f"The mapping's constants of {table} name {name}, which {source.name} has as column "
+                f"{source.theirs(name)}; a constant is for a column that the file has not. Take one of them away."
             )
 
 

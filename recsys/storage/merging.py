@@ -9,6 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, select, text, updat
 
 from recsys.domain.identifier import alike
 from recsys.domain.protection import Purpose
+from recsys.storage.contact_log import SATISFIED_CSAT
 from recsys.storage.customer_versions import forget_versions
 from recsys.storage.moments import UtcDateTime
 from recsys.storage.schema import customers
@@ -45,16 +46,18 @@ _NEW_CONTACTS = text("""
 """)
 _CHANGED_CONTACTS = text("""
     UPDATE contacts SET customer_id = s.customer_id, opened_at = s.opened_at, channel = s.channel,
-        direction = s.direction, reason = s.reason, is_complaint = s.is_complaint,
+        direction = s.direction, reason = coalesce(s.reason, contacts.reason),
+        is_complaint = CASE WHEN s.reason IS NULL THEN contacts.is_complaint ELSE s.is_complaint END,
         sentiment = s.sentiment, agent_id = s.agent_id, csat = s.csat, closed_at = s.closed_at, import_key = s.digest
     FROM staged_contacts AS s WHERE s.contact_id = contacts.contact_id AND contacts.import_key <> s.digest
 """)
-_DELETE_OTHER_CONTACTS = text("""
+_DELETE_OTHER_CONTACTS = text(f"""
     DELETE FROM contacts WHERE import_key IS NOT NULL
+    AND NOT (is_complaint AND coalesce(csat, 0) < {SATISFIED_CSAT} AND opened_at >= :since)
     AND NOT EXISTS (SELECT 1 FROM staged_contacts AS s WHERE s.contact_id = contacts.contact_id)
     AND NOT EXISTS (SELECT 1 FROM contact_events AS e WHERE e.contact_id = contacts.contact_id)
     AND NOT EXISTS (SELECT 1 FROM decisions AS d WHERE d.contact_id = contacts.contact_id)
-""")
+""").bindparams(bindparam("since", type_=UtcDateTime))
 _GONE = """
     import_key IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM staged_customers AS s WHERE s.customer_id = customers.customer_id)
@@ -134,10 +137,14 @@ def merge_interactions(connection: Connection, replace: bool) -> Merged:
     return Merged(connection.execute(_INTERACTIONS).rowcount)
 
 
-def merge_contacts(connection: Connection, replace: bool) -> Merged:
-    """Add and change imported contacts; a live contact stays as it is."""
+def merge_contacts(connection: Connection, replace: bool, complaints_since: datetime) -> Merged:
+    """Add and change imported contacts; a live contact stays as it is.
+
+    A row without a reason does not say that it was another one, nor does a file without a complaint that
+    began after `complaints_since`, which may be open, that there was none.
+    """
     if replace:
-        connection.execute(_DELETE_OTHER_CONTACTS)
+        connection.execute(_DELETE_OTHER_CONTACTS, {"since": complaints_since})
     changed = connection.execute(_CHANGED_CONTACTS).rowcount
     return Merged(connection.execute(_NEW_CONTACTS).rowcount, changed)
 

@@ -105,7 +105,7 @@ def _open(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        if path.suffix == ".gz":
+        if path.suffix.lower() == ".gz":
             with gzip.open(path) as packed:
                 return pq.ParquetFile(pa.BufferReader(packed.read()))
         return pq.ParquetFile(path)

@@ -7,12 +7,14 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from recsys.domain.errors import CustomerNotFound
+from recsys.domain.identifier import alike
 from recsys.domain.protection import UNREADABLE, Purpose, Statement, flag_of
 from recsys.storage.batching import in_batches
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.schema import customers, protections
 
 _BATCH = 500
+_MOST_ALIKE = 3
 
 _latest_first = (protections.c.as_of.desc().nulls_last(), protections.c.statement_id.desc())
 _ranked = select(
@@ -67,12 +69,14 @@ class ProtectionLog(BoundLog):
     def set_protection(self, customer_id: str, subject: str, statement: Statement) -> None:
         """Add a live statement about a consent or a flag; ending `UNREADABLE` ends it whatever was not readable.
 
-        Raises `CustomerNotFound`.
+        Raises `CustomerNotFound`, which names those of a similar id.
         """
         if self._connection.execute(
             select(customers.c.customer_id).where(customers.c.customer_id == customer_id)
         ).first() is None:  # fmt: skip
-            raise CustomerNotFound(customer_id)
+            known = select(customers.c.customer_id).where(customers.c.alike == alike(customer_id))
+            found = self._connection.execute(known.order_by(customers.c.customer_id).limit(_MOST_ALIKE))
+            raise CustomerNotFound(customer_id, found.scalars().all())
         subjects = {subject}
         if subject == UNREADABLE and not statement.value:
             subjects |= {one.subject for one in self.statements(customer_id) if flag_of(one.subject) == UNREADABLE}

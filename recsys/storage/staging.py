@@ -30,15 +30,19 @@ staged_customers = Table(
     Column("known_at", UtcDateTime),
     Column("attributes", Text, nullable=False),
     Column("digest", String, nullable=False),
+    Column("facts", String, nullable=False, comment="digest of all but dated consents, empty where they have no date"),
     prefixes=["TEMPORARY"],
 )
 
-staged_older = Table(
-    "staged_older",
-    metadata,
-    *(Column(column.name, column.type, primary_key=column.primary_key) for column in staged_customers.columns),
-    prefixes=["TEMPORARY"],
-)
+
+def _as_customers(name: str) -> Table:
+    columns = (Column(column.name, column.type, primary_key=column.primary_key) for column in staged_customers.columns)
+    return Table(name, metadata, *columns, prefixes=["TEMPORARY"])
+
+
+staged_older = _as_customers("staged_older")
+staged_consents = _as_customers("staged_consents")
+"""Rows of customers that differ from the first one of the same customer by their dated consents alone."""
 
 staged_interactions = Table(
     "staged_interactions",
@@ -118,6 +122,31 @@ def index_staging(connection: Connection, table: Table, *columns: str) -> None:
     """Make the rows of a temporary table found by these columns; without it each search reads the whole table."""
     name = f"ix_{table.name}_{'_'.join(columns)}"
     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({', '.join(columns)})"))
+
+
+def set_dated_consents_aside(connection: Connection) -> None:
+    """Move rows that only add consents of another date to a customer's first row to `staged_consents`."""
+    later = f"""
+        SELECT line, date_place FROM (
+            SELECT line, digest, facts, consents_as_of, first_value(facts) OVER w AS first_facts,
+                row_number() OVER w AS place, row_number() OVER d AS date_place,
+                first_value(digest) OVER d AS first_digest
+            FROM {staged_customers.name}
+            WINDOW w AS (PARTITION BY customer_id, known_at ORDER BY line),
+                d AS (PARTITION BY customer_id, known_at, consents_as_of ORDER BY line)) AS ranked
+        WHERE place > 1 AND facts <> '' AND facts = first_facts AND digest = first_digest
+    """
+    columns = ", ".join(column.name for column in staged_customers.columns)
+    moved = connection.execute(
+        text(
+            f"INSERT INTO {staged_consents.name} ({columns}) SELECT {columns} FROM {staged_customers.name} "
+            f"WHERE line IN (SELECT line FROM ({later}) AS l)"
+        )
+    ).rowcount
+    if moved:
+        repeated = f"SELECT line FROM ({later}) AS l WHERE date_place > 1"
+        connection.execute(text(f"DELETE FROM {staged_consents.name} WHERE line IN ({repeated})"))
+        connection.execute(text(f"DELETE FROM {staged_customers.name} WHERE line IN (SELECT line FROM ({later}) AS l)"))
 
 
 def drop_repeats(

@@ -35,8 +35,12 @@ Misshapen = Callable[[Row], None]
 
 
 def find_table(directory: Path, table: str, suffixes: Sequence[str] = SUFFIXES) -> Path | None:
-    """Return the table's file in the directory, if there is one; raises `ImportInvalid` when there are several."""
-    found = [path for suffix in suffixes if (path := directory / f"{table}{suffix}").is_file()]
+    """Return the table's file in the directory, whatever the case of its name, if there is one.
+
+    Raises `ImportInvalid` when there are several.
+    """
+    wanted = {f"{table}{suffix}" for suffix in suffixes}
+    found = [path for path in sorted(directory.iterdir()) if path.name.casefold() in wanted and path.is_file()]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise ImportInvalid(f"There are {names} in the import directory; keep one of them.")
@@ -111,7 +115,7 @@ def open_table(path: Path, mapping: TableMapping, required: Sequence[str], known
     """
     with _readable(path):
         dialect = None
-        if ".parquet" in path.suffixes:
+        if ".parquet" in map(str.lower, path.suffixes):
             header = parquet_header(path)
         else:
             dialect = detect_dialect(path, mapping.encoding, mapping.delimiter)

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import gzip
+import re
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ _ENCODINGS = ("gb18030", "big5", "cp1252")
 _FREQUENT_LEADS = {"gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6)}
 """First bytes of the characters that either standard put first because they are frequent."""
 """Tried for text that is not Unicode: between these three a few lines decide, between all there are they do not."""
+_EXCEL_SEPARATOR = re.compile(r'"?sep=.?"?')
 _BLOCK = 1 << 20
 _SAMPLE = 1 << 16
 _SAMPLE_LINES = 200
@@ -60,6 +62,11 @@ def csv_header(path: Path, dialect: Dialect) -> list[str]:
     """Return the names in the first line that is not empty; raises `ImportInvalid` when there is none."""
     with _open_text(path, dialect) as text:
         first = next((line for line in text if line.strip()), "")
+    if _EXCEL_SEPARATOR.fullmatch(first.strip().casefold()):
+        raise ImportInvalid(
+            f"{path.name} begins with the line {first.strip()} that Excel writes; delete this line. The first line "
+            "must name the columns; what separates them is found out, or declared in the mapping (delimiter)."
+        )
     if not first:
         raise ImportInvalid(f"{path.name} is empty; its first line must name the columns.")
     try:
@@ -129,7 +136,7 @@ def _quoted(
 
 def _open_text(path: Path, dialect: Dialect) -> IO[str]:
     # Bytes that are no text become lone surrogates, which `is_damaged` says to look for: they cost their row only.
-    if path.suffix == ".gz":
+    if path.suffix.lower() == ".gz":
         return gzip.open(path, "rt", encoding=dialect.encoding, errors="surrogateescape")
     return path.open(encoding=dialect.encoding, errors="surrogateescape")
 
@@ -139,7 +146,7 @@ def _is_text(line: str) -> bool:
 
 
 def _open_bytes(path: Path) -> IO[bytes]:
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _detect_encoding(path: Path) -> tuple[str, bool]:
@@ -147,9 +154,11 @@ def _detect_encoding(path: Path) -> tuple[str, bool]:
         start = file.read(_SAMPLE)
     if start.startswith(codecs.BOM_UTF8):
         return "utf-8-sig", not _decodes(path, "utf-8-sig")
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32", not _decodes(path, "utf-32")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", not _decodes(path, "utf-16")
-    if (wide := _utf_16_without_mark(start)) is not None:
+    if (wide := _wide_without_mark(start)) is not None:
         return wide, not _decodes(path, wide)
     if _decodes(path, "utf-8"):
         return "utf-8", False
@@ -189,8 +198,10 @@ def _usual_share(sample: bytes, encoding: str) -> float:
     return usual / max(len(beyond), 1)
 
 
-def _utf_16_without_mark(start: bytes) -> str | None:
-    """Return the byte order when every other byte is often 0, as it is where digits and delimiters stand."""
+def _wide_without_mark(start: bytes) -> str | None:
+    """Return the encoding when every other byte, or three of four, are often 0, as those of digits are."""
+    if len(start) >= 8 and start.count(0) * 10 > len(start) * 7:  # three of four bytes
+        return "utf-32-be" if start[0] == 0 else "utf-32-le"
     first, second = start[0::2].count(0), start[1::2].count(0)
     if (first + second) * 20 < len(start) or min(first, second) * 10 > max(first, second):
         return None

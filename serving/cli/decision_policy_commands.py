@@ -50,6 +50,9 @@ def vocabulary(
     file: Annotated[
         Path | None, typer.Argument(help="YAML or JSON of the bank's own words; they replace the present ones.")
     ] = None,
+    drop_words: Annotated[
+        bool, typer.Option("--drop-words", help="Also where words of complaints, or for true and false, are lost.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the bank's own words for channels, reasons and intents and the words nobody knows, or save new ones."""
@@ -61,7 +64,8 @@ def vocabulary(
     with _event_log(write=document is not None) as (log, in_force):
         policy = in_force.current(log)
         if document is not None:
-            changed = saved_change(log, in_force, {"vocabulary": document}, (_actor(), system_clock()))
+            changes, by = {"vocabulary": document}, (_actor(), system_clock())
+            changed = saved_change(log, in_force, changes, by, drop_words)
             policy, reread = changed.after, changed.reread
         unknown = [_unknown(one, policy.words) for one in log.unknown_words()]
     own = policy.document()["vocabulary"]
@@ -72,7 +76,8 @@ def vocabulary(
 def _read_words(file: Path) -> Any:
     from recsys.catalogue.offers_file import read_yaml
 
-    return read_yaml(file) or {}
+    document = read_yaml(file)
+    return {} if document is None else document
 
 
 def _unknown(one: "UnknownWord", words: "Vocabulary") -> dict[str, Any]:

@@ -95,7 +95,7 @@ def import_files(
     from recsys.domain.clock import system_clock
     from recsys.storage.database import open_database
     from recsys.storage.import_directory import ImportOptions, import_directory
-    from recsys.storage.import_mapping import known_zone, parse_mapping
+    from recsys.storage.import_mapping import known_zone, parse_ignored, parse_mapping
     from serving.cli.imported_offers import next_catalogue
 
     asked = wishes or ImportWishes(time_zone=settings.time_zone)
@@ -112,6 +112,7 @@ def import_files(
         known_at=asked.known_at,
         consents_as_of=asked.consents_as_of,
         plan=asked.plan,
+        ignored=parse_ignored(document),
     )
     with ExitStack() as stack:
         address = settings.event_log_url
@@ -122,9 +123,8 @@ def import_files(
         if not asked.plan or address != settings.event_log_url:
             database.upgrade()
         report = import_directory(database, directory, options)
-    summary = asdict(report)
+    summary = asdict(report) | {"time_zone": asked.time_zone}
     summary["rejected_path"] = str(report.rejected_path) if report.rejected_path else None
-    summary["time_zone"] = asked.time_zone
     if asked.plan:
         summary["mapping_path"] = str(_write_mapping(directory, settings, report, document, asked))
     return summary

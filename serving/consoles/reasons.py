@@ -72,6 +72,10 @@ _REASONS_ZH = (
     (r"is always a complaint; give its other meaning another name", "始终视为投诉；其他含义请另取名称"),
     (r"has a meaning for complaints only; add complaint: true", "仅对投诉有效，请先勾选“视为投诉”"),
     (r"gives “(.+)” to both (.+) and (.+)", "“{0}”同时属于 {1} 与 {2}"),
+    (
+        r"gives “(.+)”, a word of complaints, to (.+); if it is none there, say complaint: false",
+        "“{0}”是投诉用语，不能归入 {1}；如确非投诉，请写明 complaint: false",
+    ),
     (r"gives “(.+)”, which is a name itself, to (.+)", "“{0}”本身已是名称，不能归入 {1}"),
     (r"line (\d+), column (\d+): (.+)", "第 {0} 行第 {1} 列：{2}"),
 )

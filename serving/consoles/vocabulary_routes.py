@@ -125,7 +125,8 @@ def _change(services: Services, actor: str, write: Callable[[Words, Vocabulary],
         policy = services.policy.current(log)
         own: Words = policy.document()["vocabulary"]
         write(own, policy.words)
-        reread = saved_change(log, services.policy, {"vocabulary": own}, (actor, services.clock())).reread
+        by = actor, services.clock()  # the form shows what is taken away
+        reread = saved_change(log, services.policy, {"vocabulary": own}, by, drop_words=True).reread
     if reread is None:
         return {"renamed": 0}
     return {"renamed": reread.renamed, "complaints": reread.complaints, "no_complaints": reread.no_complaints}

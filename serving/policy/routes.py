@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Response
 from fastapi import Body as FromBody
 
+from recsys.domain.errors import PolicyInvalid
 from recsys.domain.policy import Policy
 from serving.decisions.schemas import Body
 from serving.dependencies import Asking, Role, ServicesOf, allow
@@ -40,6 +41,7 @@ def change_policy(
 ) -> PolicyBody:
     """Put a policy in force that differs from the present one in what is given; the next decision uses it.
 
+    A `vocabulary` that drops words which protect is refused, unless `drop_words` is true.
     Sent again under its Idempotency-Key, it answers 200 with the policy that it put in force and changes nothing.
     """
     with services.database.transaction() as log:
@@ -48,7 +50,10 @@ def change_policy(
         if made is not None and (known := log.policy_of(made["policy_version"])) is not None:
             policy = known
         else:
-            policy = saved_change(log, services.policy, numbers, (asking.name, now)).after
+            drop_words = numbers.pop("drop_words", False)
+            if not isinstance(drop_words, bool):
+                raise PolicyInvalid("drop_words", "must be true or false")
+            policy = saved_change(log, services.policy, numbers, (asking.name, now), drop_words).after
             once.end(log, policy_version=policy.version)
     response.status_code = once.status()
     return _body(policy)

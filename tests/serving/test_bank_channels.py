@@ -24,7 +24,7 @@ def bank(api: TestClient) -> TestClient:
 
 
 def drop_the_channel(api: TestClient) -> None:
-    assert api.post("/v1/policy", json={"vocabulary": {}}).status_code == 201
+    assert api.post("/v1/policy", json={"vocabulary": {}, "drop_words": True}).status_code == 201
 
 
 def channels_of(api: TestClient, offer_id: str = "screen") -> list[str]:

@@ -14,6 +14,7 @@ from recsys.domain.errors import PolicyInvalid
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.policy import Policy, parse_policy
 from recsys.domain.protection import CONSENT_COLUMNS, CONSENT_HEADERS, DELIVERED_FLAGS, FLAGS, UNREADABLE
+from recsys.domain.stems import looks_protective
 from recsys.domain.vocabulary import (
     _CONSENTED,
     _REFUSED,
@@ -23,7 +24,6 @@ from recsys.domain.vocabulary import (
     SHIPPED,
     TRUE_WORDS,
     UNKNOWN_CHANNEL,
-    looks_protective,
 )
 from recsys.domain.words import fold, is_misspelled
 

@@ -1,6 +1,9 @@
 """Decisions and outcomes in the log."""
 
-from datetime import timedelta
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -133,3 +136,25 @@ def test_only_a_clear_answer_becomes_history_and_each_is_one_answer(
 def test_an_outcome_of_an_unknown_decision_is_refused(decided: Database) -> None:
     with pytest.raises(IntegrityError), decided.transaction("c1") as log:
         log.add_outcome(an_outcome(decision_id="nothing"), "key", "digest", {})
+
+
+def test_acceptances_of_two_days_at_once_do_not_count_past_each_other(database: Database) -> None:
+    counted: list[int] = []
+    first_has_counted, second_may_be_waiting = threading.Event(), threading.Event()
+
+    def count(day: date, before_the_end: Callable[[], object]) -> None:
+        with database.transaction() as log:
+            counted.append(log.count_acceptance("gift", day)[1])
+            before_the_end()
+
+    def stay() -> None:
+        first_has_counted.set()
+        second_may_be_waiting.wait(0.5)
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(count, date(2026, 1, 1), stay)
+        assert first_has_counted.wait(10)
+        other = pool.submit(count, date(2026, 1, 2), lambda: None)
+        one.result(20)
+        other.result(20)
+    assert counted == [1, 2]
