@@ -135,20 +135,7 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
             continue
         key = (one.record["decision_id"], one.offer_id)
         rows.pop(key, None)  # so that the row stands where its last answer does
-        logged = one.record.get("signals", {})
-        of_contact = {name: value for name, value in logged.items() if is_of_contact(name)}
-        of_person = {name: value for name, value in logged.items() if not is_of_contact(name)}
-        rows[key] = _Row(
-            {**of_contact, **shown["signals"]},
-            of_person
-            if one.record.get("format", 0) >= _SERVED_BY_FEAST and not one.record["degraded_reasons"]
-            else None,
-            _WANTED[one.answer],
-            shown["propensity"],
-            one.record["customer_id"],
-            min(datetime.fromisoformat(one.record["made_at"]), first_answer - _JUST_BEFORE),
-            one.recorded_at,
-        )
+        rows[key] = _row_of(one, shown, first_answer)
     _check_enough([*rows.values()], left_out)
     answered_rows = [*rows.values()]
     known = _of_people(answered_rows, people)
@@ -156,6 +143,21 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
         replace(row, signals={**of_person, **row.signals}) for row, of_person in zip(answered_rows, known, strict=True)
     ]  # a signal of the contact goes before one of that name
     return replace(_in_columns(joined, left_out, relevance), skew=_skew(answered_rows, known))
+
+
+def _row_of(one: AnsweredOffer, shown: Mapping[str, Any], first_answer: datetime) -> _Row:
+    logged = one.record.get("signals", {})
+    of_contact = {name: value for name, value in logged.items() if is_of_contact(name)}
+    is_served = one.record.get("format", 0) >= _SERVED_BY_FEAST and not one.record["degraded_reasons"]
+    return _Row(
+        {**of_contact, **shown["signals"]},
+        {name: value for name, value in logged.items() if not is_of_contact(name)} if is_served else None,
+        _WANTED[one.answer],
+        shown["propensity"],
+        one.record["customer_id"],
+        min(datetime.fromisoformat(one.record["made_at"]), first_answer - _JUST_BEFORE),
+        one.recorded_at,
+    )
 
 
 def _of_people(rows: Sequence[_Row], people: PersonSignals) -> list[dict[str, float | None]]:

@@ -117,7 +117,7 @@ def test_no_row_knows_its_own_answer_even_if_a_clock_stood_still() -> None:
     asked = answered(*ENOUGH)
     for one in asked:
         one.record["made_at"] = one.recorded_at.isoformat()
-    read_answers(asked, noted)
+    read_answers(asked, "none", noted)
     assert all(moment < one.recorded_at for moment, one in zip(seen, asked, strict=True))
 
 
