@@ -1,5 +1,6 @@
 """The only door to the feature store: read online, read as of a past moment, push, build, apply, materialise."""
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
     from features.online_store import DeadlineRedisOnlineStore, Stored
 
+_LOOK_AGAIN_SECONDS = 2.0
+"""How long after a look nobody looks again whether definitions were applied."""
 _CUSTOMER_VIEWS = (FeatureTable.PROFILE, FeatureTable.INTERACTIONS, FeatureTable.HISTORY)
 
 
@@ -84,6 +87,7 @@ class FeatureGateway:
         self._applied: tuple[float, Mapping[str, FeatureView]] | None = None
         self._offers: tuple[float, FeatureView, list[str]] | None = None
         self._pinned: tuple[bytes | None, Marker | None] = None, None
+        self._looked_at = 0.0
 
     def close(self) -> None:
         """Give the Redis connections back and stop following the registry."""
@@ -242,6 +246,13 @@ class FeatureGateway:
             known = self._applied = time.monotonic(), found
         return known[1]
 
+    def _look_again(self) -> None:
+        """Look in the background whether somebody has applied meanwhile: no decision waits for the registry."""
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_AGAIN_SECONDS:
+            self._looked_at = now
+            threading.Thread(target=self._store.registry.refresh, name="registry", daemon=True).start()
+
     @contextmanager
     def _deadline(self) -> Iterator[None]:
         """Turn whatever Redis or the registry fails with into FeaturesUnavailable, at once while it keeps failing."""
@@ -256,6 +267,7 @@ class FeatureGateway:
         except (RedisError, OSError) as error:
             raise FeaturesUnavailable(f"The online feature store does not answer: {error}") from error
         except FeastObjectNotFoundException:
+            self._look_again()
             raise FeaturesUnavailable(NOT_APPLIED) from None
         except Exception as error:  # Feast raises many kinds, and none may stop a decision
             raise FeaturesUnavailable(f"The feature store failed: {type(error).__name__}: {error}") from error

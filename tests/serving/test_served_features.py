@@ -84,6 +84,12 @@ class Bank:
 def bank(tmp_path_factory: pytest.TempPathFactory, server: RedisServer) -> Iterator[Bank]:
     """Twelve customers with holdings, inquiries, cancellations and facts; features filled, a model in service."""
     settings = Settings(home=tmp_path_factory.mktemp("served") / "home", redis_url=server.url)
+    with pytest.MonkeyPatch.context() as patch:  # a read may take longer on a busy machine; nothing here is about that
+        patch.setattr("features.feast_store._READ_TIMEOUT_MS", 2_000)
+        yield from _bank(settings, server)
+
+
+def _bank(settings: Settings, server: RedisServer) -> Iterator[Bank]:
     with TestClient(create_app(settings), headers={"accept-language": "en"}) as client:
         bank = Bank(client, server.url)
         rng, now = np.random.default_rng(3), bank.services.clock()
@@ -99,6 +105,8 @@ def bank(tmp_path_factory: pytest.TempPathFactory, server: RedisServer) -> Itera
         while bank.services.features._gateway is None and time.monotonic() < deadline:
             time.sleep(0.02)
         bank.fill()
+        while bank.services.features.trouble() and time.monotonic() < deadline:  # applied after the service was started
+            time.sleep(0.05)
         yield bank
 
 
