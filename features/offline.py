@@ -238,7 +238,8 @@ def _asked(customer_ids: Sequence[str], moments: Sequence[datetime] | datetime) 
     times = pd.to_datetime(times, utc=True).astype("datetime64[us, UTC]")  # Feast's join fails on nanoseconds
     if isinstance(moments, datetime):
         times = times.repeat(len(rows)).reset_index(drop=True)
-    return pd.DataFrame({"customer_id": list(customer_ids), "event_timestamp": times, "row": rows})
+    customers = pd.Series(list(customer_ids), dtype="string")  # text also where there is nobody
+    return pd.DataFrame({"customer_id": customers, "event_timestamp": times, "row": rows})
 
 
 @contextmanager

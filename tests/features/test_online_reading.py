@@ -129,7 +129,7 @@ def bank(tmp_path: Path) -> Iterator[Bank]:
         bank.gateway.close()
 
 
-NOTHING = {"profile": 0, "interactions": 0, "history": 0, "offer_answers": 0}
+NOTHING = {"profile": 0, "interactions": 0, "history": 0, "offer_answers": 0, "offer_channel_answers": 0}
 
 
 def quiet(count: int) -> list[Given]:
@@ -141,7 +141,13 @@ def test_only_customers_of_whom_something_changed_are_written_again(bank: Bank) 
     people = [Given(Customer("q0", segment="mass"), (signal,)), *quiet(5)[1:]]
     bank.export(people)
     bank.gateway.apply()
-    assert bank.materialize() == {"profile": 5, "interactions": 5, "history": 5, "offer_answers": 0}
+    assert bank.materialize() == {
+        "profile": 5,
+        "interactions": 5,
+        "history": 5,
+        "offer_answers": 0,
+        "offer_channel_answers": 0,
+    }
     assert bank.materialize() == NOTHING
 
     later = NOW + timedelta(days=1)
@@ -149,7 +155,13 @@ def test_only_customers_of_whom_something_changed_are_written_again(bank: Bank) 
     people[2] = replace(people[2], history=(Interaction("q2", "fund", NOW - timedelta(days=9)),))  # known late
     people[3] = replace(people[3], history=(Interaction("q3", "fund", NOW + timedelta(hours=1)),))
     bank.export([*people, Given(Customer("new"))], later)
-    assert bank.materialize() == {"profile": 2, "interactions": 3, "history": 3, "offer_answers": 0}
+    assert bank.materialize() == {
+        "profile": 2,
+        "interactions": 3,
+        "history": 3,
+        "offer_answers": 0,
+        "offer_channel_answers": 0,
+    }
     bank.clock.now = later
     read = {name: bank.gateway.read_online(name) for name in ("q0", "q1", "q2", "q3", "q4", "new")}
     assert read["q1"].profile == {"kind": "customer", "language": None, "segment": "gold", "risk_level": None}
@@ -168,7 +180,13 @@ def test_what_was_pushed_and_is_over_is_written_again(bank: Bank) -> None:
     at = NOW + timedelta(minutes=2)
     bank.gateway.push("q1", interaction_features((seen,), (), (), at), history_row((seen,), at), at)
     bank.export([Given(Customer("q1", segment="mass"), (seen,)), *quiet(3)[::2]], NOW + timedelta(days=40))
-    assert bank.materialize() == {"profile": 0, "interactions": 1, "history": 1, "offer_answers": 0}
+    assert bank.materialize() == {
+        "profile": 0,
+        "interactions": 1,
+        "history": 1,
+        "offer_answers": 0,
+        "offer_channel_answers": 0,
+    }
     assert bank.gateway.read_online("q1").values["view_count_30d"] == 0
 
 
@@ -215,7 +233,13 @@ def test_an_interrupted_run_begins_anew_where_the_store_was_emptied_since(bank: 
     with pytest.raises(KeyboardInterrupt):
         bank.gateway.materialize(interrupt)
     bank.client.flushall()
-    assert bank.materialize() == {"profile": 1, "interactions": 1, "history": 1, "offer_answers": 1}
+    assert bank.materialize() == {
+        "profile": 1,
+        "interactions": 1,
+        "history": 1,
+        "offer_answers": 1,
+        "offer_channel_answers": 1,
+    }
 
 
 def with_attributes(**attributes: float) -> Given:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import features.gateway
+from recsys.domain.clock import Clock
 from serving import wiring
 from serving.settings import Settings
 from serving.wiring import FeaturesInService
@@ -19,11 +20,11 @@ def test_a_feature_store_that_cannot_be_opened_at_first_is_opened_later(
     tries: list[int] = []
     real = features.gateway.FeatureGateway
 
-    def fails_once(settings: Settings) -> features.gateway.FeatureGateway:
+    def fails_once(settings: Settings, clock: Clock) -> features.gateway.FeatureGateway:
         tries.append(len(tries))
         if len(tries) == 1:
             raise SystemError("AST constructor recursion depth mismatch")
-        return real(settings)
+        return real(settings, clock=clock)
 
     monkeypatch.setattr(features.gateway, "FeatureGateway", fails_once)
     monkeypatch.setattr(wiring, "OPEN_AGAIN_SECONDS", (0.05,))

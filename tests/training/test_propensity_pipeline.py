@@ -54,6 +54,7 @@ def test_every_gate_is_judged_and_kept_with_the_version(trained: tuple[Propensit
     assert {gate.name: gate.verdict for gate in result.registered.gates} == {
         "calibration error": Verdict.PASSED,
         "AUC not below the declared weights": Verdict.PASSED,
+        "same features in service": Verdict.NOT_APPLICABLE,
         "bundle checks and canary": Verdict.PASSED,
         "approved by somebody else": Verdict.NOT_APPLICABLE,
         "complete model card": Verdict.PASSED,

@@ -75,7 +75,6 @@ SCIENCE = {
     "promote_title": ("Promote {version}?", "确认上线 {version}？"),
     "promote_now": ("Promote", "确认上线"),
     "serves_with": ("Serves with", "搭配版本"),
-    "declared_weights": ("the declared weights", "预设权重"),
     "promote_brings": ("With it comes {version}, which was trained on it.", "同时上线基于它训练的 {version}。"),
     "promote_brings_none": (
         "No propensity was trained on it: the declared weights serve until one is.",
