@@ -184,9 +184,10 @@ def profile_query(attributes: Sequence[str]) -> str:
             FROM versions AS v JOIN customers AS c USING (customer_id)
             QUALIFY row_number() OVER (PARTITION BY v.customer_id, v.known_at ORDER BY v.version_id DESC) = 1
         ), dated AS (
-            SELECT customer_id, {columns},
-                CASE WHEN place = 1 AND known_at = recorded_at THEN moment ELSE known_at END AS moment
-            FROM known JOIN first USING (customer_id) WHERE known_at < getvariable('as_of')
+            SELECT customer_id, {columns}, since AS moment FROM (
+                SELECT *, CASE WHEN place = 1 AND known_at = recorded_at THEN moment ELSE known_at END AS since
+                FROM known JOIN first USING (customer_id)
+            ) WHERE since < getvariable('as_of')
             UNION ALL
             SELECT customer_id, {columns}, moment FROM customers JOIN first USING (customer_id)
             WHERE moment < getvariable('as_of') AND customer_id NOT IN (SELECT customer_id FROM known)

@@ -32,14 +32,13 @@ def build_bank(
 
     Returns a summary. Every step can be repeated: what an interrupted run has done already is found done.
     """
-    from serving.cli.import_commands import ImportWishes, import_files
+    from serving.cli.import_commands import import_files
     from serving.cli.model_options import FAMILIES
     from serving.cli.train_commands import TrainingRequest, run_training
 
-    wishes = ImportWishes(time_zone=settings.time_zone, known_at=plan.known_until)
     asked = TrainingRequest(tuple(plan.families or FAMILIES), plan.seed, promote_if_better=True)
     return {
-        "imported": import_files(settings, directory, progress, wishes),
+        "imported": import_files(settings, directory, progress),
         "features": fill_features(settings, redis_url, progress, plan.known_until),
         "training": run_training(settings, asked, progress, events=settings.events),
     }

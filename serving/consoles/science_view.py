@@ -32,6 +32,7 @@ GATE_TEXTS = {
     "AUC not below the declared weights": "gate_auc",
     "complete model card": "gate_card",
     SKEW: "gate_skew",
+    "facts without a date": "gate_facts",
     APPROVER: "gate_approver",
 }
 """Gates of training by the key of their name; one that is not here is called as training calls it."""

@@ -148,6 +148,15 @@ def test_between_two_rows_of_the_table_nothing_changes(tmp_path: Path) -> None:
         }
 
 
+def test_facts_without_a_date_hold_from_the_first_event_in_tables_of_before_their_import_too(tmp_path: Path) -> None:
+    imported, known = NOW + timedelta(days=1), Customer("c1", segment="gold")
+    given = Given(known, history=(an_event(InteractionKind.VIEW, 10),), versions=((imported, known),))
+    write_export(tmp_path / "events", [given], imported)
+    build_feature_tables(tmp_path / "events", tmp_path, NOW)
+    rows = duckdb.read_parquet(str(FeatureTable.PROFILE.file(tmp_path))).order("event_timestamp")
+    assert rows.project("segment").fetchall() == [("gold",), ("gold",)]
+
+
 def test_features_change_only_where_they_may_have(tmp_path: Path) -> None:
     chance = np.random.default_rng(5)
     may, did = 0, 0

@@ -63,6 +63,7 @@ SCIENCE = {
     "gate_popularity": ("Better than popularity", "优于热门排序"),
     "gate_champion": ("Not worse than the champion", "不差于冠军版本"),
     "gate_segments": ("Even across segments", "各客群表现均衡"),
+    "gate_facts": ("Facts without a date", "未注明日期的客户信息"),
     "gate_skew": ("Same features in service", "线上特征与训练一致"),
     "gate_calibration": ("Calibration error", "校准误差"),
     "gate_off_policy": ("Off-policy value", "离线策略价值"),
