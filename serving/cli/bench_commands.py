@@ -138,6 +138,26 @@ def train(  # one option each
     emit(result, as_json)
 
 
+def features(  # one option each
+    customers: Annotated[int, typer.Option(min=10, help="Customers in the export.")] = 1_000_000,
+    interactions: Annotated[int, typer.Option(min=1000, help="Interactions in the export.")] = 5_000_000,
+    labels: Annotated[int, typer.Option(min=10, help="Labels to join features to.")] = 500_000,
+    reads: Annotated[int, typer.Option(min=10, help="Customers read one by one.")] = 5_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the export.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the feature store: the join beside bare DuckDB, reads beside a bare hash, writes beside Feast's own."""
+    import tempfile
+
+    from serving.cli.bench.features import Plan, measure
+    from serving.cli.bench.synthetic_events import Sizes
+
+    plan = Plan(Sizes(customers, 500, interactions), labels, reads, seed)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        result = measure(Path(folder), plan, progress)
+    emit(result, as_json)
+
+
 def what_if(  # one option each
     customers: Annotated[int, typer.Option(min=1000, help="Customers in memory.")] = 1_000_000,
     offers: Annotated[int, typer.Option(min=1, max=5000, help="Offers, each with a rule of its own.")] = 200,
