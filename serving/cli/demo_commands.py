@@ -82,6 +82,7 @@ def prepare(settings: "Settings", wanted: dict[str, int]) -> dict[str, Any]:
         lived = live_through(settings, redis_url, world, known.get("days_lived", 0), keep, progress)
         features = fill_features(settings, redis_url, progress)
         learned = learn(settings, built["training"]["best"], wanted["seed"], progress)
+    features["materialized"] = built["features"]["materialized"]  # everybody; later only who changed is written
     summary = {"bank": {**wanted, **rows}, **built, "features": features, "lived": lived, "learned": learned}
     summary["seconds"] = round(time.monotonic() - began, 1)
     _keep(file, kept | {"summary": summary})

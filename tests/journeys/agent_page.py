@@ -25,8 +25,8 @@ class Callers:
             self._customers = [row["customer_id"] for row in csv.DictReader(file) if _may_be_sold_to(row)]
 
     def call_for_a_list_that_can_change(self, reason: str) -> str:
-        """Return the id of a new waiting contact with a full list behind which as many permitted offers wait."""
-        return self.call(reason, lambda decision: three_offers(decision) and self._ranked_lower(decision) >= 3)
+        """Return the id of a new waiting contact with a full list behind which many permitted offers wait."""
+        return self.call(reason, lambda decision: three_offers(decision) and self._ranked_lower(decision) >= 8)
 
     def call(self, reason: str, wanted: Callable[[dict[str, Any]], bool] = lambda _: True) -> str:
         """Return the id of a new waiting contact whose first decision is `wanted` (the others are closed)."""
@@ -52,7 +52,7 @@ class Callers:
     def hear_until_the_list_changes(self, contact_id: str) -> list[str]:
         """Let the customer ask about one thing after the other; return the titles once other offers are suggested."""
         before = self._titles(contact_id)
-        for intent in ("travel", "insurance", "saving", "card", "loan", "fund", "telecom", "account", "mortgage"):
+        for intent in ("travel", "insurance", "saving", "card", "loan", "fund", "telecom", "account", "mortgage", "complaint"):
             self.hear(contact_id, type="intent", intent=intent, confidence=0.95)
             if self._titles(contact_id) != before:
                 return self._titles(contact_id)

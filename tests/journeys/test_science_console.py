@@ -34,6 +34,7 @@ def home(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for model, gate in (("item_item", GREEN), ("als", RED)):
         trained = nbo_json(copy, "train", "--model", model, "--seed", "8", "--trainer", "Linus")
         judge(copy, trained["version"], gate)
+    nbo_json(copy, "features", "materialize")  # its Redis is empty
     return copy
 
 

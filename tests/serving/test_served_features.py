@@ -130,7 +130,7 @@ def add_events(log: Any, events: list[Interaction]) -> None:
 
 
 def listed(decision: dict[str, Any]) -> list[tuple[str, float]]:
-    return [(offer["offer_id"], round(offer["relevance"], 6)) for offer in decision["offers"]]
+    return [(offer["offer_id"], round(offer["relevance"], 4)) for offer in decision["offers"]]
 
 
 def make_unavailable(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
