@@ -52,7 +52,18 @@ class Callers:
     def hear_until_the_list_changes(self, contact_id: str) -> list[str]:
         """Let the customer ask about one thing after the other; return the titles once other offers are suggested."""
         before = self._titles(contact_id)
-        for intent in ("travel", "insurance", "saving", "card", "loan", "fund", "telecom", "account", "mortgage", "complaint"):
+        for intent in (
+            "travel",
+            "insurance",
+            "saving",
+            "card",
+            "loan",
+            "fund",
+            "telecom",
+            "account",
+            "mortgage",
+            "complaint",
+        ):
             self.hear(contact_id, type="intent", intent=intent, confidence=0.95)
             if self._titles(contact_id) != before:
                 return self._titles(contact_id)
