@@ -9,9 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from recsys.domain.interaction import HistoryRow
-from recsys.interactions.served_history import COUNTED, MOST_OFFERS, fold, history_row, is_whole
-
-__all__ = ["COUNTED", "HISTORY_FEATURES", "MOST_OFFERS", "as_row", "as_values", "fold", "history_row", "is_whole"]
 
 HISTORY_FEATURES: Mapping[str, Any] = {
     "offers": list[str],

@@ -1,5 +1,6 @@
 """What is known about a customer: the profile the bank imports, and what their events say."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from feast import FeatureView, Field
@@ -35,23 +36,23 @@ def customer_profile(folder: Path) -> FeatureView:
 
 def customer_interactions(folder: Path) -> FeatureView:
     """Return the view of counts, last answers and moods; outcomes are pushed into it while serving."""
-    return FeatureView(
-        name=FeatureTable.INTERACTIONS,
-        entities=[customer],
-        schema=[Field(name=name, dtype=_TYPES[kind]) for name, kind in INTERACTION_FEATURES.items()],
-        source=pushed_source(folder, FeatureTable.INTERACTIONS),
-        description="What a customer's interactions, answers and contacts say as of one moment.",
-    )
+    said = "What a customer's interactions, answers and contacts say as of one moment."
+    return _pushed(folder, FeatureTable.INTERACTIONS, INTERACTION_FEATURES, said)
 
 
 def customer_history(folder: Path) -> FeatureView:
     """Return the view of the history that models fold in; pushed with the interactions."""
+    said = "The evidence of interest in each offer: what is held, signals faded to the row's moment."
+    return _pushed(folder, FeatureTable.HISTORY, HISTORY_FEATURES, said)
+
+
+def _pushed(folder: Path, table: FeatureTable, features: Mapping[str, object], description: str) -> FeatureView:
     return FeatureView(
-        name=FeatureTable.HISTORY,
+        name=table,
         entities=[customer],
-        schema=[Field(name=name, dtype=_TYPES[kind]) for name, kind in HISTORY_FEATURES.items()],
-        source=pushed_source(folder, FeatureTable.HISTORY),
-        description="The evidence of interest in each offer: what is held, signals faded to the row's moment.",
+        schema=[Field(name=name, dtype=_TYPES[kind]) for name, kind in features.items()],
+        source=pushed_source(folder, table),
+        description=description,
     )
 
 

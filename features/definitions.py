@@ -21,7 +21,6 @@ customer_history = _found.customer_history
 offer_answers = _found.offer_answers
 offer_channel_answers = _found.offer_channel_answers
 decision = _found.decision
-decision_v1 = _found.decision_v1
 offer_evidence = _found.offer_evidence
 interaction_events = _found.interaction_events
 relevance = _found.relevance

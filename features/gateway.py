@@ -31,6 +31,7 @@ from features.materialization import Materialized, Run, materialize_views
 from features.offer_rows import OfferRow
 from features.offline import NOT_APPLIED, OfflineFeatures
 from features.online_marker import Marker
+from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput
@@ -85,7 +86,6 @@ class FeatureGateway:
         self._breaker = Breaker()
         self._store = open_store(settings, address)
         self._applied: tuple[float, Mapping[str, FeatureView]] | None = None
-        self._offers: tuple[float, FeatureView, list[str]] | None = None
         self._pinned: tuple[bytes | None, Marker | None] = None, None
         self._looked_at = 0.0
 
@@ -118,16 +118,11 @@ class FeatureGateway:
 
         Raises FeaturesUnavailable as `read_online` does.
         """
-        from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-        from feast.protos.feast.types.Value_pb2 import Value
-
-        keys = [EntityKey(join_keys=["offer_id"], entity_values=[Value(string_val=one)]) for one in offer_ids]
+        keys = [_entity(offer_id, "offer_id") for offer_id in offer_ids]
         with self._deadline():
-            known = self._offers
-            if known is None or time.monotonic() - known[0] > REGISTRY_SECONDS:
-                view = self._store.registry.get_feature_view("offer_answers", PROJECT, allow_cache=True)
-                known = self._offers = time.monotonic(), view, [field.name for field in view.features]
-            rows = self._store.provider.online_read(self._store.config, known[1], keys, [*known[2]])
+            view = self._views()[FeatureTable.OFFERS]
+            names = [one.name for one in view.features]
+            rows = self._store.provider.online_read(self._store.config, view, keys, names)
         return {
             offer_id: OfferRow(moment.astimezone(UTC), {name: value.int64_val for name, value in row.items()})
             for offer_id, (moment, row) in zip(offer_ids, rows, strict=True)
@@ -156,7 +151,7 @@ class FeatureGateway:
                 self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
     def history(
-        self, customer_ids: Sequence[str], moments: Sequence[datetime], service: str = "decision"
+        self, customer_ids: Sequence[str], moments: Sequence[datetime], service: str = PROPENSITY_SERVICE
     ) -> "pd.DataFrame":
         """Return the features each customer had at the moment beside them, one row a pair, in the given order.
 
@@ -195,7 +190,7 @@ class FeatureGateway:
         with one_at_a_time(self._settings), redirect_stdout(StringIO()):
             self._store.apply(cast("list[FeastObject]", found.all()))
         self._store.registry.refresh()
-        self._applied = self._offers = None
+        self._applied = None
         return [str(view.name) for view in found.views()]
 
     def materialize(self, progress: Progress | None = None, *, everybody: bool = False) -> list[Materialized]:
@@ -242,7 +237,8 @@ class FeatureGateway:
         known = self._applied
         if known is None or time.monotonic() - known[0] > REGISTRY_SECONDS:
             registry = self._store.registry
-            found = {str(view): registry.get_feature_view(view, PROJECT, allow_cache=True) for view in _CUSTOMER_VIEWS}
+            views = (*_CUSTOMER_VIEWS, FeatureTable.OFFERS)
+            found = {str(view): registry.get_feature_view(view, PROJECT, allow_cache=True) for view in views}
             known = self._applied = time.monotonic(), found
         return known[1]
 
@@ -273,11 +269,11 @@ class FeatureGateway:
             raise FeaturesUnavailable(f"The feature store failed: {type(error).__name__}: {error}") from error
 
 
-def _entity(customer_id: str) -> "EntityKey":
+def _entity(name: str, key: str = "customer_id") -> "EntityKey":
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
 
-    return EntityKey(join_keys=["customer_id"], entity_values=[Value(string_val=customer_id)])
+    return EntityKey(join_keys=[key], entity_values=[Value(string_val=name)])
 
 
 def _protos(view: "FeatureView", values: Mapping[str, Any]) -> "dict[str, Value]":

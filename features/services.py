@@ -9,7 +9,7 @@ from features.customer_views import customer_history, customer_interactions, cus
 from features.entities import channel, customer, offer
 from features.event_views import interaction_events
 from features.offer_views import offer_answers, offer_channel_answers
-from features.service_names import PROPENSITY_SERVICE, RELEVANCE_SERVICE
+from features.service_names import DECISION_SERVICE, EVIDENCE_SERVICE, PROPENSITY_SERVICE, RELEVANCE_SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,6 @@ class Definitions:
     interaction_events: FeatureView
     offer_channel_answers: FeatureView
     decision: FeatureService
-    decision_v1: FeatureService
     offer_evidence: FeatureService
     relevance: FeatureService
     propensity: FeatureService
@@ -48,7 +47,7 @@ class Definitions:
 
     def services(self) -> list[FeatureService]:
         """Return the feature services alone."""
-        return [self.decision, self.decision_v1, self.offer_evidence, self.relevance, self.propensity]
+        return [self.decision, self.offer_evidence, self.relevance, self.propensity]
 
 
 def definitions(folder: Path, events: Path) -> Definitions:
@@ -68,9 +67,16 @@ def definitions(folder: Path, events: Path) -> Definitions:
         offer_answers=answers,
         offer_channel_answers=offer_channel_answers(folder),
         interaction_events=interaction_events(events),
-        decision=FeatureService(name="decision", features=[profile, interactions]),
-        decision_v1=FeatureService(name="decision_v1", features=[profile, interactions, history]),
-        offer_evidence=FeatureService(name="evidence_v1", features=[answers]),
+        decision=FeatureService(
+            name=DECISION_SERVICE,
+            features=[profile, interactions, history],
+            description="What a decision reads of a customer, in one round trip.",
+        ),
+        offer_evidence=FeatureService(
+            name=EVIDENCE_SERVICE,
+            features=[answers],
+            description="How often each offer was shown, pitched and answered: the base of every chance.",
+        ),
         relevance=FeatureService(
             name=RELEVANCE_SERVICE,
             features=[profile],

@@ -7,7 +7,6 @@ views `interactions`, `contacts`, `answers` and `customers` and the variable `as
 
 from collections.abc import Mapping, Sequence
 
-from features.customer_history import COUNTED, MOST_OFFERS
 from features.from_events import (
     CHANNEL_WINDOW,
     CONTACT_SETTLES,
@@ -17,6 +16,7 @@ from features.from_events import (
     WINDOW_DAYS,
 )
 from recsys.domain.vocabulary import UNKNOWN_CHANNEL
+from recsys.interactions.served_history import COUNTED, MOST_OFFERS
 from recsys.interactions.weights import EVIDENCE, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 
 _FIRST_CHECKPOINT = 16

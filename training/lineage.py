@@ -1,7 +1,5 @@
 """Lineage: from a model version to its run, data, features and code, and from any of these back to versions."""
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,22 +7,7 @@ from typing import Any
 from recsys.domain.errors import ModelVersionNotFound
 from training.model_kinds import PROPENSITY, RELEVANCE, kind_of
 from training.registry import Registry, VersionInfo
-from training.tracking import open_tracking
-
-
-@dataclass(frozen=True, slots=True)
-class DataUsed:
-    """What a run learned from, as it was logged; see `training.tracking.TrainingData`."""
-
-    name: str
-    digest: str
-    source: str
-    sha256: str
-    rows: int
-    cutoff: str
-    service: str
-    views: Mapping[str, str]
-    facts: tuple[str, ...]
+from training.tracking import TrainingData, open_tracking
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +24,7 @@ class Lineage:
     approver: str | None
     run_id: str
     code: str
-    data: DataUsed | None
+    data: TrainingData | None
 
     def described(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -52,6 +35,7 @@ class Lineage:
             "created_at": self.created_at.isoformat(),
             "data": data and {
                 **{name: getattr(data, name) for name in data.__slots__},
+                "digest": data.digest,
                 "views": dict(data.views),
                 "facts": list(data.facts),
             },
@@ -60,8 +44,7 @@ class Lineage:
 
 def lineage_of(tracking_uri: str, version: str) -> Lineage:
     """Return where a version comes from; raises ModelVersionNotFound."""
-    kind = kind_of(version)
-    return _traced(tracking_uri, kind.name, Registry(tracking_uri, kind).version(version))
+    return trace(tracking_uri, Registry(tracking_uri, kind_of(version)).version(version))
 
 
 def versions_from(tracking_uri: str, name: str) -> list[Lineage]:
@@ -71,7 +54,7 @@ def versions_from(tracking_uri: str, name: str) -> list[Lineage]:
     ModelVersionNotFound when none was.
     """
     traced = [
-        _traced(tracking_uri, kind.name, info)
+        trace(tracking_uri, info)
         for kind in (RELEVANCE, PROPENSITY)
         for info in Registry(tracking_uri, kind).versions()
     ]
@@ -90,7 +73,9 @@ def _comes_from(one: Lineage, name: str) -> bool:
     )
 
 
-def _traced(tracking_uri: str, kind: str, info: VersionInfo) -> Lineage:
+def trace(tracking_uri: str, info: VersionInfo) -> Lineage:
+    """Return where this version comes from."""
+    kind = kind_of(info.version).name
     run = open_tracking(tracking_uri, kind).get_run(info.run_id)
     inputs = run.inputs.dataset_inputs if run.inputs else []
     return Lineage(
@@ -104,21 +89,5 @@ def _traced(tracking_uri: str, kind: str, info: VersionInfo) -> Lineage:
         approver=info.approver,
         run_id=info.run_id,
         code=run.data.tags.get("code_version", ""),
-        data=_data(inputs[0]) if inputs else None,
-    )
-
-
-def _data(logged: Any) -> DataUsed:
-    tags = {tag.key: tag.value for tag in logged.tags}
-    dataset = logged.dataset
-    return DataUsed(
-        name=dataset.name,
-        digest=dataset.digest,
-        source=json.loads(dataset.source).get("uri", ""),
-        sha256=tags.get("sha256", ""),
-        rows=int(json.loads(dataset.profile or "{}").get("num_rows", 0)),
-        cutoff=tags.get("cutoff", ""),
-        service=tags.get("feature_service", ""),
-        views=json.loads(tags.get("views", "{}")),
-        facts=tuple(json.loads(dataset.schema or "{}").get("facts", ())),
+        data=TrainingData.of_logged(inputs[0]) if inputs else None,
     )

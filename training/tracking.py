@@ -63,6 +63,21 @@ class TrainingData:
         )
         return DatasetInput(dataset, [InputTag(name, value) for name, value in tags.items()])
 
+    @classmethod
+    def of_logged(cls, logged: Any) -> "TrainingData":
+        """Return what `logged` made MLflow keep."""
+        tags, dataset = {tag.key: tag.value for tag in logged.tags}, logged.dataset
+        return cls(
+            name=dataset.name,
+            source=json.loads(dataset.source)["uri"],
+            sha256=tags["sha256"],
+            rows=json.loads(dataset.profile)["num_rows"],
+            cutoff=tags["cutoff"],
+            service=tags["feature_service"],
+            views=json.loads(tags["views"]),
+            facts=tuple(json.loads(dataset.schema)["facts"]),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:

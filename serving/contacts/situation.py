@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from features.customer_history import COUNTED, history_row, is_whole
 from features.from_events import CONTACT_SETTLES, interaction_features, may_have_changed, with_ages
 from recsys.catalogue import Catalogue
 from recsys.domain.contact import Contact, ContactEvent, ContactEventType, Intent
@@ -17,6 +16,7 @@ from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
 from recsys.domain.protection import UNREADABLE, Statement
 from recsys.domain.vocabulary import COMPLAINT, UNKNOWN_CHANNEL
+from recsys.interactions.served_history import COUNTED, history_row, is_whole
 from recsys.ranking.people import AS_THE_POLICY_SAYS, microseconds
 from recsys.ranking.permission import complaint_ends
 from recsys.storage.event_log import EventLog
@@ -48,12 +48,13 @@ class FeaturesRead:
             self.degraded_reasons = (FEATURES_UNAVAILABLE,)
 
     def of_events(
-        self, log: EventLog, person: "Person", now: datetime
+        self, log: EventLog, person: "Person", history: HistoryRow | None, now: datetime
     ) -> tuple[Mapping[str, AttributeValue], float | None]:
         """Return what the customer's events say, and how old that is in seconds.
 
         That is what was served, unless something has happened, settled or left its window since, or came late: then
-        the log says it, by the same definitions as the tables that models learn from.
+        the log says it, by the same definitions as the tables that models learn from. `history` is the served row, None
+        where the log knows of other events before it.
         """
         online = self._online
         if online is None or online.known_at is None:
@@ -61,7 +62,7 @@ class FeaturesRead:
         contacts = person.contacts
         if len(contacts) >= RECENT_CONTACTS:
             contacts = log.contacts_of(person.customer.customer_id, _MOST_CONTACTS)
-        is_late = online.history is not None and not is_whole(online.history, person.history, now)
+        is_late = online.history is not None and history is None
         if is_late or may_have_changed(person.history, person.answers, contacts, online.known_at, now):
             return with_ages(interaction_features(person.history, person.answers, contacts, now), now), 0.0
         return self.values, self.age_seconds
@@ -182,7 +183,7 @@ def situation_in(
     since, days = lasting_complaint(log, person, policy)
     elsewhere = _offered_elsewhere(log, heard.contact, person, reserved_since(policy, now))
     served = features.history(person, now)
-    of_events, age_seconds = features.of_events(log, person, now)
+    of_events, age_seconds = features.of_events(log, person, served, now)
     missing = features.missing(person, served, heard.contact.opened_at)
     return Situation(
         decision_id=decision_id,

@@ -149,11 +149,11 @@ class ModelService:
         return Registered(champion, model.version if model else None, versions, known)
 
     def _kept(self, version: str) -> Kept:
-        from training.lineage import lineage_of
+        from training.lineage import trace
 
         registry = registry_of(self.services.settings, version)
         info = registry.version(version)
-        traced = lineage_of(self.services.settings.tracking_uri, info.version)
+        traced = trace(self.services.settings.tracking_uri, info)
         pictures = [path.removesuffix(".svg") for path in registry.artifacts(info.card_run, PLOTS)]
         names = (path.removeprefix(f"{PLOTS}/") for path in pictures if "." not in path)
         return Kept(info, self._card(info), tuple(names), traced)

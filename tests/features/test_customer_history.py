@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.customer_history import HISTORY_FEATURES, as_row, as_values, fold, history_row, is_whole
+from features.customer_history import HISTORY_FEATURES, as_row, as_values
 from features.feature_tables import FeatureTable, build_feature_tables
 from recsys.domain.customer import Customer
 from recsys.domain.interaction import HistoryRow, Interaction, InteractionKind
+from recsys.interactions.served_history import fold, history_row, is_whole
 from recsys.interactions.weights import history_weights
 from tests.features.conftest import NOW
 from tests.features.exported import Given, write_export

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import redis
 
-from features.customer_history import history_row
 from features.from_events import interaction_features
 from features.gateway import FeatureGateway, OnlineFeatures
 from recsys.domain.customer import Customer
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput
 from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.interactions.served_history import history_row
 from tests.features.conftest import NOW, SetClock, Settings, Store
 from tests.features.exported import Given, write_export
 from tests.redis_server import RedisServer, a_redis_server

@@ -11,13 +11,14 @@ import pytest
 import redis
 from redis import Redis
 
-from features.customer_history import as_row, history_row
+from features.customer_history import as_row
 from features.from_events import interaction_features
 from features.gateway import FeatureGateway, _entity
 from features.online_marker import KEY
 from recsys.domain.customer import Customer
 from recsys.domain.errors import InvalidInput
 from recsys.domain.interaction import Interaction, InteractionKind
+from recsys.interactions.served_history import history_row
 from tests.features.conftest import NOW, SetClock, Settings, Store, ada
 from tests.features.exported import Given, write_export
 from tests.redis_server import a_redis_server

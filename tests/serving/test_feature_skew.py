@@ -42,7 +42,7 @@ def test_decisions_are_told_what_the_tables_say(filled: Bank) -> None:
 
 def test_without_the_log_they_are_told_something_else(filled: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     def as_served(
-        self: FeaturesRead, log: EventLog, person: Person, now: object
+        self: FeaturesRead, log: EventLog, person: Person, history: object, now: object
     ) -> tuple[Mapping[str, AttributeValue], float | None]:
         return self.values, self.age_seconds
 

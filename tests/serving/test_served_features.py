@@ -15,12 +15,12 @@ from fastapi.testclient import TestClient
 from redis import Redis
 from typer.testing import CliRunner
 
-from features.customer_history import history_row
 from features.from_events import interaction_features
 from features.gateway import _entity, _protos
 from recsys.domain.customer import Customer
 from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.interaction import HistoryRow, Interaction, InteractionKind
+from recsys.interactions.served_history import history_row
 from recsys.storage.schema import interactions
 from serving.app import create_app
 from serving.cli.bank import fill_features
