@@ -19,6 +19,10 @@ from features.feast_store import (
     open_store,
 )
 from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of
+from features.own_features import NOTHING_OWN, OwnFeatures, Transformations
+from features.own_inputs import stored_inputs, with_transformations
+from features.own_tables import build_own_tables
+from features.own_views import Declared
 from features.service_names import EVENTS_VIEW, RELEVANCE_SERVICE
 from recsys.domain.errors import ImportInvalid, InvalidInput
 from recsys.interactions.file_queries import open_duckdb
@@ -38,12 +42,16 @@ _IBIS = threading.Lock()
 
 
 class OfflineFeatures:
-    """Feast's offline store over the feature tables in `tables`, and the exported `events` they were built from."""
+    """Feast's offline store over the feature tables in `tables`, and the exported `events` they were built from.
 
-    def __init__(self, store: "FeatureStore", tables: Path, events: Path) -> None:
+    `own` are the bank's own features as they are applied: their transformations are computed of what is read.
+    """
+
+    def __init__(self, store: "FeatureStore", tables: Path, events: Path, own: OwnFeatures = NOTHING_OWN) -> None:
         self._store = store
         self._tables = tables
         self.events = events
+        self.own = own
 
     @property
     def as_of(self) -> datetime:
@@ -121,7 +129,12 @@ class OfflineFeatures:
         import pyarrow as pa
 
         built_as_of(self._tables)
-        found = self._service(service)
+        found: Any = self._service(service)
+        wanted = [f.name for view in found.feature_view_projections for f in view.features]
+        more = self._inputs(wanted)
+        if more:  # of other views: their names beside those of the service
+            views = found.feature_view_projections
+            found = [*more, *(f"{view.name}:{one.name}" for view in views for one in view.features)]
         asked = _asked(customer_ids, moments)
         with (
             open_duckdb(temp_directory=str(self._tables / "duckdb.tmp")) as connection,
@@ -130,13 +143,25 @@ class OfflineFeatures:
             self._store.registry.refresh()  # Feast looks the service up in what it has seen last
             job = self._store.get_historical_features(asked, found)
             table = pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
-        return table.sort_by("row").drop_columns("row")
+        table = table.sort_by("row").drop_columns("row")
+        if self.own.transformations:
+            table = with_transformations(table, self.own, Transformations(self.own))
+            kept = ["customer_id", "event_timestamp", *wanted, *(one.name for one in self.own.transformations)]
+            table = table.select([name for name in table.column_names if name in kept])
+        return table
+
+    def _inputs(self, wanted: Sequence[str]) -> list[str]:
+        """Return the features, with their views, that the transformations read beside the `wanted` ones."""
+        return [f"{view}:{name}" for view, name in stored_inputs(self.own) if name not in wanted]
 
     def lineage(self, service: str, *views: str) -> dict[str, Any]:
         """Return the service's name, and the version of every view behind it and of `views`, as JSON values."""
         names = [view.name for view in self._service(service).feature_view_projections]
         versions = {name: self._view(name).current_version_number or 0 for name in (*names, *views)}
-        return {"service": service, "views": {name: f"v{number}" for name, number in sorted(versions.items())}}
+        told = {"service": service, "views": {name: f"v{number}" for name, number in sorted(versions.items())}}
+        if not self.own.views:
+            return told
+        return {**told, "own": {"version": self.own.version, "features": sorted(self.own.names)}}
 
     def _service(self, name: str) -> "FeatureService":
         from feast.errors import FeastObjectNotFoundException
@@ -164,47 +189,56 @@ class OfflineFeatures:
 
 
 @contextmanager
-def offline_features(settings: StoreSettings) -> Iterator[OfflineFeatures]:
+def offline_features(settings: StoreSettings, own: OwnFeatures = NOTHING_OWN) -> Iterator[OfflineFeatures]:
     """Open what is applied in this home, over its tables and its export, for the length of the block."""
     store = open_store(settings, _NO_REDIS)
     try:
-        yield OfflineFeatures(store, feature_tables_folder(settings), exported_events_folder(settings))
+        yield OfflineFeatures(store, feature_tables_folder(settings), exported_events_folder(settings), own)
     finally:
         close_store(store)
 
 
 @contextmanager
 def features_of_export(
-    events: Path, as_of: datetime, progress: Progress | None = None, service: str = RELEVANCE_SERVICE
+    events: Path,
+    as_of: datetime,
+    progress: Progress | None = None,
+    service: str = RELEVANCE_SERVICE,
+    declared: Sequence[Declared] = (),
 ) -> Iterator[OfflineFeatures]:
-    """Build and apply what `service` reads of any export, for the length of the block.
+    """Build and apply what `service` reads of any export, and of the bank's `declared` views, for the block's length.
 
     The tables and the registry are its own: what is applied elsewhere is neither looked at nor changed. Raises
-    InvalidInput where `events` holds no export.
+    InvalidInput where `events` holds no export, or a source of a view is broken.
     """
+    own = OwnFeatures.of_declared(declared)
     with tempfile.TemporaryDirectory(prefix="nbo-features-") as folder:
         settings = _OwnStore(Path(folder))
         tables, source = feature_tables_folder(settings), events.absolute()
-        names = {definition.name for definition in _needed(tables, source, service)}
+        names = {definition.name for definition in _needed(tables, source, service, own)}
         wanted = [table for table in FeatureTable if table in names]
         build_feature_tables(source, tables, as_of, progress, tables=wanted)
+        built = build_own_tables(declared, tables, as_of, progress=progress)
+        if built.problems:
+            raise InvalidInput("\n".join(built.problems))
         store = open_store(settings, _NO_REDIS)
         try:
             with redirect_stdout(StringIO()):
-                store.apply(cast("list[FeastObject]", _needed(tables, source, service)))
+                store.apply(cast("list[FeastObject]", _needed(tables, source, service, own)))
             store.registry.refresh()
-            yield OfflineFeatures(store, tables, source)
+            yield OfflineFeatures(store, tables, source, own)
         finally:
             close_store(store)
 
 
-def _needed(tables: Path, events: Path, name: str) -> "list[Entity | FeatureView | FeatureService]":
+def _needed(tables: Path, events: Path, name: str, own: OwnFeatures) -> "list[Entity | FeatureView | FeatureService]":
     """Return the definitions of one service and the view of the events, with the attributes the tables have now."""
     from features.services import definitions
 
-    found = definitions(tables, events)
+    found = definitions(tables, events, own)
     service = next(service for service in found.services() if service.name == name)
     read = {EVENTS_VIEW, *(view.name for view in service.feature_view_projections)}
+    read |= {view for view, _ in stored_inputs(own)}
     return [found.customer, found.offer, *(view for view in found.views() if view.name in read), service]
 
 

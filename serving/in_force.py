@@ -64,5 +64,7 @@ def conventions(log: EventLog, policy: Policy) -> Conventions:
 
 
 def vocabulary(log: EventLog) -> dict[str, ValueType]:
-    """Return every name a rule may use: the built-in ones and the customers' attributes."""
-    return {**{name: ValueType(kind) for name, kind in log.attribute_types().items()}, **BUILT_IN}
+    """Return every name a rule may use: the built-in ones, the customers' attributes, and the bank's own features."""
+    own = log.own_features()
+    types = {**(own.types if own else {}), **log.attribute_types()}
+    return {**{name: ValueType(kind) for name, kind in types.items()}, **BUILT_IN}
