@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from features.online_marker import Marker
 from features.own_code import CodeShelf
 from features.own_features import OwnFeatures, Transformations
 from recsys.domain.customer import AttributeValue
+from recsys.models.bundle import Bundle
+from recsys.models.propensity_model import PropensityModel
 from recsys.storage.event_log import EventLog
 from serving.settings import Settings
 
@@ -14,13 +17,14 @@ from serving.settings import Settings
 class OwnRead:
     """What is known of a customer by the bank's own features, unknown values as None.
 
-    `unread` are the features that could not be read at all, dropped ones among them: a rule that names one is closed.
-    `failed` are transformations that should have said something.
+    `unread` are the features that could not be read at all: a rule that names one is closed. `dropped` are those of
+    them that are not served of anybody, and `failed` transformations that should have said something.
     """
 
     values: Mapping[str, AttributeValue] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
+    dropped: frozenset[str] = frozenset()
 
 
 NOTHING_READ = OwnRead()
@@ -30,6 +34,14 @@ NOTHING_READ = OwnRead()
 class _Version:
     own: OwnFeatures
     transformations: Transformations
+
+
+def facts_read(relevance: Bundle | None, propensity: PropensityModel | None) -> frozenset[str]:
+    """Return the names of all facts and signals that these models read."""
+    found = set(propensity.signals) if propensity is not None else set()
+    if relevance is not None and relevance.uses_facts:
+        found |= {column.partition("=")[0] for column in relevance.customer_space.columns}
+    return frozenset(found)
 
 
 def code_shelf(settings: Settings) -> CodeShelf:
@@ -56,19 +68,20 @@ class OwnInService:
     def read(
         self,
         log: EventLog,
-        version: str | None,
+        marker: Marker | None,
         rows: Mapping[str, Mapping[str, AttributeValue] | None],
         known: Mapping[str, AttributeValue],
     ) -> OwnRead:
-        """Return what the served `rows` by view say, and what the functions of `version` make of them and the `known`.
+        """Return what the served `rows` by view say, and what follows from them and from what else is `known`.
 
-        A function is not asked where something that it reads could not be read.
+        `marker` says which version of the functions was materialised. A function is not asked where something that it
+        reads could not be read.
         """
         names = self.names(log)
         if not names:
             return NOTHING_READ
         values = {name: value for row in rows.values() if row is not None for name, value in row.items()}
-        found = self._of(log, version) if version is not None else None
+        found = self._materialised(log, marker)
         failed: list[str] = []
         if found is not None and found.transformations:
             stored = {feature.name for view in found.own.views for feature in view.features}
@@ -76,12 +89,25 @@ class OwnInService:
             whole = {t.name for t in found.own.transformations if all(n in values for n in t.inputs if n in stored)}
             values |= {name: value for name, value in made.values.items() if name in whole}
             failed = sorted(made.failed.keys() & whole)
-        return OwnRead(values, tuple(sorted(names - values.keys())), tuple(failed))
+        unread = names - values.keys()
+        dropped = self.dropped(log, marker) if unread else frozenset[str]()
+        return OwnRead(values, tuple(sorted(unread)), tuple(failed), dropped)
+
+    def dropped(self, log: EventLog, marker: Marker | None) -> frozenset[str]:
+        """Return the features that were applied once and are not served; none where nothing is materialised."""
+        if marker is None:
+            return frozenset()
+        served = {name for names in marker.views.values() for name in names}
+        found = self._materialised(log, marker)
+        return self.names(log) - served - {one.name for one in (found.own.transformations if found else ())}
 
     def warm(self, log: EventLog) -> None:
         """Load the functions that were applied last, so that no decision waits for what they import."""
         if (saved := log.own_features()) is not None:
             self._of(log, saved.version)
+
+    def _materialised(self, log: EventLog, marker: Marker | None) -> _Version | None:
+        return self._of(log, marker.own) if marker is not None and marker.own is not None else None
 
     def _of(self, log: EventLog, version: str) -> _Version | None:
         known = self._versions.get(version)

@@ -13,7 +13,10 @@ import structlog
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import FeaturesUnavailable, StoreUnavailable
 from recsys.domain.policy import Policy
+from recsys.models.bundle import Bundle
+from recsys.models.propensity_model import PropensityModel
 from recsys.storage.database import Database, open_database
+from recsys.storage.event_log import EventLog
 from serving.access import Access
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
@@ -22,7 +25,7 @@ from serving.evidence import EvidenceInService
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService
-from serving.own_in_force import OwnInService, code_shelf
+from serving.own_in_force import OwnInService, code_shelf, facts_read
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +55,14 @@ class FeaturesInService:
         except FeaturesUnavailable:
             return FEATURES_UNAVAILABLE
         return None if is_filled else FEATURES_MISSING
+
+    def lacking(self, log: EventLog, relevance: Bundle | None, propensity: PropensityModel | None) -> tuple[str, ...]:
+        """Return the bank's own features that these models read and that are served no more."""
+        try:
+            marker = self.gateway.marker()
+        except FeaturesUnavailable:
+            return ()
+        return tuple(sorted(self.own.dropped(log, marker) & facts_read(relevance, propensity)))
 
     @property
     def gateway(self) -> "FeatureGateway":

@@ -21,8 +21,9 @@ from recsys.interactions.served_history import COUNTED, history_row, is_whole
 from recsys.ranking.people import AS_THE_POLICY_SAYS, microseconds
 from recsys.ranking.permission import complaint_ends
 from recsys.storage.event_log import EventLog
+from serving.basis import Basis
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
-from serving.own_in_force import OwnRead
+from serving.own_in_force import OwnRead, facts_read
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
 
@@ -43,6 +44,7 @@ class FeaturesRead:
         self.degraded_reasons: tuple[str, ...] = ()
         self._online: OnlineFeatures | None = None
         self._own = features.own
+        self.dropped: frozenset[str] = frozenset()
         try:
             with stage("features"):
                 self._online = features.gateway.read_online(customer_id)
@@ -87,8 +89,9 @@ class FeaturesRead:
         online = self._online
         facts = self.profile(person)
         known = {**(customer_facts(person.customer) if facts is None else facts), **of_events}
-        version = online.marker.own if online and online.marker else None
-        return self._own.read(log, version, online.own if online else {}, known)
+        found = self._own.read(log, online.marker if online else None, online.own if online else {}, known)
+        self.dropped = found.dropped
+        return found
 
     def missing(self, person: "Person", history: HistoryRow | None, since: datetime) -> tuple[str, ...]:
         """Return the views that should say something of the customer and do not, as far as the event log knows.
@@ -221,6 +224,16 @@ def situation_in(
         own=own.values,
         unread=own.unread,
     )
+
+
+def without_dropped(situation: Situation, dropped: frozenset[str], basis: Basis) -> Situation:
+    """Return the situation, which says so where a model that decides reads features that are served no more."""
+    lacking = sorted(dropped & facts_read(basis.model, basis.propensity)) if dropped else []
+    if not lacking:
+        return situation
+    reasons = dict.fromkeys((*situation.degraded_reasons, FEATURES_MISSING))
+    missing = (*situation.features_missing, *lacking)
+    return replace(situation, degraded_reasons=tuple(reasons), features_missing=missing)
 
 
 def reserved_since(policy: Policy, now: datetime) -> datetime:
