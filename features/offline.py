@@ -151,8 +151,16 @@ class OfflineFeatures:
         return table
 
     def _inputs(self, wanted: Sequence[str]) -> list[str]:
-        """Return the features, with their views, that the transformations read beside the `wanted` ones."""
-        return [f"{view}:{name}" for view, name in stored_inputs(self.own) if name not in wanted]
+        """Return the features, with their views, that the transformations read beside the `wanted` ones.
+
+        Raises InvalidInput where one is not applied any more.
+        """
+        more = [(view, name) for view, name in stored_inputs(self.own) if name not in wanted]
+        lacking = [name for view, name in more if name not in {one.name for one in self._view(view).features}]
+        if lacking:
+            said = ", ".join(name.removeprefix("attr_") for name in lacking)
+            raise InvalidInput(f"Transformations of the bank's own features read {said}, which nothing has any more.")
+        return [f"{view}:{name}" for view, name in more]
 
     def lineage(self, service: str, *views: str) -> dict[str, Any]:
         """Return the service's name, and the version of every view behind it and of `views`, as JSON values."""

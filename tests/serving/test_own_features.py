@@ -1,19 +1,25 @@
 """A bank's own features in service: read by models and rules, kept in the record, closed where they cannot be read."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
-from recsys.domain.errors import InvalidInput
+from recsys.domain.errors import InvalidInput, SettingsInvalid
+from recsys.models.propensity_folder import load_propensity_model, save_propensity_model
+from recsys.models.propensity_model import LINEAR
+from serving.cli.own_features_check import check_own_features
 from serving.decisions.replay import replay
 from serving.settings import Settings
 from tests.redis_server import RedisServer, a_redis_server
 from tests.serving.test_served_features import Bank, _bank
+from training.propensity_fit import FitOptions, fit_propensity
 
 FILE = """
 from features.own_views import Feature, Parquet, View
@@ -205,3 +211,45 @@ def test_who_refuses_profiling_is_ranked_without_them(bank: Bank) -> None:
     said = {"purpose": "profiling", "granted": False, "why": "asked"}
     assert bank.client.post("/v1/customers/c1/consents", json=said).status_code < 300
     assert "salary_paid" not in bank.decide("c1")["signals"]
+
+
+def serve_a_propensity(bank: Bank) -> None:
+    """Put a propensity in service that learned that who is paid more says yes."""
+    rng, services = np.random.default_rng(3), bank.services
+    salary = rng.uniform(500, 4000, 2_000)
+    table = np.column_stack([rng.normal(-1, 0.2, 2_000), rng.normal(0, 1, 2_000), salary])
+    answers = (rng.random(2_000) < 1 / (1 + np.exp(-(salary - 2000) / 300))).astype(np.float64)
+    fitted = fit_propensity((*LINEAR, "salary_paid"), table, answers, FitOptions())
+    place = services.settings.bundles / "new"
+    version = save_propensity_model(place, fitted.parts).version
+    place.rename(services.settings.bundles / version)
+    services.champion._has_propensity = True
+    model = load_propensity_model(services.settings.bundles / version, version)
+    services.champion._put(replace(services.champion.pair, propensity=model))
+
+
+def chances(decision: dict[str, Any]) -> dict[str, float]:
+    return {offer["offer_id"]: offer["propensity"] for offer in decision["offers"]}
+
+
+def test_taking_the_view_away_changes_a_served_decision_and_everything_says_so(bank: Bank) -> None:
+    serve_a_propensity(bank)
+    told, other = bank.decide("c0"), bank.decide("c1")
+    assert "salary_paid" in {name for name in told["signals"] if told["signals"][name] is not None}
+    assert min(chances(told).values()) > max(chances(other).values())
+    assert bank.ready()["mode"] == "normal"
+    assert check_own_features(bank.services.settings).startswith("3 applied")
+    (folder(bank) / "payroll.py").unlink()
+    bank.fill()
+    untold = bank.decide("c0")
+    assert chances(untold) != chances(told)
+    assert untold["features_missing"] == ["salary_paid"]
+    assert untold["degraded"]
+    ready = bank.ready()
+    assert (ready["mode"], ready["lacking"]) == ("degraded", ["salary_paid"])
+    with pytest.raises(SettingsInvalid, match=r"r-sector \(employer_sector\).*models in service read.*salary_paid"):
+        check_own_features(bank.services.settings)
+    for one in (told, untold):
+        with bank.services.database.read() as log:
+            basis = bank.services.archive.basis_of(one, log)
+        assert replay(one["text"], basis).is_identical
