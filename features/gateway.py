@@ -37,7 +37,7 @@ from features.materialization import Materialized, Run, materialize_views
 from features.offer_rows import OfferRow
 from features.offline import NOT_APPLIED, OfflineFeatures
 from features.online_marker import Marker
-from features.own_features import NOTHING_OWN, OwnFeatures
+from features.own_features import NOTHING_OWN, OwnFeatures, OwnView
 from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
@@ -169,10 +169,12 @@ class FeatureGateway:
                 stored = _entity(customer_id), _protos(view, values), at, None
                 self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
-    def push_own(self, view: str, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> None:
+    def push_own(self, view: OwnView, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> None:
         """Make `values` what the next read of this customer sees of a view of the bank's own, as `push` does."""
+        from features.own_definitions import own_view
+
         with self._deadline():
-            applied = self._store.registry.get_feature_view(view, PROJECT, allow_cache=True)
+            applied = own_view(view, self._folder)  # what the registry says is a minute old
             stored = _entity(customer_id), _protos(applied, values), at, None
             self._store.provider.online_write_batch(self._store.config, applied, [stored], None)
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serving import consoles, errors, health
+from serving import consoles, errors, health, pushes
 from serving.addresses import WholeParts
 from serving.campaigns.learning import learning
 from serving.campaigns.routes import router as campaigns
@@ -39,7 +39,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.services.close()
 
     app = FastAPI(title="Next best offer", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    for router in (live, contacts, outcomes, decisions, customers, offers, policy, campaigns, models, health.router):
+    resources = (contacts, outcomes, decisions, customers, offers, policy, campaigns, models, pushes.router)
+    for router in (live, *resources, health.router):
         app.include_router(router)
     consoles.mount(app)
 

@@ -2,9 +2,9 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-│                   CampaignNotFound AccountNotFound
+│                   CampaignNotFound AccountNotFound FeatureViewNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown
+│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown PushInvalid
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 │                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists AlreadyAnswered DisclosureNotRead
@@ -95,6 +95,14 @@ class CampaignNotFound(NotFound):
         super().__init__("No such campaign; see GET /v1/campaigns.")
 
 
+class FeatureViewNotFound(NotFound):
+    """A view that takes no pushes; `known` are those that do."""
+
+    def __init__(self, view: str, known: Sequence[str]) -> None:
+        said = f"those that do: {', '.join(known)}" if known else "none does"
+        super().__init__(f"No feature view {view} takes pushes; {said}.")
+
+
 class AccountNotFound(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no account {name}; see `nbo accounts list`.")
@@ -158,6 +166,14 @@ class CampaignInvalid(InvalidInput):
 
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
+
+
+class PushInvalid(InvalidInput):
+    """Features that do not fit their view: field and reason of each."""
+
+    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{field}: {reason}" for field, reason in problems))
 
 
 class ChannelUnknown(InvalidInput):

@@ -140,9 +140,9 @@ def test_who_the_bank_says_nothing_of_has_a_row_and_is_not_missing(bank: Own) ->
 
 
 def test_what_is_pushed_is_what_the_next_read_sees(bank: Own) -> None:
-    bank.gateway.push_own("payroll", "c2", {"salary_paid": 500.0, "employer_sector": "care"}, NOW + MICROSECOND)
+    bank.gateway.push_own(bank.own.views[0], "c2", {"salary_paid": 500.0, "employer_sector": "care"}, NOW + MICROSECOND)
     assert bank.online("c2") == {"salary_paid": 500.0, "employer_sector": "care", "salary_share": 0.25}
-    bank.gateway.push_own("payroll", "c2", {"salary_paid": 1.0, "employer_sector": "old"}, NOW - DAY)
+    bank.gateway.push_own(bank.own.views[0], "c2", {"salary_paid": 1.0, "employer_sector": "old"}, NOW - DAY)
     assert bank.online("c2")["employer_sector"] == "care"
 
 
