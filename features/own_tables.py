@@ -1,7 +1,8 @@
 """Builds the dated tables of the bank's own views, each checked whole before it replaces the one before."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -89,7 +90,8 @@ def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
     else:
         names = "customer_id", "known_at"
         rows = _of_table(view, source) if isinstance(source, Table) else _of_pushes(view, as_of, pushed)
-        _stage(view, rows, staged)
+        with closing(rows):  # also where it is not read to its end: a cursor of the database goes with it
+            _stage(view, rows, staged)
         found = [staged]
     place = str(source.name) if isinstance(source, Table) else str(found[0].parent if len(found) > 1 else found[0])
     with open_duckdb(temp_directory=f"{beside}.tmp") as database:
@@ -200,7 +202,7 @@ def _one(database: "DuckDBPyConnection", query: str) -> tuple[int, str | None]:
 Row = tuple[Any, ...]
 
 
-def _of_table(view: View, source: Table) -> Iterator[Sequence[Row]]:
+def _of_table(view: View, source: Table) -> Generator[Sequence[Row]]:
     """Yield the rows of a SQL table in batches, as they come from the database."""
     if source.address is None:
         raise _Refused(f"{source.name}: the variable {source.address_variable}, its database's address, is not set")
@@ -211,7 +213,7 @@ def _of_table(view: View, source: Table) -> Iterator[Sequence[Row]]:
         raise _Refused(str(error)) from None
 
 
-def _of_pushes(view: View, as_of: datetime, pushed: PushedRows | None) -> Iterator[Sequence[Row]]:
+def _of_pushes(view: View, as_of: datetime, pushed: PushedRows | None) -> Generator[Sequence[Row]]:
     """Yield what was pushed; of two pushes of a customer in the same microsecond the later one counts."""
     names = [feature.name for feature in view.features]
     for rows in pushed(view.name, as_of) if pushed else ():

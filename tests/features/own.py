@@ -11,6 +11,7 @@ from pyarrow.parquet import write_table
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "features" / "payroll.py"
 MOMENT = pa.timestamp("us", tz="UTC")
+HEAD = "from features.own_views import Feature, Parquet, Pushed, Table, View\n"
 Paid = tuple[str | None, datetime | None, float | None, str | None]
 
 
@@ -34,3 +35,8 @@ def write_payroll(folder: Path, paid: Iterable[Paid], **columns: Any) -> None:
     }
     told = {name: column for name, column in {**told, **columns}.items() if column is not None}
     write_table(pa.table(told), folder / "payroll.parquet")
+
+
+def declared_as(features: str, more: str = "", name: str = "mine", source: str = 'Parquet("x.parquet")') -> str:
+    """Return a file that declares one view `v` of these features."""
+    return f"{HEAD}v = View(name={name!r}, source={source}, features=[{features}])\n{more}"

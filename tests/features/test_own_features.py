@@ -28,7 +28,7 @@ from recsys.domain.protection import FLAGS
 from recsys.rules import BUILT_IN
 from tests.features.conftest import NOW, SetClock, Settings
 from tests.features.exported import Given, write_export
-from tests.features.own import EXAMPLE, MOMENT, payroll_folder, write_payroll
+from tests.features.own import EXAMPLE, MOMENT, declared_as, payroll_folder, write_payroll
 from tests.redis_server import RedisServer, redis_server  # noqa: F401  (a fixture)
 
 MICROSECOND = timedelta(microseconds=1)
@@ -240,17 +240,10 @@ def test_every_file_of_a_folder_is_checked_and_an_integer_is_a_float_too(tmp_pat
     assert f"{folder / 'many' / 'b.parquet'}, column employer_sector: expected str" in line
 
 
-HEAD = "from features.own_views import Feature, Parquet, Pushed, Table, View\n"
-
-
-def declared_as(features: str, more: str = "", name: str = "mine", source: str = 'Parquet("x.parquet")') -> str:
-    return f"{HEAD}v = View(name={name!r}, source={source}, features=[{features}])\n{more}"
-
-
 FLOAT = 'Feature("balance_trend", float)'
 WRONG = {
     "a file that does not compile": ("x = (\n", "SyntaxError"),
-    "a file that fails": (f"{HEAD}raise ValueError('no data')\n", "ValueError: no data, line 2"),
+    "a file that fails": ("import os\nraise ValueError('no data')\n", "ValueError: no data, line 2"),
     "a name of ours": (declared_as('Feature("segment", str)'), "feature segment: we have a feature of this name"),
     "an attribute": (declared_as('Feature("monthly_income", float)'), "customers have an attribute of this name"),
     "a signal of a contact": (declared_as('Feature("channel_phone", float)'), "we have a feature of this name"),

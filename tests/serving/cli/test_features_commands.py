@@ -14,9 +14,11 @@ from recsys.domain.customer import Customer
 from recsys.domain.errors import InvalidInput
 from recsys.storage.database import open_database
 from serving.cli.main import build
+from serving.cli.own_features import applied_own
 from serving.embedded_redis import embedded_redis
 from serving.settings import Settings
 from tests.builders import a_contact
+from tests.features.own import payroll_folder
 
 
 def nbo(*arguments: str) -> dict[str, Any]:
@@ -53,6 +55,55 @@ def test_export_apply_and_materialise_make_a_customer_readable_online(settings: 
         gateway.close()
     assert values["contact_count_90d"] == 1
     assert values["days_since_last_contact"] == pytest.approx(3, abs=0.1)
+
+
+@pytest.fixture
+def own(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The documented example beside the home, with one salary of the one customer."""
+    database = open_database(settings.event_log_url)
+    with database.transaction() as log:
+        log.set_attribute_types({"monthly_income": "number"})
+    database.close()
+    paid = [("c1", system_clock() - timedelta(days=1), 900.0, "rail")]
+    folder = payroll_folder(tmp_path / "bank", paid)
+    monkeypatch.setenv("NBO_FEATURES", str(folder))
+    return folder
+
+
+def refused(*arguments: str) -> str:
+    """Return what a command that fails says."""
+    result = CliRunner().invoke(build(), [*arguments])
+    assert result.exit_code == 1
+    return (
+        result.output if result.exception is None or isinstance(result.exception, SystemExit) else str(result.exception)
+    )
+
+
+def test_the_documented_example_goes_from_its_file_to_the_customer_online(own: Path, settings: Settings) -> None:
+    assert nbo("features", "export")["tables"]["payroll"] == 1
+    assert "payroll" in nbo("features", "apply")["views"]
+    assert {one["view"]: one["rows"] for one in nbo("features", "materialize")["views"]}["payroll"] == 1
+    with embedded_redis(settings.home) as redis_url:
+        gateway = FeatureGateway(settings, redis_url)
+        assert gateway.read_online("c1").own == {"payroll": {"salary_paid": 900.0, "employer_sector": "rail"}}
+        gateway.close()
+    assert nbo("features", "skew")["decisions"] == 0
+
+
+def test_what_is_wrong_is_said_by_the_command_and_nothing_is_applied(own: Path, settings: Settings) -> None:
+    nbo("features", "export")
+    nbo("features", "apply")
+    text = (own / "payroll.py").read_text()
+    (own / "payroll.py").write_text(text.replace('"salary_paid", float', '"salary_paid", str'))
+    said = refused("features", "export")
+    assert f"{own / 'payroll.parquet'}, column salary_paid: expected str, found double" in said
+    assert "customer_profile: " in said  # ours are built all the same
+    (own / "payroll.py").write_text(text.replace("salary_paid", "vulnerable"))
+    assert "payroll.py: view payroll, feature vulnerable: we have a feature of this name" in refused(
+        "features", "apply"
+    )
+    assert applied_own(settings).names.keys() == {"salary_paid", "employer_sector", "salary_share"}
+    nbo("features", "materialize")
 
 
 def test_materialise_before_export_says_what_to_run(settings: Settings) -> None:
