@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 from features.feature_tables import FeatureTable, OwnTable, Progress
 from features.online_marker import Marker
 from features.own_features import NOTHING_OWN, OwnFeatures
+from features.service_names import EVENTS_VIEW
 from recsys.domain.clock import Clock
 from recsys.domain.errors import InvalidInput
 from recsys.interactions.file_queries import open_duckdb
@@ -100,6 +101,8 @@ def materialize_views(store: "FeatureStore", run: Run, clock: Clock, progress: P
     run.unfinished.unlink()
     if not is_there or not online.set_marker(store.config, kept["run"], marker.to_json()):
         raise InvalidInput(_EMPTIED)
+    for gone in {view.name for view in store.list_feature_views()} - {*map(str, run.tables), EVENTS_VIEW}:
+        store.delete_feature_view(gone)  # the bank has dropped it, and from now on nobody reads it
     for folder in (run.state / "materialised").iterdir():
         if folder.name != kept["run"]:
             shutil.rmtree(folder)

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from serving.cli.features_commands import export_features
 from serving.cli.output import Progress
 from serving.cli.own_features import applied_own
@@ -12,6 +14,8 @@ from serving.cli.own_features import applied_own
 if TYPE_CHECKING:
     from features.offline import OfflineFeatures
     from serving.settings import Settings
+
+logger = structlog.get_logger()
 
 
 @contextmanager
@@ -35,6 +39,7 @@ def training_features(
     with offline_features(settings, applied_own(settings)) as features:
         features.check_applied(service)
         if events is None:
-            export_features(settings, progress)
+            for line in export_features(settings, progress)["problems"]:
+                logger.warning("own_view_as_it_was", reason=line)
         features.check(service)
         yield features

@@ -98,8 +98,9 @@ def bank(redis_server: RedisServer, tmp_path: Path) -> Iterator[Own]:  # noqa: F
 
 
 def test_the_documented_example_is_what_a_bank_has_to_write() -> None:
-    lines = [line for line in EXAMPLE.read_text().splitlines() if line.strip()]
-    assert len(lines) <= 18
+    text = EXAMPLE.read_text()
+    assert len([line for line in text.splitlines() if line.strip()]) <= 20
+    assert f"```python\n{text}```" in (EXAMPLE.parents[2] / "features.md").read_text()
 
 
 def test_a_row_is_known_from_its_moment_on_and_a_microsecond_before_it_is_the_one_before(bank: Own) -> None:
@@ -179,6 +180,14 @@ def test_the_pinned_features_are_read_until_the_next_materialisation(bank: Own) 
         assert (beside.read_online("c0").own["payroll"] or {}).keys() == {"salary_paid", "employer_sector"}
         beside.materialize()
         assert (bank.gateway.read_online("c0").own["payroll"] or {}).keys() == {"salary_paid"}
+        (bank.folder / "payroll.py").unlink()
+        without = FeatureGateway(bank.settings, clock=SetClock(NOW))
+        without.apply()
+        assert bank.gateway.read_online("c0").own.keys() == {"payroll"}  # applied, not materialised
+        without.materialize()
+        assert bank.gateway.read_online("c0").own == {}
+        assert "payroll" not in {view.name for view in without._store.list_feature_views()}
+        without.close()
     finally:
         beside.close()
 
