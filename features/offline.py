@@ -132,6 +132,11 @@ class OfflineFeatures:
             table = pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
         return table.sort_by("row").drop_columns("row")
 
+    def views_of(self, service: str) -> dict[str, tuple[str, ...]]:
+        """Return the views of the service, each with the names of the features that the service reads of it."""
+        views = self._service(service).feature_view_projections
+        return {view.name: tuple(field.name for field in view.features) for view in views}
+
     def lineage(self, service: str, *views: str) -> dict[str, Any]:
         """Return the service's name, and the version of every view behind it and of `views`, as JSON values."""
         names = [view.name for view in self._service(service).feature_view_projections]

@@ -19,6 +19,7 @@ from training.config import Progress, TrainingConfig
 from training.dataset import Dataset, Window
 from training.folds import Recipe, everything
 from training.gates import Gate, Verdict, approver_to_come, refusals
+from training.importance import Importance, importance_of
 from training.leaks import NAME as FACTS_GATE
 from training.model_card import Account
 from training.parity import Parity, measure_parity
@@ -61,7 +62,8 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
         parity = _parity(comparison, progress)
         outputs = Outputs(Path(folder) / "bundle", Path(folder) / "artifacts", Path(folder) / "families")
         bundle, learned = refit(comparison, dataset, window, outputs.bundle, progress)
-        account = Account(bundle.version, window, comparison, parity, learned.sizes, code_version())
+        of_facts = _importance(comparison, progress)
+        account = Account(bundle.version, window, comparison, parity, of_facts, learned.sizes, code_version())
         gates = _judge(account, _judge_facts(bundle, dataset, config), outputs)
         draw_comparison(comparison, parity, outputs.artifacts)
         run_id = log_runs(comparison, window, learned, parity, outputs, progress)
@@ -121,6 +123,13 @@ def _parity(comparison: Comparison, progress: Progress) -> Parity | None:
     parity = measure_parity(comparison.best.recipe, fold.interactions, fold.side_features, comparison.config.seed)
     progress("measure fold-in parity", 1, 1)
     return parity
+
+
+def _importance(comparison: Comparison, progress: Progress) -> Importance:
+    progress("measure what facts are worth", 0, 1)
+    importance = importance_of(comparison.best.recipe, comparison.fold, comparison.config.seed)
+    progress("measure what facts are worth", 1, 1)
+    return importance
 
 
 def _judge_facts(bundle: Bundle, dataset: Dataset, config: TrainingConfig) -> Gate:

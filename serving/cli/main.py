@@ -25,6 +25,7 @@ from serving.cli import (
     traffic_commands,
     train_commands,
     uplift_commands,
+    worth_commands,
 )
 
 HELP = "Next best offer for a bank's contact centre."
@@ -45,6 +46,7 @@ FEATURES: dict[str, object] = {
     "materialize": features_commands.materialize,
     "skew": features_commands.skew,
     "ui": features_commands.ui,
+    "worth": worth_commands.worth,
 }
 MODELS: dict[str, object] = {
     "list": train_commands.list_models,
