@@ -27,6 +27,7 @@ from training.propensity_pipeline import PropensityConfig, rows_of
 
 EVIDENCE = "offer_answers"
 CHANCE = "chance of acceptance"
+UNKNOWN_PEOPLE = ", for people without a history"
 _WHOLE = "with every view"
 _MEASURES = {"log-loss": -1.0, "AUC": 1.0}
 """What chances are measured by, and whether more of it is better."""
@@ -84,20 +85,21 @@ def worth_to_relevance(config: TrainingConfig, progress: Progress) -> list[Worth
 
 
 def _of_family(recipe: Recipe, fold: Fold, views: Mapping[str, Sequence[str]], seed: int) -> list[Worth]:
+    """A model that reads facts is judged twice: for people with their history, and for the same without any."""
     model = recipe.fit(fold.interactions, fold.side_features, seed)
-    whole = ranked(model, fold.tasks, seed)
-    without = {HISTORY: ranked(model, without_history(fold.tasks), seed)}
-    for view, features in views.items():
-        if not model.uses_facts:
-            continue
+    whole, stranger = ranked(model, fold.tasks, seed), ranked(model, without_history(fold.tasks), seed)
+    pairs = [(recipe.family, HISTORY, whole, stranger)]
+    for view, features in views.items() if model.uses_facts else ():
         lacking = _without_facts(fold, {signal_of(feature) for feature in features})
         fitted = recipe.fit(lacking.interactions, lacking.side_features, seed)
-        without[view] = ranked(fitted, lacking.tasks, seed)
-    gains = {view: whole - values for view, values in without.items()}
+        nobody = ranked(fitted, without_history(lacking.tasks), seed)
+        pairs.append((recipe.family, view, whole, ranked(fitted, lacking.tasks, seed)))
+        pairs.append((f"{recipe.family}{UNKNOWN_PEOPLE}", view, stranger, nobody))
+    gains = {f"{model}|{view}": with_it - without for model, view, with_it, without in pairs}
     intervals = bootstrap(gains, fold.tasks.customers, np.random.default_rng(seed))
     return [
-        Worth(recipe.family, view, HEADLINE, float(whole.mean()), float(values.mean()), intervals[view])
-        for view, values in without.items()
+        Worth(model, view, HEADLINE, float(with_it.mean()), float(without.mean()), intervals[f"{model}|{view}"])
+        for model, view, with_it, without in pairs
     ]
 
 
