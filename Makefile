@@ -35,6 +35,14 @@ test: install-dev browser
 test-slow: install-dev browser
 	$(BIN)/python -m pytest $(ARGS)
 
+# The tests of the feature store against the newest Feast, laid over the pinned one for this run only.
+.PHONY: test-newest-feast
+test-newest-feast: install-dev
+	newest=$$(mktemp -d) && trap 'rm -rf "$$newest"' EXIT && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target "$$newest" feast && \
+	  PYTHONPATH="$$newest" $(BIN)/python -c 'import feast; print("Feast", feast.__version__, "from", feast.__file__)' && \
+	  PYTHONPATH="$$newest" $(BIN)/python -m pytest -m "not slow" tests/features $(ARGS)
+
 # A real browser where the system's packages can give one; the tests that need it say so and skip elsewhere.
 .PHONY: browser
 browser:
