@@ -1,5 +1,6 @@
 """What training reads through Feast, with Spark's offline store in the place of DuckDB's: the same answers."""
 
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +32,8 @@ class SparkFeatures(OfflineFeatures):
     def __init__(self, applied: OfflineFeatures, spark: Spark) -> None:
         super().__init__(applied._store, applied._tables, applied.events)
         self._spark = spark
-        self._spark_store = _over_spark(applied._store, spark)
+        with _quietly():
+            self._spark_store = _over_spark(applied._store, spark)
 
     def events_until(self, connection: "DuckDBPyConnection", name: str) -> None:
         """See `OfflineFeatures.events_until`; here Spark has read everything when this returns."""
@@ -99,7 +101,7 @@ def _over_spark(applied: "FeatureStore", spark: Spark) -> "FeatureStore":
 
     from features.sources import spark_source
 
-    store = open_spark_store(spark.scratch)
+    store = open_spark_store(Path(tempfile.mkdtemp(prefix="feast-", dir=spark.scratch)))
     applied.registry.refresh()
     for entity in applied.registry.list_entities(PROJECT):
         store.registry.apply_entity(entity, PROJECT)
@@ -109,8 +111,7 @@ def _over_spark(applied: "FeatureStore", spark: Spark) -> "FeatureStore":
             moved.stream_source = None
             moved.features = _quoted(view.features)
             if isinstance(view.batch_source, FileSource):
-                with _quietly():
-                    moved.batch_source = spark_source(view.batch_source, spark.address_of)
+                moved.batch_source = spark_source(view.batch_source, spark.address_of)
             store.registry.apply_feature_view(moved, PROJECT)
     for service in applied.registry.list_feature_services(PROJECT):
         for projection in service.feature_view_projections:
