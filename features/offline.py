@@ -38,7 +38,10 @@ _IBIS = threading.Lock()
 
 
 class OfflineFeatures:
-    """Feast's offline store over the feature tables in `tables`, and the exported `events` they were built from."""
+    """Feast's offline store over the feature tables in `tables`, and the exported `events` they were built from.
+
+    It is read by DuckDB; `features.offline_spark` reads the same by Spark.
+    """
 
     def __init__(self, store: "FeatureStore", tables: Path, events: Path) -> None:
         self._store = store
@@ -122,7 +125,7 @@ class OfflineFeatures:
 
         built_as_of(self._tables)
         found = self._service(service)
-        asked = _asked(customer_ids, moments)
+        asked = asked_rows(customer_ids, moments)
         with (
             open_duckdb(temp_directory=str(self._tables / "duckdb.tmp")) as connection,
             _on(connection) as backend,
@@ -234,7 +237,8 @@ def _source(view: "FeatureView") -> "FileSource":
     return source
 
 
-def _asked(customer_ids: Sequence[str], moments: Sequence[datetime] | datetime) -> "pd.DataFrame":
+def asked_rows(customer_ids: Sequence[str], moments: Sequence[datetime] | datetime) -> "pd.DataFrame":
+    """Return what Feast joins to: a row a customer, numbered in `row`, with their moment in whole microseconds."""
     import pandas as pd
 
     rows = range(len(customer_ids))

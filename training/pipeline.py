@@ -89,6 +89,8 @@ def refit(
     lineage = dataset.features.lineage(RELEVANCE_SERVICE, EVENTS_VIEW)
     of_facts = {"facts_digest": known.facts_digest} if model.uses_facts else {}
     trained = {**window.described(), "seed": config.seed, "features": {**lineage, **of_facts}}
+    if model.name in config.engine.makers:
+        trained["engine"] = config.engine.name
     rng = np.random.default_rng(config.seed)
     facts = TrainingFacts(trained)
     bundle = save_bundle(directory, model, known.interactions, rng, facts, known.side)
@@ -163,6 +165,7 @@ def summarise(result: TrainResult) -> dict[str, Any]:
         "window": result.window.described(),
         "tasks": len(comparison.fold.tasks),
         "split": "time",
+        "engine": comparison.config.engine.name,
         "models": {candidate.name: described(candidate) for candidate in comparison.candidates},
         "skipped": comparison.skipped,
         "best": comparison.best.name,

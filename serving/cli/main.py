@@ -32,6 +32,7 @@ HELP = "Next best offer for a bank's contact centre."
 BENCHES: dict[str, object] = {
     "decide": bench_commands.decide,
     "train": bench_commands.train,
+    "spark": bench_commands.spark,
     "features": bench_commands.features,
     "fold-in": bench_commands.fold_in,
     "cold-start": bench_commands.cold_start,
