@@ -6,11 +6,18 @@ The one module that does something when imported, because that is how `feast app
 import os
 from pathlib import Path
 
+from features.own_discovery import find_declared
+from features.own_features import OwnFeatures
 from features.services import definitions
 
 _home = Path(os.environ.get("NBO_HOME", "var"))
 _offline = Path(os.environ.get("NBO_OFFLINE_PATH") or _home / "offline").absolute()
-_found = definitions(_offline / "features", _offline / "events")
+_attributes = definitions(_offline / "features", _offline / "events").customer_profile.features
+_declared = find_declared(
+    Path(os.environ["NBO_FEATURES"]) if os.environ.get("NBO_FEATURES") else None,
+    [one.name.removeprefix("attr_") for one in _attributes if one.name.startswith("attr_")],
+)
+_found = definitions(_offline / "features", _offline / "events", OwnFeatures.of_declared(_declared))
 
 customer = _found.customer
 offer = _found.offer
@@ -25,3 +32,4 @@ offer_evidence = _found.offer_evidence
 interaction_events = _found.interaction_events
 relevance = _found.relevance
 propensity = _found.propensity
+globals().update({view.name: view for view in _found.own})

@@ -40,6 +40,16 @@ class FeatureTable(StrEnum):
         return folder / f"{self}.parquet"
 
 
+class OwnTable(str):
+    """The table of a view of the bank's own, by the view's name."""
+
+    __slots__ = ()
+
+    def file(self, folder: Path) -> Path:
+        """Return this table's Parquet file below the folder of the feature tables."""
+        return folder / f"{self}.parquet"
+
+
 def build_feature_tables(
     events: Path,
     folder: Path,

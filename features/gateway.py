@@ -25,12 +25,19 @@ from features.feast_store import (
     open_store,
     state_folder,
 )
-from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of, facts_version_of
+from features.feature_tables import (
+    FeatureTable,
+    Progress,
+    build_feature_tables,
+    built_as_of,
+    facts_version_of,
+)
 from features.from_events import age_name, with_ages
 from features.materialization import Materialized, Run, materialize_views
 from features.offer_rows import OfferRow
 from features.offline import NOT_APPLIED, OfflineFeatures
 from features.online_marker import Marker
+from features.own_features import NOTHING_OWN, OwnFeatures
 from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.customer import AttributeValue
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
 
 _LOOK_AGAIN_SECONDS = 2.0
 """How long after a look nobody looks again whether definitions were applied."""
+_OURS = frozenset(map(str, FeatureTable))
 _CUSTOMER_VIEWS = (FeatureTable.PROFILE, FeatureTable.INTERACTIONS, FeatureTable.HISTORY)
 
 
@@ -58,7 +66,8 @@ class OnlineFeatures:
     `values` is what their events say, only what is known, as of `known_at`, and `age_seconds` how old that is;
     `profile` the bank's facts by the names they have in rules, `history` the row that later events are folded into.
     None, or an age of None: there is no such row. `marker` says what the last complete materialisation wrote (None:
-    there was none since the store was last emptied).
+    there was none since the store was last emptied). `own` is what the bank's own views say, by view, unknown values
+    as None.
     """
 
     values: Mapping[str, AttributeValue] = field(default_factory=lambda: MappingProxyType({}))
@@ -67,21 +76,31 @@ class OnlineFeatures:
     history: HistoryRow | None = None
     marker: Marker | None = field(default=None, compare=False)
     known_at: datetime | None = field(default=None, compare=False)
+    own: Mapping[str, Mapping[str, AttributeValue] | None] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class FeatureGateway:
     """Feast over the tables below `{offline}/features`, a SQL registry and the Redis of the settings or `redis_url`.
 
-    Making one imports Feast, which takes seconds the first time. Redis need not be there yet.
+    Making one imports Feast, which takes seconds the first time. Redis need not be there yet. `own` are the bank's own
+    features, which are applied and materialised with ours; what is read online is what was materialised.
     """
 
-    def __init__(self, settings: StoreSettings, redis_url: str | None = None, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        settings: StoreSettings,
+        redis_url: str | None = None,
+        *,
+        clock: Clock = system_clock,
+        own: OwnFeatures = NOTHING_OWN,
+    ) -> None:
         address = redis_url or settings.redis_url
         if address is None:
             raise InvalidInput("The feature store needs a Redis: set NBO_REDIS_URL or start the embedded one.")
         self._settings = settings
         self._redis_url = address
         self._clock = clock
+        self._own = own
         self._folder = feature_tables_folder(settings)
         self._breaker = Breaker()
         self._store = open_store(settings, address)
@@ -150,6 +169,13 @@ class FeatureGateway:
                 stored = _entity(customer_id), _protos(view, values), at, None
                 self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
+    def push_own(self, view: str, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> None:
+        """Make `values` what the next read of this customer sees of a view of the bank's own, as `push` does."""
+        with self._deadline():
+            applied = self._store.registry.get_feature_view(view, PROJECT, allow_cache=True)
+            stored = _entity(customer_id), _protos(applied, values), at, None
+            self._store.provider.online_write_batch(self._store.config, applied, [stored], None)
+
     def history(
         self, customer_ids: Sequence[str], moments: Sequence[datetime], service: str = PROPENSITY_SERVICE
     ) -> "pd.DataFrame":
@@ -170,7 +196,7 @@ class FeatureGateway:
     @property
     def offline(self) -> OfflineFeatures:
         """What training reads, over the same definitions and tables; raises InvalidInput when there are none yet."""
-        return OfflineFeatures(self._store, self._folder, exported_events_folder(self._settings))
+        return OfflineFeatures(self._store, self._folder, exported_events_folder(self._settings), self._own)
 
     def build_feature_tables(
         self,
@@ -186,7 +212,7 @@ class FeatureGateway:
         """Register the definitions, with the attributes the tables have now; returns the names of the views."""
         from features.services import definitions
 
-        found = definitions(self._folder, exported_events_folder(self._settings))
+        found = definitions(self._folder, exported_events_folder(self._settings), self._own)
         with one_at_a_time(self._settings), redirect_stdout(StringIO()):
             self._store.apply(cast("list[FeastObject]", found.all()))
         self._store.registry.refresh()
@@ -205,7 +231,8 @@ class FeatureGateway:
             raise InvalidInput(NOT_APPLIED)
         with one_at_a_time(self._settings):
             store = open_store(self._settings, self._redis_url, patience=PATIENCE_OF_BATCHES)
-            run = Run(as_of, self._folder, state_folder(self._settings), facts_version_of(self._folder), everybody)
+            version = facts_version_of(self._folder)
+            run = Run(as_of, self._folder, state_folder(self._settings), version, everybody, self._own)
             try:
                 return materialize_views(store, run, self._clock, progress)
             finally:
@@ -229,7 +256,7 @@ class FeatureGateway:
         """Return the features to read by view: those materialised, or applied where nothing is known of that."""
         marker = self._pinned[1]
         if marker is not None:
-            return {view: marker.views[view] for view in _CUSTOMER_VIEWS if view in marker.views}
+            return {view: names for view, names in marker.views.items() if _is_of_customer(view)}
         return {view: [one.name for one in self._views()[view].features] for view in _CUSTOMER_VIEWS}
 
     def _views(self) -> "Mapping[str, FeatureView]":
@@ -269,6 +296,11 @@ class FeatureGateway:
             raise FeaturesUnavailable(f"The feature store failed: {type(error).__name__}: {error}") from error
 
 
+def _is_of_customer(view: str) -> bool:
+    """Return whether a view that was materialised is one of a customer: every view of the bank's own is."""
+    return view in _CUSTOMER_VIEWS or view not in _OURS
+
+
 def _entity(name: str, key: str = "customer_id") -> "EntityKey":
     from feast.protos.feast.types.EntityKey_pb2 import EntityKey
     from feast.protos.feast.types.Value_pb2 import Value
@@ -306,7 +338,8 @@ def _online_features(rows: "Mapping[str, Stored]", marker: Marker | None, now: d
     if FeatureTable.HISTORY in found:
         at, plain = found[FeatureTable.HISTORY]
         history = as_row(plain, at)
-    return OnlineFeatures(values, age, profile, history, marker, known_at)
+    own = {view: found[view][1] if view in found else None for view in rows if view not in _OURS}
+    return OnlineFeatures(values, age, profile, history, marker, known_at, own)
 
 
 def _plain(value: "Value") -> Any:

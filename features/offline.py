@@ -19,6 +19,10 @@ from features.feast_store import (
     open_store,
 )
 from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of
+from features.own_features import NOTHING_OWN, OwnFeatures, Transformations
+from features.own_inputs import stored_inputs, with_transformations
+from features.own_tables import build_own_tables
+from features.own_views import Declared
 from features.service_names import EVENTS_VIEW, RELEVANCE_SERVICE
 from recsys.domain.errors import ImportInvalid, InvalidInput
 from recsys.interactions.file_queries import open_duckdb
@@ -41,12 +45,15 @@ class OfflineFeatures:
     """Feast's offline store over the feature tables in `tables`, and the exported `events` they were built from.
 
     It is read by DuckDB; `features.offline_spark` reads the same by Spark.
+
+    `own` are the bank's own features as they are applied: their transformations are computed of what is read.
     """
 
-    def __init__(self, store: "FeatureStore", tables: Path, events: Path) -> None:
+    def __init__(self, store: "FeatureStore", tables: Path, events: Path, own: OwnFeatures = NOTHING_OWN) -> None:
         self._store = store
         self._tables = tables
         self.events = events
+        self.own = own
 
     @property
     def as_of(self) -> datetime:
@@ -121,30 +128,67 @@ class OfflineFeatures:
         became known at the very moment counts, one a microsecond later does not. Raises InvalidInput when nothing was
         applied or exported yet.
         """
-        import pyarrow as pa
 
         built_as_of(self._tables)
-        found = self._service(service)
+        wanted = [name for _, name in self._stored_in(service)]
         asked = asked_rows(customer_ids, moments)
+        table = self._joined(service, self._inputs(wanted), asked, progress)
+        table = table.sort_by("row").drop_columns("row")
+        if self.own.transformations:
+            table = with_transformations(table, self.own, Transformations(self.own))
+            kept = ["customer_id", "event_timestamp", *wanted, *(one.name for one in self.own.transformations)]
+            table = table.select([name for name in table.column_names if name in kept])
+        return table
+
+    def _joined(
+        self, service: str, more: Sequence[tuple[str, str]], asked: "pd.DataFrame", progress: Progress | None
+    ) -> "pa.Table":
+        """Join the features of the service, and `more` (view, feature), to the rows that are asked for."""
+        import pyarrow as pa
+
+        found: Any = self._service(service)
+        if more:  # of other views: their names beside those of the service
+            found = [f"{view}:{name}" for view, name in (*more, *self._stored_in(service))]
         with (
             open_duckdb(temp_directory=str(self._tables / "duckdb.tmp")) as connection,
             _on(connection) as backend,
         ):
             self._store.registry.refresh()  # Feast looks the service up in what it has seen last
             job = self._store.get_historical_features(asked, found)
-            table = pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
-        return table.sort_by("row").drop_columns("row")
+            return pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
+
+    def _inputs(self, wanted: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the (view, feature) that the transformations read beside the `wanted` ones.
+
+        Raises InvalidInput where one is not applied any more.
+        """
+        more = [(view, name) for view, name in stored_inputs(self.own) if name not in wanted]
+        lacking = [name for view, name in more if name not in {one.name for one in self._view(view).features}]
+        if lacking:
+            said = ", ".join(name.removeprefix("attr_") for name in lacking)
+            raise InvalidInput(f"Transformations of the bank's own features read {said}, which nothing has any more.")
+        return more
 
     def views_of(self, service: str) -> dict[str, tuple[str, ...]]:
-        """Return the views of the service, each with the names of the features that the service reads of it."""
+        """Return the views of the service, each with the names of what it tells: features, and what is made of them."""
+        found: dict[str, tuple[str, ...]] = {}
+        for view, name in self._stored_in(service):
+            found[view] = (*found.get(view, ()), name)
+        made = {view.name: tuple(one.name for one in view.transformations) for view in self.own.views}
+        return {view: (*names, *made.get(view, ())) for view, names in found.items()}
+
+    def _stored_in(self, service: str) -> list[tuple[str, str]]:
         views = self._service(service).feature_view_projections
-        return {view.name: tuple(field.name for field in view.features) for view in views}
+        return [(view.name, field.name) for view in views for field in view.features]
 
     def lineage(self, service: str, *views: str) -> dict[str, Any]:
         """Return the service's name, and the version of every view behind it and of `views`, as JSON values."""
         names = [view.name for view in self._service(service).feature_view_projections]
         versions = {name: self._view(name).current_version_number or 0 for name in (*names, *views)}
-        return {"service": service, "views": {name: f"v{number}" for name, number in sorted(versions.items())}}
+        told = {"service": service, "views": {name: f"v{number}" for name, number in sorted(versions.items())}}
+        if not self.own.views:
+            return told
+        return {**told, "own": {"version": self.own.version, "features": sorted(self.own.names)}}
 
     def _service(self, name: str) -> "FeatureService":
         from feast.errors import FeastObjectNotFoundException
@@ -172,47 +216,56 @@ class OfflineFeatures:
 
 
 @contextmanager
-def offline_features(settings: StoreSettings) -> Iterator[OfflineFeatures]:
+def offline_features(settings: StoreSettings, own: OwnFeatures = NOTHING_OWN) -> Iterator[OfflineFeatures]:
     """Open what is applied in this home, over its tables and its export, for the length of the block."""
     store = open_store(settings, _NO_REDIS)
     try:
-        yield OfflineFeatures(store, feature_tables_folder(settings), exported_events_folder(settings))
+        yield OfflineFeatures(store, feature_tables_folder(settings), exported_events_folder(settings), own)
     finally:
         close_store(store)
 
 
 @contextmanager
 def features_of_export(
-    events: Path, as_of: datetime, progress: Progress | None = None, service: str = RELEVANCE_SERVICE
+    events: Path,
+    as_of: datetime,
+    progress: Progress | None = None,
+    service: str = RELEVANCE_SERVICE,
+    declared: Sequence[Declared] = (),
 ) -> Iterator[OfflineFeatures]:
-    """Build and apply what `service` reads of any export, for the length of the block.
+    """Build and apply what `service` reads of any export, and of the bank's `declared` views, for the block's length.
 
     The tables and the registry are its own: what is applied elsewhere is neither looked at nor changed. Raises
-    InvalidInput where `events` holds no export.
+    InvalidInput where `events` holds no export, or a source of a view is broken.
     """
+    own = OwnFeatures.of_declared(declared)
     with tempfile.TemporaryDirectory(prefix="nbo-features-") as folder:
         settings = _OwnStore(Path(folder))
         tables, source = feature_tables_folder(settings), events.absolute()
-        names = {definition.name for definition in _needed(tables, source, service)}
+        names = {definition.name for definition in _needed(tables, source, service, own)}
         wanted = [table for table in FeatureTable if table in names]
         build_feature_tables(source, tables, as_of, progress, tables=wanted)
+        built = build_own_tables(declared, tables, as_of, progress=progress)
+        if built.problems:
+            raise InvalidInput("\n".join(built.problems))
         store = open_store(settings, _NO_REDIS)
         try:
             with redirect_stdout(StringIO()):
-                store.apply(cast("list[FeastObject]", _needed(tables, source, service)))
+                store.apply(cast("list[FeastObject]", _needed(tables, source, service, own)))
             store.registry.refresh()
-            yield OfflineFeatures(store, tables, source)
+            yield OfflineFeatures(store, tables, source, own)
         finally:
             close_store(store)
 
 
-def _needed(tables: Path, events: Path, name: str) -> "list[Entity | FeatureView | FeatureService]":
+def _needed(tables: Path, events: Path, name: str, own: OwnFeatures) -> "list[Entity | FeatureView | FeatureService]":
     """Return the definitions of one service and the view of the events, with the attributes the tables have now."""
     from features.services import definitions
 
-    found = definitions(tables, events)
+    found = definitions(tables, events, own)
     service = next(service for service in found.services() if service.name == name)
     read = {EVENTS_VIEW, *(view.name for view in service.feature_view_projections)}
+    read |= {view for view, _ in stored_inputs(own)}
     return [found.customer, found.offer, *(view for view in found.views() if view.name in read), service]
 
 

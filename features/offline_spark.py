@@ -5,18 +5,18 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.feast_store import PROJECT, open_spark_store
-from features.feature_tables import Progress, built_as_of
-from features.offline import OfflineFeatures, asked_rows
+from features.feature_tables import Progress
+from features.offline import OfflineFeatures
 from features.service_names import EVENTS_VIEW
 from features.spark_session import Spark
 from recsys.domain.errors import ImportInvalid, InvalidInput
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from duckdb import DuckDBPyConnection
     from feast import FeatureStore, FeatureView, Field
@@ -30,7 +30,7 @@ class SparkFeatures(OfflineFeatures):
     """
 
     def __init__(self, applied: OfflineFeatures, spark: Spark) -> None:
-        super().__init__(applied._store, applied._tables, applied.events)
+        super().__init__(applied._store, applied._tables, applied.events, applied.own)
         self._spark = spark
         with _quietly():
             self._spark_store = _over_spark(applied._store, spark)
@@ -52,27 +52,24 @@ class SparkFeatures(OfflineFeatures):
         folder = self._read(job, "events")
         connection.read_parquet(str(folder / "*.parquet")).create_view(name)
 
-    def known_at(
-        self,
-        service: str,
-        customer_ids: Sequence[str],
-        moments: Sequence[datetime] | datetime,
-        progress: Progress | None = None,
+    def _joined(
+        self, service: str, more: Sequence[tuple[str, str]], asked: "pd.DataFrame", progress: Progress | None
     ) -> "pa.Table":
-        """See `OfflineFeatures.known_at`."""
+        """See `OfflineFeatures._joined`."""
         from pyarrow import parquet
 
-        built_as_of(self._tables)
-        for view in self._service(service).feature_view_projections:
-            self._over_spark(view.name)
-        asked = asked_rows(customer_ids, moments)
+        read = (*more, *self._stored_in(service))
+        for view in {view for view, _ in read}:
+            self._over_spark(view)
         with _quietly():
-            over_spark = self._spark_store.get_feature_service(service)
-            job: Any = self._spark_store.get_historical_features(asked, over_spark)
+            found: Any = self._spark_store.get_feature_service(service)
+            if more:
+                found = [f"{view}:{_in_backquotes(name)}" for view, name in read]
+            job: Any = self._spark_store.get_historical_features(asked, found)
         folder = self._read(job, service)
         if progress:
             progress("join features", len(asked), len(asked))
-        return parquet.read_table(folder).replace_schema_metadata().sort_by("row").drop_columns("row")
+        return parquet.read_table(folder).replace_schema_metadata()
 
     def _read(self, job: Any, name: str) -> Path:
         """Let Spark run Feast's query, and return the folder of its files."""
@@ -123,7 +120,11 @@ def _over_spark(applied: "FeatureStore", spark: Spark) -> "FeatureStore":
 def _quoted(fields: "list[Field]") -> "list[Field]":
     from feast import Field
 
-    return [Field(name="`" + one.name.replace("`", "``") + "`", dtype=one.dtype) for one in fields]
+    return [Field(name=_in_backquotes(one.name), dtype=one.dtype) for one in fields]
+
+
+def _in_backquotes(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 @contextmanager

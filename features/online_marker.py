@@ -26,7 +26,7 @@ class Marker:
 
     `run` is its own name. `views` are the features written by view: what is read until the next one, whatever is
     applied meanwhile. `facts_version` is the latest version of customers' facts that the event log had (None: not
-    known).
+    known), and `own` the version of the bank's own features (None: it has none).
     """
 
     run: str
@@ -35,6 +35,7 @@ class Marker:
     services: tuple[str, ...] = ()
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     facts_version: int | None = None
+    own: str | None = None
 
     def to_json(self) -> str:
         """Return the marker as it is stored."""
@@ -53,6 +54,7 @@ class Marker:
                 services=tuple(stored["services"]),
                 views={str(view): tuple(names) for view, names in stored["views"].items()},
                 facts_version=stored["facts_version"],
+                own=stored.get("own"),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None

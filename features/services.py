@@ -9,6 +9,8 @@ from features.customer_views import customer_history, customer_interactions, cus
 from features.entities import channel, customer, offer
 from features.event_views import interaction_events
 from features.offer_views import offer_answers, offer_channel_answers
+from features.own_definitions import own_view
+from features.own_features import NOTHING_OWN, OwnFeatures
 from features.service_names import DECISION_SERVICE, EVIDENCE_SERVICE, PROPENSITY_SERVICE, RELEVANCE_SERVICE
 
 
@@ -29,6 +31,7 @@ class Definitions:
     offer_evidence: FeatureService
     relevance: FeatureService
     propensity: FeatureService
+    own: tuple[FeatureView, ...] = ()
 
     def all(self) -> list[Entity | FeatureView | FeatureService]:
         """Return them in the order they rest on each other."""
@@ -43,6 +46,7 @@ class Definitions:
             self.offer_answers,
             self.offer_channel_answers,
             self.interaction_events,
+            *self.own,
         ]
 
     def services(self) -> list[FeatureService]:
@@ -50,11 +54,13 @@ class Definitions:
         return [self.decision, self.offer_evidence, self.relevance, self.propensity]
 
 
-def definitions(folder: Path, events: Path) -> Definitions:
+def definitions(folder: Path, events: Path, own: OwnFeatures = NOTHING_OWN) -> Definitions:
     """Return the definitions over the feature tables below `folder`, with the attributes these have now.
 
-    `events` is the export whose interactions are read as they are.
+    `events` is the export whose interactions are read as they are; `own` is what the bank has added, which goes to
+    every model.
     """
+    added = [own_view(view, folder) for view in own.views]
     profile, interactions, answers = customer_profile(folder), customer_interactions(folder), offer_answers(folder)
     history = customer_history(folder)
     return Definitions(
@@ -69,7 +75,7 @@ def definitions(folder: Path, events: Path) -> Definitions:
         interaction_events=interaction_events(events),
         decision=FeatureService(
             name=DECISION_SERVICE,
-            features=[profile, interactions, history],
+            features=[profile, interactions, history, *added],
             description="What a decision reads of a customer, in one round trip.",
         ),
         offer_evidence=FeatureService(
@@ -79,12 +85,13 @@ def definitions(folder: Path, events: Path) -> Definitions:
         ),
         relevance=FeatureService(
             name=RELEVANCE_SERVICE,
-            features=[profile],
+            features=[profile, *added],
             description="The facts of a customer that relevance models read beside the interactions.",
         ),
         propensity=FeatureService(
             name=PROPENSITY_SERVICE,
-            features=[profile, interactions],
+            features=[profile, interactions, *added],
             description="What the chance of acceptance reads of a person.",
         ),
+        own=tuple(added),
     )

@@ -113,7 +113,7 @@ def present(case: Case, appraisal: Appraisal, slate: Slate) -> tuple[RankedOffer
                 net_value=float(appraisal.net_value[column]),
                 priority=float(appraisal.priority[column]),
                 selection_probability=slate.probabilities[place],
-                terms=terms_of(offer_id, case.catalogue, case.permission.facts),
+                terms=terms_of(offer_id, case.catalogue, case.permission.facts, frozenset(case.known.situation.unread)),
                 reasons=reasons,
                 signals=appraisal.signals.of(column),
             )
@@ -134,11 +134,16 @@ def relevance_shares(case: Case, slate: Slate) -> list[list[tuple[str, float]]]:
     ]
 
 
-def terms_of(offer_id: str, catalogue: Catalogue, facts: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
-    """Return the terms of the offer for a person with these facts, kept within their declared bounds."""
+def terms_of(
+    offer_id: str, catalogue: Catalogue, facts: Mapping[str, AttributeValue], unread: frozenset[str] = frozenset()
+) -> dict[str, AttributeValue]:
+    """Return the terms of the offer for a person with these facts, kept within their declared bounds.
+
+    A term of a feature that is `unread` is not known.
+    """
     bounds, terms = catalogue.offer(offer_id).term_bounds, {}
     for name, rule in catalogue.terms(offer_id).items():
-        value = rule.evaluate(facts)
+        value = rule.evaluate(facts) if unread.isdisjoint(rule.names) else None
         if name in bounds and value is not None:
             low, high = bounds[name]
             value = min(max(value, low), high)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from recsys.catalogue import Catalogue, build_catalogue, parse_offers
 from recsys.domain.conventions import AS_STORED, Conventions
 from recsys.domain.policy import Policy
-from recsys.rules import BUILT_IN, ValueType
+from recsys.rules import BUILT_IN, Rule, ValueType
 from recsys.storage.catalogue_log import SavedCatalogue
 from recsys.storage.event_log import EventLog
 
@@ -63,6 +63,19 @@ def conventions(log: EventLog, policy: Policy) -> Conventions:
     return Conventions(policy.words, log.calendar)
 
 
+def once_known(log: EventLog) -> dict[str, ValueType]:
+    """Return the bank's own features that were ever applied: rules in force may name what was dropped, new ones not."""
+    return {name: ValueType(kind) for name, kind in log.all_own_types().items()}
+
+
+def uncounted(log: EventLog, rule: Rule) -> str | None:
+    """Return why the event log cannot say for whom a rule is true: it names features of the bank's own."""
+    own = sorted(rule.names & (log.all_own_types().keys() - log.attribute_types().keys()))
+    return f"the event log cannot count whom {', '.join(own)} holds for, a feature of the bank's own" if own else None
+
+
 def vocabulary(log: EventLog) -> dict[str, ValueType]:
-    """Return every name a rule may use: the built-in ones and the customers' attributes."""
-    return {**{name: ValueType(kind) for name, kind in log.attribute_types().items()}, **BUILT_IN}
+    """Return every name a rule may use: the built-in ones, the customers' attributes, and the bank's own features."""
+    own = log.own_features()
+    types = {**(own.types if own else {}), **log.attribute_types()}
+    return {**{name: ValueType(kind) for name, kind in types.items()}, **BUILT_IN}

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     mlflow_tracking_uri: str | None = None
     mlflow_ui_url: str | None = None
     offline_path: Path | None = None
+    features: Path | None = None
     secret_key: str | None = None
     auth: Literal["demo", "local", "oidc"] = "demo"
     decision_deadline_ms: int = 250

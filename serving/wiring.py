@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from recsys.domain.clock import Clock, system_clock
-from recsys.domain.errors import FeaturesUnavailable
+from recsys.domain.errors import FeaturesUnavailable, StoreUnavailable
 from recsys.domain.policy import Policy
+from recsys.models.bundle import Bundle
+from recsys.models.propensity_model import PropensityModel
 from recsys.storage.database import Database, open_database
+from recsys.storage.event_log import EventLog
 from serving.access import Access
 from serving.archive import Archive
 from serving.campaigns_in_force import CampaignsInService
@@ -21,6 +25,7 @@ from serving.evidence import EvidenceInService
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService
+from serving.own_in_force import OwnInService, code_shelf, facts_read
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +42,7 @@ class FeaturesInService:
     def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         self._settings = settings
         self._clock = clock
+        self.own = OwnInService(code_shelf(settings))
         self._gateway: FeatureGateway | None = None
         self._has_tried = threading.Event()
         self._closing = threading.Event()
@@ -49,6 +55,14 @@ class FeaturesInService:
         except FeaturesUnavailable:
             return FEATURES_UNAVAILABLE
         return None if is_filled else FEATURES_MISSING
+
+    def lacking(self, log: EventLog, relevance: Bundle | None, propensity: PropensityModel | None) -> tuple[str, ...]:
+        """Return the bank's own features that these models read and that are served no more."""
+        try:
+            marker = self.gateway.marker()
+        except FeaturesUnavailable:
+            return ()
+        return tuple(sorted(self.own.dropped(log, marker) & facts_read(relevance, propensity)))
 
     @property
     def gateway(self) -> "FeatureGateway":
@@ -140,6 +154,11 @@ class Services:
         with self.database.read() as log:
             self.evidence.refresh(log, self.catalogue.current(log).table.offer_ids, self.clock())
 
+    def _warm(self) -> None:
+        """Load the functions of the bank's own features; what they fail with, a decision says."""
+        with suppress(StoreUnavailable), ONE_AT_A_TIME, self.database.read() as log:
+            self.features.own.warm(log)
+
     def _settle(self) -> None:
         """Follow the propensity champion; once everything is loaded, take it out of the garbage collector's rounds.
 
@@ -147,6 +166,7 @@ class Services:
         """
         try:
             self.features.wait()
+            self._warm()
             self.champion.wait()
             self.champion.allow_propensity()
             if not self.champion.is_stopped:

@@ -29,6 +29,7 @@ def customer_facts(features: OfflineFeatures, customer_ids: Sequence[str], momen
     table = features.known_at(RELEVANCE_SERVICE, customer_ids, moment)
     sources = {name.removeprefix(_ATTRIBUTE): name for name in table.column_names if name.startswith(_ATTRIBUTE)}
     sources |= {name: name for name in PROFILE_FEATURES}  # as for rules, these go first
+    sources |= {name: name for name in features.own.names if name in table.column_names}
     known = {name: table[source] for name, source in sources.items()}
     return {name: _plain(column) for name, column in known.items() if column.null_count < len(column)}
 

@@ -44,6 +44,8 @@ class Situation:
     `served` is the history as the feature store served it, into which what `history` has since is folded (None:
     `history` alone tells), and `profile` the customer's facts from there (None: those of `customer`): both for the
     ranking, never for permission. `features_missing` names the feature views that should have been there and were not.
+    `own` is what the bank's own features say, unknown values as None, and `unread` are those that could not be read: a
+    rule that names one is not judged.
     """
 
     decision_id: str
@@ -66,6 +68,8 @@ class Situation:
     served: HistoryRow | None = None
     profile: Mapping[str, AttributeValue] | None = None
     features_missing: tuple[str, ...] = ()
+    own: Mapping[str, AttributeValue] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,7 @@ def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) 
     """Return what may shape the ranking: history as evidence (this contact's intents included) and facts."""
     matches = match_intents(situation.intents, catalogue.table)
     if not permission.is_profiled:
-        return Known(replace(situation, features={}, served=None, profile=None), matches, None, NOTHING_KNOWN)
+        return Known(replace(situation, features={}, served=None, profile=None, own={}), matches, None, NOTHING_KNOWN)
     history, now = situation.history, situation.made_at
     weights = history_weights(history, now) if situation.served is None else fold(situation.served, history, now)
     if situation.intents:
@@ -140,7 +140,7 @@ def take_in(situation: Situation, permission: Permission, catalogue: Catalogue) 
             offer_id = catalogue.table.offer_ids[column]
             weights[offer_id] = weights.get(offer_id, 0.0) + INTENT_EVIDENCE * float(matches.confidence[column])
     facts = customer_facts(situation.customer) if situation.profile is None else situation.profile
-    return Known(situation, matches, weights, About(facts, catalogue.facts))
+    return Known(situation, matches, weights, About({**facts, **situation.own}, catalogue.facts))
 
 
 def appraise(case: Case) -> Appraisal:

@@ -82,7 +82,7 @@ def permit(situation: Situation, catalogue: Catalogue, policy: Policy) -> Permis
     people, lacking = people_of(situation, held, catalogue.table), dict[int, str]()
 
     def judge(codes: Codes) -> Codes:
-        return _apply_rules(catalogue.table, facts, codes[0], lacking)[None]
+        return _apply_rules(catalogue.table, facts, codes[0], lacking, frozenset(situation.unread))[None]
 
     row = permit_all(people, catalogue, policy, judge)
     return Permission(row, bool(is_profiled(people.protection, policy)[0]), lacking, facts)
@@ -142,11 +142,16 @@ def _answers(situation: Situation, table: OfferTable) -> AnswerColumns:
 
 
 def _apply_rules(
-    table: OfferTable, facts: Mapping[str, AttributeValue], so_far: NDArray[np.int8], lacking: dict[int, str]
+    table: OfferTable,
+    facts: Mapping[str, AttributeValue],
+    so_far: NDArray[np.int8],
+    lacking: dict[int, str],
+    unread: frozenset[str],
 ) -> NDArray[np.int8]:
     """Return (m,) what the rules of the offers still allowed say, each distinct rule judged once.
 
-    Writes into `lacking`, by column, the facts that an offer's rule lacks.
+    Writes into `lacking`, by column, the facts that an offer's rule lacks. A rule that names a feature which could not
+    be read is not judged, so that no `IS NULL` of it opens an offer.
     """
     codes = np.zeros(len(table), dtype=np.int8)
     open_ = np.asarray((so_far == ALLOWED) & table.has_rule).nonzero()[0]
@@ -154,7 +159,7 @@ def _apply_rules(
     verdicts = np.zeros(len(table.rules), dtype=np.int8)
     for number in np.bincount(numbers).nonzero()[0].tolist():
         rule = table.rules[number]
-        verdict = rule.evaluate(facts)
+        verdict = rule.evaluate(facts) if unread.isdisjoint(rule.names) else None
         if verdict is not True:
             verdicts[number] = NUMBER["not_eligible" if verdict is False else "eligibility_unknown"]
     codes[open_] = verdicts[numbers]
@@ -168,9 +173,10 @@ def _apply_rules(
 
 
 def rule_facts(situation: Situation, catalogue: Catalogue, held: frozenset[str]) -> dict[str, AttributeValue]:
-    """Return what a rule may name: the customer's attributes and the built-in facts of this contact."""
+    """Return what a rule may name: the bank's own features, the customer's attributes, and this contact's facts."""
     customer, contact = situation.customer, situation.contact
     return {
+        **situation.own,
         **customer.attributes,
         "kind": customer.kind.value,
         "language": customer.language,

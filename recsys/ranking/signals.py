@@ -20,7 +20,7 @@ def shared_signals(situation: Situation, profiled: bool, channels: Iterable[str]
     """Return the signals that are the same for every offer: the contact's and, unless refused, the person's.
 
     None stands for what is not known. `channels` are all there are. `situation.features` come from the online store,
-    and so do the person's facts where it is up to date.
+    and so do the person's facts where it is up to date, and the bank's own features.
     """
     contact = situation.contact
     signals: dict[str, Signal] = {f"channel_{channel}": float(contact.channel == channel) for channel in channels}
@@ -29,7 +29,7 @@ def shared_signals(situation: Situation, profiled: bool, channels: Iterable[str]
         facts = situation.profile
         if facts is None:
             facts = {**situation.customer.attributes, "risk_level": situation.customer.risk_level}
-        known = {**facts, **situation.features}
+        known = {**facts, **situation.features, **situation.own}
         signals |= {
             name: float(value)
             for name, value in known.items()

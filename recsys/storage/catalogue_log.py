@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, func, insert, select
 from recsys.domain.policy import Policy, parse_policy
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.prepared import Prepared
-from recsys.storage.schema import campaign_changes, catalogue_versions, policy_versions
+from recsys.storage.schema import campaign_changes, catalogue_versions, own_features, policy_versions
 
 _newest_first = catalogue_versions.c.catalogue_id.desc()
 _newest_policy_first = policy_versions.c.policy_id.desc()
@@ -22,9 +22,13 @@ _BY_VERSION = _saved.where(catalogue_versions.c.version == bindparam("version"))
 _LATEST_POLICY_VERSION = select(policy_versions.c.version).order_by(_newest_policy_first).limit(1)
 _POLICY = select(policy_versions.c.numbers).where(policy_versions.c.version == bindparam("version")).limit(1)
 _LATEST_CHANGE = select(func.coalesce(func.max(campaign_changes.c.change_id), 0))
+_LATEST_OWN = select(func.coalesce(func.max(own_features.c.number), 0))
 _IN_FORCE = Prepared(
     select(
-        _LATEST_VERSION.scalar_subquery(), _LATEST_POLICY_VERSION.scalar_subquery(), _LATEST_CHANGE.scalar_subquery()
+        _LATEST_VERSION.scalar_subquery(),
+        _LATEST_POLICY_VERSION.scalar_subquery(),
+        _LATEST_CHANGE.scalar_subquery(),
+        _LATEST_OWN.scalar_subquery(),
     )
 )
 _ADD = insert(catalogue_versions)
@@ -48,7 +52,7 @@ class SavedCatalogue:
 class CatalogueLog(BoundLog):
     """The catalogue's and the policy's part of the log: append only, the last one saved is in force."""
 
-    _in_force: tuple[str | None, str | None, int] | None = None
+    _in_force: tuple[str | None, str | None, int, int] | None = None
 
     def versions_in_force(self) -> tuple[str | None, str | None]:
         """Return the versions of catalogue and policy in force, looked up once a transaction."""
@@ -58,10 +62,14 @@ class CatalogueLog(BoundLog):
         """Return a number that grows with every change of any campaign; it is looked up with the others."""
         return self._all_in_force()[2]
 
-    def _all_in_force(self) -> tuple[str | None, str | None, int]:
+    def own_features_number(self) -> int:
+        """Return a number that grows with every change of the bank's own features; looked up with the others."""
+        return self._all_in_force()[3]
+
+    def _all_in_force(self) -> tuple[str | None, str | None, int, int]:
         if self._in_force is None:
-            catalogue, policy, campaigns = _IN_FORCE.rows(self._connection, {})[0]
-            self._in_force = catalogue, policy, campaigns
+            catalogue, policy, campaigns, own = _IN_FORCE.rows(self._connection, {})[0]
+            self._in_force = catalogue, policy, campaigns, own
         return self._in_force
 
     def latest_catalogue(self) -> SavedCatalogue | None:

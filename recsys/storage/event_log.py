@@ -13,6 +13,7 @@ from recsys.storage.customer_log import CustomerLog
 from recsys.storage.decision_samples import DecisionSamples
 from recsys.storage.evidence_log import EvidenceLog
 from recsys.storage.idempotency_log import IdempotencyLog
+from recsys.storage.own_feature_log import OwnFeatureLog
 from recsys.storage.schema import metadata
 from recsys.storage.vocabulary_log import VocabularyLog
 
@@ -30,6 +31,7 @@ class EventLog(
     BaselineLog,
     VocabularyLog,
     IdempotencyLog,
+    OwnFeatureLog,
 ):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 

@@ -67,7 +67,8 @@ class OffersAsked:
     """What the next catalogue is made of.
 
     Offers come as `rows` of text with their lines, or in a typed file at `path` (YAML, Parquet), or not at all.
-    `in_force` are the offers now, `named` the ids that interactions name, `types` those of the customer attributes.
+    `in_force` are the offers now, `named` the ids that interactions name, `types` those of the customer attributes and
+    of the bank's own features. `once` are the types of features that were dropped, which rules in force may name.
     """
 
     rows: Sequence[tuple[int, Row]] | None
@@ -77,6 +78,7 @@ class OffersAsked:
     in_force: Sequence[dict[str, Any]]
     named: Sequence[str]
     types: Mapping[str, str]
+    once: Mapping[str, str]
 
 
 CatalogueBuilder = Callable[[OffersAsked], NextCatalogue]
@@ -310,7 +312,11 @@ class _Import:
         reader = table.reader if table else RowReader(zone=zone_of(mapping, self._options.zone))
         path = None if table else opened.offers
         named = merging.staged_offers(connection)
-        asked = OffersAsked(self._offer_rows, path, reader, mapping, in_force, named, self._types)
+        own = log.own_features()
+        types = {**(own.types if own else {}), **self._types}
+        asked = OffersAsked(
+            self._offer_rows, path, reader, mapping, in_force, named, types, {**log.all_own_types(), **types}
+        )
         try:
             catalogue = self._options.build_catalogue(asked)
         except CatalogueInvalid as error:

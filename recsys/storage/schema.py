@@ -202,6 +202,28 @@ offer_evidence = Table(
     Index(None, "recorded_at"),
 )
 
+own_features = Table(
+    "own_features",
+    metadata,
+    Column("number", _Serial, primary_key=True),
+    Column("version", String, nullable=False, comment="digest of the document"),
+    Column("document", Text, nullable=False, comment="the bank's own views and transformations as they were applied"),
+    Column("types", Text, nullable=False, comment="JSON object, feature to number, text or boolean"),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Index(None, "version"),
+)
+
+pushed_features = Table(
+    "pushed_features",
+    metadata,
+    Column("number", _Serial, primary_key=True),
+    Column("view", String, nullable=False),
+    Column("customer_id", String, nullable=False),
+    Column("known_at", UtcDateTime, nullable=False),
+    Column("features", Text, nullable=False, comment="JSON object, feature to value"),
+    Index(None, "view", "customer_id", "known_at"),
+)
+
 interactions = Table(
     "interactions",
     metadata,

@@ -1,6 +1,6 @@
 """Eligibility of everybody: a database judges each distinct rule for all customers in one pass."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from recsys.domain.contact import Direction
 from recsys.interactions.file_queries import open_duckdb
 from recsys.ranking.codes import ALLOWED, NUMBER, Codes
+from recsys.rules import Rule
 from recsys.rules.sql import to_sql
 from recsys.what_if.audience import Audience
 from recsys.what_if.rulebook import Rulebook
@@ -31,7 +32,7 @@ class Verdicts:
             is_sale = rulebook.are_sales(audience.offer_ids)
             held_count = counts.setdefault(is_sale.tobytes(), (f"held_count_{len(counts)}", is_sale))[0]
             columns = _columns(audience, held_count)
-            asked = [questions.setdefault(to_sql(rule, columns, "duckdb"), len(questions)) for rule in table.rules]
+            asked = [questions.setdefault(_question(rule, columns), len(questions)) for rule in table.rules]
             self._places.append(np.array([asked[rule] if rule >= 0 else -1 for rule in table.rule.tolist()], np.intp))
         self._questions = list(questions)
         rows, offers = audience.history.held()
@@ -75,6 +76,11 @@ class ChunkVerdicts:
         ruled = np.flatnonzero(places >= 0)
         codes[:, ruled] = _CODE_OF[self._judged][:, places[ruled]]
         return codes
+
+
+def _question(rule: Rule, columns: Mapping[str, str]) -> str:
+    """Return the rule as SQL; one that names what the audience does not have is not judged, and closed."""
+    return to_sql(rule, columns, "duckdb") if rule.names <= columns.keys() else "NULL"
 
 
 def _columns(audience: Audience, held_count: str) -> dict[str, str]:

@@ -9,14 +9,14 @@ from experiments.campaign import LAUNCHED, Plan, Status
 from experiments.plan_document import parse_plan, stored_plan
 from experiments.treatment import audience_of, check_plan, offers_of
 from recsys.catalogue import Catalogue
-from recsys.domain.errors import RuleError
+from recsys.domain.errors import CampaignInvalid, RuleError
 from recsys.rules import ValueType, parse_rule
 from recsys.rules.vocabulary import Vocabulary
 from recsys.storage.campaign_log import SavedCampaign
 from recsys.storage.event_log import EventLog
 from serving.campaigns.schemas import BaselineBody, ConflictBody, PreviewBody, ReachBody
 from serving.campaigns.sizing import baseline, days, reach, smallest_effect, units_a_day, units_needed
-from serving.in_force import conventions, vocabulary
+from serving.in_force import conventions, uncounted, vocabulary
 from serving.wiring import Services
 
 _ASKED_FOR = 2
@@ -35,7 +35,10 @@ def preview(services: Services, document: object) -> PreviewBody:
         known = vocabulary(log)
         check_plan(plan, *in_force, known)
         customers = log.customers_count()
-        audience = _size(log, plan.audience, known, in_force[0])
+        try:
+            audience = _size(log, plan.audience, known, in_force[0])
+        except RuleError as error:
+            raise CampaignInvalid([("audience", error.reason)]) from error
         a_day = units_a_day(log, plan, audience / customers if customers else 0.0, now)
         found = baseline(log, plan, in_force, offers_of(plan, in_force[0]), now)
         conflicts = list(_conflicts(log, plan, in_force[0], known))
@@ -63,7 +66,10 @@ def _size(log: EventLog, rule: str | None, known: Vocabulary, catalogue: Catalog
     if rule is None:
         return log.customers_count()
     not_sales = [offer.offer_id for offer in catalogue.offers if not offer.is_sale]
-    return log.audience_size(parse_rule(rule, known, ValueType.BOOLEAN), not_sales=not_sales)
+    parsed = parse_rule(rule, known, ValueType.BOOLEAN)
+    if (why := uncounted(log, parsed)) is not None:
+        raise RuleError(why)
+    return log.audience_size(parsed, not_sales=not_sales)
 
 
 def _conflicts(log: EventLog, plan: Plan, catalogue: Catalogue, known: Vocabulary) -> Iterator[ConflictBody]:

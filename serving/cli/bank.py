@@ -71,8 +71,10 @@ def fill_features(
     """
     from features.gateway import FeatureGateway
     from recsys.domain.clock import system_clock
+    from recsys.domain.errors import InvalidInput
     from recsys.storage.database import open_database
     from recsys.storage.export import export_events
+    from serving.cli.own_features import checked_own, export_own, keep_own
 
     as_of = known_until or system_clock()
     database = open_database(settings.event_log_url, settings.calendar)
@@ -82,10 +84,15 @@ def fill_features(
         exported = export_events(database, settings.events, progress)
     finally:
         database.close()
-    gateway = FeatureGateway(settings, redis_url)
+    built = export_own(settings, as_of, progress)
+    if built.problems:
+        raise InvalidInput("\n".join(built.problems))
+    own = checked_own(settings)
+    gateway = FeatureGateway(settings, redis_url, own=own)
     try:
-        tables = gateway.build_feature_tables(settings.events, as_of, progress, facts_version)
+        tables = gateway.build_feature_tables(settings.events, as_of, progress, facts_version) | built.rows
         views = gateway.apply()
+        keep_own(settings, own)
         written = {one.view: one.rows for one in gateway.materialize(progress)}
     finally:
         gateway.close()

@@ -7,6 +7,7 @@ import typer
 
 from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
+from serving.cli.own_features import applied_own, checked_own, export_own, keep_own
 
 if TYPE_CHECKING:
     from features.skew import SkewReport
@@ -16,15 +17,24 @@ LOOPBACK = "127.0.0.1"
 
 
 def export(as_json: JsonOption = False) -> None:
-    """Write the event log as Parquet, and build the feature tables from it."""
+    """Write the event log as Parquet, and build the feature tables from it, and those of the bank's own views.
+
+    Exits 1 where something of the bank's own is wrong: that view goes on with the table that it had.
+    """
     with progress_bar() as progress:
         summary = export_features(current_settings(), progress)
     rows = {**summary["events"], **summary["tables"]}
-    emit(summary, as_json, "\n".join([f"{name}: {count} rows" for name, count in rows.items()] + [_took(summary)]))
+    lines = [*(f"{name}: {count} rows" for name, count in rows.items()), *summary["problems"], _took(summary)]
+    emit(summary, as_json, "\n".join(lines))
+    if summary["problems"]:
+        raise typer.Exit(1)
 
 
 def apply(as_json: JsonOption = False) -> None:
-    """Register entities, views and services in the feature registry; needs no Redis."""
+    """Register entities, views and services in the feature registry, the bank's own views too; needs no Redis.
+
+    All of it or nothing: one line says what is wrong with each of the bank's views, by file, feature, expected, found.
+    """
     summary = apply_features(current_settings())
     emit(summary, as_json, f"applied: {', '.join(summary['views'])}\n{_took(summary)}")
 
@@ -84,7 +94,8 @@ def measure(settings: "Settings", redis_url: str) -> "SkewReport":
     from recsys.storage.database import open_database
     from serving.models.feature_skew import feature_skew
 
-    database, gateway = open_database(settings.event_log_url, settings.calendar), FeatureGateway(settings, redis_url)
+    database = open_database(settings.event_log_url, settings.calendar)
+    gateway = FeatureGateway(settings, redis_url, own=applied_own(settings))
     try:
         return feature_skew(settings, database, gateway, system_clock)
     finally:
@@ -127,17 +138,27 @@ def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:
     finally:
         database.close()
     built = build_feature_tables(settings.events, feature_tables_folder(settings), as_of, progress, facts_version)
-    return {"as_of": as_of.isoformat(), "events": events, "tables": built, "seconds": _since(started)}
+    own = export_own(settings, as_of, progress)
+    return {
+        "as_of": as_of.isoformat(),
+        "events": events,
+        "tables": built | own.rows,
+        "problems": list(own.problems),
+        "seconds": _since(started),
+    }
 
 
 def apply_features(settings: "Settings") -> dict[str, Any]:
     """Register the definitions; the names of the views, and seconds."""
     from features.gateway import FeatureGateway
 
-    started = time.perf_counter()
-    gateway = FeatureGateway(settings, settings.redis_url or "unix:///not/used/by/apply")
-    views = gateway.apply()
-    gateway.close()
+    started, own = time.perf_counter(), checked_own(settings)
+    gateway = FeatureGateway(settings, settings.redis_url or "unix:///not/used/by/apply", own=own)
+    try:
+        views = gateway.apply()
+    finally:
+        gateway.close()
+    keep_own(settings, own)
     return {"views": views, "seconds": _since(started)}
 
 
@@ -148,7 +169,7 @@ def materialize_features(
     from features.gateway import FeatureGateway
 
     started = time.perf_counter()
-    gateway = FeatureGateway(settings, redis_url)
+    gateway = FeatureGateway(settings, redis_url, own=applied_own(settings))
     try:
         written = gateway.materialize(progress, everybody=everybody)
     finally:

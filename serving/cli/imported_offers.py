@@ -30,14 +30,15 @@ def next_catalogue(asked: "OffersAsked") -> "NextCatalogue":
     from recsys.storage.import_directory import NextCatalogue
 
     vocabulary = {**{name: ValueType(type_) for name, type_ in asked.types.items()}, **BUILT_IN}
+    in_force = {**{name: ValueType(type_) for name, type_ in asked.once.items()}, **BUILT_IN}
     rows = _rows(asked)
     read, problems = check_placed_offers(rows, vocabulary, Conventions(asked.reader.words))
-    offers = {offer.offer_id: offer for offer in (*parse_offers(asked.in_force, vocabulary, AS_STORED), *read)}
+    offers = {offer.offer_id: offer for offer in (*parse_offers(asked.in_force, in_force, AS_STORED), *read)}
     refused = {str(row.get("offer_id")).strip() for _, row in rows}
     created = [
         Offer(name, title_en=name, title_zh=name) for name in asked.named if name not in offers and name not in refused
     ]
-    catalogue = build_catalogue([*offers.values(), *created], vocabulary)
+    catalogue = build_catalogue([*offers.values(), *created], in_force)
     return NextCatalogue(
         catalogue.version,
         [offer_to_dict(offer) for offer in catalogue.offers],

@@ -12,6 +12,7 @@ from recsys.domain.errors import SettingsInvalid
 from recsys.domain.protection import UNREADABLE
 from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, emit
+from serving.cli.own_features_check import check_own_features
 
 if TYPE_CHECKING:
     from serving.settings import Settings
@@ -88,6 +89,7 @@ def doctor(as_json: JsonOption = False) -> None:
         "protections": _check_protections,
         "feature registry": _check_feature_registry,
         "features online": _check_features_online,
+        "own features": check_own_features,
         "model registry": _check_model_registry,
         "model on disk": _check_bundle,
         "console files": _check_console_files,

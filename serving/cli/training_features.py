@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from serving.cli.features_commands import export_features
 from serving.cli.output import Progress
+from serving.cli.own_features import applied_own
 
 if TYPE_CHECKING:
     from features.offline import OfflineFeatures
@@ -31,7 +32,7 @@ def training_features(
         with features_of_export(events, system_clock(), progress) as features:
             yield features
         return
-    with offline_features(settings) as features:
+    with offline_features(settings, applied_own(settings)) as features:
         features.check_applied(service)
         if events is None:
             export_features(settings, progress)

@@ -75,7 +75,9 @@ class Campaigning:
             contact.agent_id,
             situation.made_at,
         )
-        self._units_now = enrol(self.log, participant, running, self._units)
+        unread = frozenset(situation.unread)  # an audience that names one takes in nobody new
+        open_ = [one for one in running if (rule := one.assigner.audience) is None or unread.isdisjoint(rule.names)]
+        self._units_now = enrol(self.log, participant, open_, self._units)
         arms = tuple(
             CampaignArm(unit.campaign_id, unit.epoch, unit.arm, unit.probability)
             for one in running

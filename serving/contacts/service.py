@@ -49,6 +49,7 @@ from serving.contacts.situation import (
     push_features,
     reserved_since,
     situation_in,
+    without_dropped,
 )
 from serving.contacts.views import Json, contact_view, in_queue, stored_view
 from serving.decisions.record import make_record
@@ -337,6 +338,7 @@ class ContactService:
             situation = situation_in(log, heard, person, features, (basis.catalogue, basis.policy), made)
         with stage("campaigns"):
             situation, basis = campaigning.treat(situation, basis)
+            situation = without_dropped(situation, features.dropped, basis)
         with stage("decide"):
             decision = basis.decide(situation)
         with stage("record"):

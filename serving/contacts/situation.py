@@ -11,6 +11,7 @@ from recsys.domain.contact import Contact, ContactEvent, ContactEventType, Inten
 from recsys.domain.customer import AttributeValue, Customer, CustomerKind
 from recsys.domain.decision import Situation
 from recsys.domain.errors import CustomerNotFound, FeaturesUnavailable
+from recsys.domain.facts import customer_facts
 from recsys.domain.interaction import HistoryRow, Interaction
 from recsys.domain.outcome import PastAnswer
 from recsys.domain.policy import Policy
@@ -20,7 +21,9 @@ from recsys.interactions.served_history import COUNTED, history_row, is_whole
 from recsys.ranking.people import AS_THE_POLICY_SAYS, microseconds
 from recsys.ranking.permission import complaint_ends
 from recsys.storage.event_log import EventLog
+from serving.basis import Basis
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
+from serving.own_in_force import OwnRead, facts_read
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
 
@@ -40,6 +43,8 @@ class FeaturesRead:
         self.age_seconds: float | None = None
         self.degraded_reasons: tuple[str, ...] = ()
         self._online: OnlineFeatures | None = None
+        self._own = features.own
+        self.dropped: frozenset[str] = frozenset()
         try:
             with stage("features"):
                 self._online = features.gateway.read_online(customer_id)
@@ -79,6 +84,15 @@ class FeaturesRead:
             return None
         return online.profile if person.facts_version <= online.marker.facts_version else None
 
+    def own(self, log: EventLog, person: "Person", of_events: Mapping[str, AttributeValue]) -> OwnRead:
+        """Return what the bank's own features say, and what follows from them and what else is known."""
+        online = self._online
+        facts = self.profile(person)
+        known = {**(customer_facts(person.customer) if facts is None else facts), **of_events}
+        found = self._own.read(log, online.marker if online else None, online.own if online else {}, known)
+        self.dropped = found.dropped
+        return found
+
     def missing(self, person: "Person", history: HistoryRow | None, since: datetime) -> tuple[str, ...]:
         """Return the views that should say something of the customer and do not, as far as the event log knows.
 
@@ -98,6 +112,8 @@ class FeaturesRead:
             "customer_history": history is None
             and (online.history is not None or any(event.kind in COUNTED for event in events)),
         }
+        is_known = bool(customer.attributes or facts != (None, None, None) or events or answers or contacts)
+        expected |= {view: row is None and is_known for view, row in online.own.items()}
         return tuple(view for view, is_missing in expected.items() if is_missing)
 
 
@@ -176,15 +192,15 @@ def situation_in(
     made: tuple[str, datetime],
 ) -> Situation:
     """Return the situation of this contact inside the open transaction, for the decision `made` (its id, now)."""
-    catalogue, policy = rules
-    decision_id, now = made
+    (catalogue, policy), (decision_id, now) = rules, made
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
     intents = heard_intents(heard)
     since, days = lasting_complaint(log, person, policy)
     elsewhere = _offered_elsewhere(log, heard.contact, person, reserved_since(policy, now))
     served = features.history(person, now)
     of_events, age_seconds = features.of_events(log, person, served, now)
-    missing = features.missing(person, served, heard.contact.opened_at)
+    own = features.own(log, person, of_events)
+    missing = (*features.missing(person, served, heard.contact.opened_at), *own.failed)
     return Situation(
         decision_id=decision_id,
         made_at=now,
@@ -205,7 +221,19 @@ def situation_in(
         served=served,
         profile=features.profile(person),
         features_missing=missing,
+        own=own.values,
+        unread=own.unread,
     )
+
+
+def without_dropped(situation: Situation, dropped: frozenset[str], basis: Basis) -> Situation:
+    """Return the situation, which says so where a model that decides reads features that are served no more."""
+    lacking = sorted(dropped & facts_read(basis.model, basis.propensity)) if dropped else []
+    if not lacking:
+        return situation
+    reasons = dict.fromkeys((*situation.degraded_reasons, FEATURES_MISSING))
+    missing = (*situation.features_missing, *lacking)
+    return replace(situation, degraded_reasons=tuple(reasons), features_missing=missing)
 
 
 def reserved_since(policy: Policy, now: datetime) -> datetime:

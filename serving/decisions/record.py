@@ -149,6 +149,8 @@ def _inputs(situation: Situation, is_old: bool) -> dict[str, Any]:
         **({"elsewhere_channels": channels} if (channels := situation.elsewhere_channels) else {}),
         "acceptances": situation.acceptances,
         "features": situation.features,
+        **({"own": situation.own} if situation.own else {}),
+        **({"unread": situation.unread} if situation.unread else {}),
         **({} if situation.campaigns is None else {"campaigns": asdict(situation.campaigns)}),
     }
 
@@ -221,6 +223,8 @@ def situation_of(record: Record) -> Situation:
         served=_history_row(inputs.get("served")),
         profile=inputs.get("profile"),
         features_missing=tuple(record.get("features_missing", ())),
+        own=inputs.get("own", {}),
+        unread=tuple(inputs.get("unread", ())),
     )
 
 

@@ -65,7 +65,7 @@ def _told(database: Database, as_of: datetime) -> tuple[list[tuple[str, datetime
 
 def _features(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a decision was told of a person by name; before format 4 the bank's facts came from the log."""
-    return {**(inputs.get("profile") or {}), **inputs["features"]}
+    return {**(inputs.get("profile") or {}), **inputs["features"], **inputs.get("own", {})}
 
 
 def _rows(frame: "pd.DataFrame") -> list[dict[str, AttributeValue]]:

@@ -8,7 +8,7 @@ from recsys.rules.vocabulary import Vocabulary
 from recsys.storage.audience_log import CONTACT_FACTS
 from recsys.storage.event_log import EventLog
 from serving.decisions.schemas import Body
-from serving.in_force import vocabulary
+from serving.in_force import uncounted, vocabulary
 from serving.offers.schemas import DifferenceBody
 from serving.wiring import Services
 
@@ -27,7 +27,8 @@ class Validation(Body):
     """Whether it could be saved, what is in the way, and what would then differ from the catalogue in service.
 
     `audience` says of a valid rule how many of all `customers` it is true for, `samples` names some of them; null
-    for an offer, and for a rule that asks about the contact, which no customer has by itself.
+    for an offer, for a rule that asks about the contact, which no customer has by itself, and for one that names
+    features of the bank's own, which are not in the event log.
     """
 
     valid: bool
@@ -63,7 +64,7 @@ def check_rule(services: Services, text: str, *, about_customer: bool = False) -
         except RuleError as error:
             problem = {"field": "rule", "reason": error.reason, "line": error.line, "column": error.column}
             return Validation(valid=False, problems=[problem])
-        if rule.names & CONTACT_FACTS:
+        if rule.names & CONTACT_FACTS or uncounted(log, rule):
             return Validation(valid=True, problems=[])
         return _counted(services, log, rule)
 

@@ -13,7 +13,7 @@ from recsys.rules import ValueType
 from recsys.storage.event_log import EventLog
 from serving.errors import offer_problem
 from serving.idempotency import JUST_DO_IT, Once
-from serving.in_force import conventions, vocabulary
+from serving.in_force import conventions, once_known, vocabulary
 from serving.offers.preview import preview
 from serving.offers.rule_check import Validation
 from serving.offers.schemas import CatalogueBody, DifferenceBody, OfferPreviewBody, PreviewRequest
@@ -77,7 +77,7 @@ class OfferService:
             given = {offer.offer_id: offer for offer in parse_offers(rows, known, self._reading(log))}
             if based_on not in (None, current.version):
                 _check_unchanged(offers, _offers_of(log, based_on, given.keys()), given)
-            catalogue = build_catalogue((offers | given).values(), known, current)
+            catalogue = build_catalogue((offers | given).values(), {**once_known(log), **known}, current)
             saved = [offer_to_dict(offer) for offer in catalogue.offers]
             log.save_catalogue(catalogue.version, saved, catalogue.rule_types, now)
             once.end(log, catalogue_version=catalogue.version)

@@ -1,0 +1,49 @@
+"""What `nbo doctor` says of the bank's own features: what is applied, and what goes without something that it names."""
+
+import json
+from typing import TYPE_CHECKING
+
+from recsys.domain.errors import SettingsInvalid
+
+if TYPE_CHECKING:
+    from serving.settings import Settings
+
+
+def check_own_features(settings: "Settings") -> str:
+    """Return what is applied; raises SettingsInvalid where a rule or a model in service names what is not."""
+    from recsys.storage.database import open_database
+    from serving.in_force import CatalogueInService
+
+    database = open_database(settings.event_log_url, settings.calendar)
+    with database.read() as log:
+        saved, every = log.own_features(), log.all_own_types()
+        gone = every.keys() - (saved.types.keys() if saved else set()) - log.attribute_types().keys()
+        catalogue = CatalogueInService().current(log)
+    database.close()
+    closed = [
+        f"{offer.offer_id} ({', '.join(sorted(named))})"
+        for offer in catalogue.offers
+        if (rule := catalogue.eligibility(offer.offer_id)) is not None and (named := gone & rule.names)
+    ]
+    lines = [f"offers are closed whose rules name dropped features: {', '.join(closed)}"] if closed else []
+    if lacking := sorted(gone & _read_by_models(settings)):
+        lines.append(f"models in service read dropped features: {', '.join(lacking)}")
+    if lines:
+        raise SettingsInvalid("; ".join(lines))
+    return f"{len(saved.types)} applied, version {saved.version}" if saved and saved.types else "none"
+
+
+def _read_by_models(settings: "Settings") -> frozenset[str]:
+    """Return what the models read that were in service last on this machine, as their folders say."""
+    from recsys.models.bundle_files import load_bundle
+    from serving.own_in_force import facts_read
+
+    pointer = settings.bundles / "champion.json"
+    if not pointer.exists():
+        return frozenset()
+    versions = json.loads(pointer.read_text())
+    bundle = load_bundle(settings.bundles / versions["version"]) if versions.get("version") else None
+    signals: list[str] = []
+    if partner := versions.get("propensity"):
+        signals = json.loads((settings.bundles / partner / "manifest.json").read_text())["signals"]
+    return facts_read(bundle, None) | frozenset(signals)
