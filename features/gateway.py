@@ -169,12 +169,27 @@ class FeatureGateway:
                 stored = _entity(customer_id), _protos(view, values), at, None
                 self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
-    def push_own(self, view: str, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> None:
-        """Make `values` what the next read of this customer sees of a view of the bank's own, as `push` does."""
+    def push_own(self, view: str, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> bool:
+        """Make `values` what the next read of this customer sees of a view of the bank's own, as `push` does.
+
+        Returns whether it sees them: a view that is new is read from the next materialisation on.
+        """
         with self._deadline():
-            applied = self._store.registry.get_feature_view(view, PROJECT, allow_cache=True)
+            applied = self._applied_own(view)
             stored = _entity(customer_id), _protos(applied, values), at, None
             self._store.provider.online_write_batch(self._store.config, applied, [stored], None)
+            marker = Marker.of_json(self._online_store.marker(self._store.config))
+        return marker is not None and view in marker.views
+
+    def _applied_own(self, view: str) -> "FeatureView":
+        from feast.errors import FeastObjectNotFoundException
+
+        registry = self._store.registry
+        try:
+            return registry.get_feature_view(view, PROJECT, allow_cache=True)
+        except FeastObjectNotFoundException:  # applied since the last look
+            registry.refresh()
+            return registry.get_feature_view(view, PROJECT, allow_cache=True)
 
     def history(
         self, customer_ids: Sequence[str], moments: Sequence[datetime], service: str = PROPENSITY_SERVICE

@@ -95,6 +95,12 @@ class CampaignNotFound(NotFound):
         super().__init__("No such campaign; see GET /v1/campaigns.")
 
 
+class FeatureViewNotFound(NotFound):
+    def __init__(self, view: str) -> None:
+        self.view = view
+        super().__init__(f"No view {view} of the bank's own is applied that takes pushes; see docs/features.md.")
+
+
 class AccountNotFound(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"There is no account {name}; see `nbo accounts list`.")

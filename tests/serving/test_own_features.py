@@ -11,6 +11,8 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
+from features.offline import offline_features
+from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.errors import InvalidInput, SettingsInvalid
 from recsys.models.propensity_folder import load_propensity_model, save_propensity_model
 from recsys.models.propensity_model import LINEAR
@@ -253,3 +255,74 @@ def test_taking_the_view_away_changes_a_served_decision_and_everything_says_so(b
         with bank.services.database.read() as log:
             basis = bank.services.archive.basis_of(one, log)
         assert replay(one["text"], basis).is_identical
+
+
+DESK = (
+    FILE.replace("Parquet, View", "Parquet, Pushed, View")
+    + """
+
+desk = View(name="desk", source=Pushed(), features=[Feature("visits", int), Feature("mood", str)])
+"""
+)
+
+
+def push(bank: Bank, view: str = "desk", key: str | None = None, **body: Any) -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
+    return bank.client.post(f"/v1/features/{view}", json=body, headers=headers)
+
+
+def test_what_is_pushed_is_in_the_next_decision_and_in_training_and_in_a_store_that_was_filled_again(
+    bank: Bank,
+) -> None:
+    write(bank, DESK)
+    bank.fill()
+    before = bank.services.clock()
+    answer = push(bank, customer_id="c0", features={"visits": 3, "mood": "calm"}, key="k1")
+    assert (answer.status_code, answer.json()["served"]) == (201, True)
+    assert push(bank, customer_id="c0", features={"visits": 3, "mood": "calm"}, key="k1").status_code == 200
+    told = bank.decide("c0")["inputs"]["own"]
+    assert (told["visits"], told["mood"]) == (3, "calm")
+    assert push(bank, customer_id="c0", features={"visits": 4}).status_code == 201
+    told = bank.decide("c0")["inputs"]["own"]
+    assert (told["visits"], told["mood"]) == (4, None)
+    with bank.services.database.read() as log:
+        rows = [row for batch in log.pushed("desk", bank.services.clock()) for row in batch]
+    assert [row[2]["visits"] for row in rows] == [3, 4]
+    bank.empty()
+    bank.fill()
+    assert bank.decide("c0")["inputs"]["own"]["visits"] == 4
+    with offline_features(bank.services.settings) as features:
+        joined = features.known_at(PROPENSITY_SERVICE, ["c0", "c0", "c0"], [before, rows[0][1], rows[1][1]])
+    assert joined["visits"].to_pylist() == [None, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("view", "customer_id", "features", "status", "said"),
+    [
+        ("desk", "nobody", {"visits": 1}, 404, "No such customer"),
+        ("payroll", "c0", {"salary_paid": 1.0}, 404, "No view payroll"),
+        ("other", "c0", {"visits": 1}, 404, "No view other"),
+        ("desk", "c0", {"visit": 1}, 422, "desk has no feature visit; it has visits, mood"),
+        ("desk", "c0", {"visits": "3"}, 422, "desk.visits: int is declared, found str"),
+        ("desk", "c0", {"visits": True}, 422, "desk.visits"),
+        ("desk", "c0", {"visits": 1.5}, 422, "desk.visits"),
+        ("desk", "c0", {"mood": 1}, 422, "desk.mood"),
+        ("desk", "c0", {}, 422, ""),
+        ("desk", "c0", {"visits": [1]}, 422, ""),
+    ],
+)
+def test_a_push_that_does_not_fit_says_why_and_keeps_nothing(
+    view: str, customer_id: str, features: dict[str, Any], status: int, said: str, bank: Bank
+) -> None:
+    write(bank, DESK)
+    bank.fill()
+
+    def kept() -> int:
+        with bank.services.database.read() as log:
+            return sum(len(batch) for batch in log.pushed("desk", bank.services.clock()))
+
+    before = kept()
+    answer = push(bank, view, customer_id=customer_id, features=features)
+    assert answer.status_code == status, answer.text
+    assert said in answer.text
+    assert kept() == before
