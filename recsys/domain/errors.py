@@ -2,7 +2,7 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-│                   CampaignNotFound AccountNotFound
+│                   CampaignNotFound FeatureViewNotFound AccountNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
 │                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
