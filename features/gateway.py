@@ -169,14 +169,19 @@ class FeatureGateway:
                 stored = _entity(customer_id), _protos(view, values), at, None
                 self._store.provider.online_write_batch(self._store.config, view, [stored], None)
 
-    def push_own(self, view: OwnView, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> None:
-        """Make `values` what the next read of this customer sees of a view of the bank's own, as `push` does."""
+    def push_own(self, view: OwnView, customer_id: str, values: Mapping[str, AttributeValue], at: datetime) -> bool:
+        """Make `values` what the next read of this customer sees of a view of the bank's own, as `push` does.
+
+        Returns whether it sees them: a view that is new is read from the next materialisation on.
+        """
         from features.own_definitions import own_view
 
         with self._deadline():
-            applied = own_view(view, self._folder)  # what the registry says is a minute old
+            applied = own_view(view, self._folder)  # what the registry is known to say may be a minute old
             stored = _entity(customer_id), _protos(applied, values), at, None
             self._store.provider.online_write_batch(self._store.config, applied, [stored], None)
+            marker = Marker.of_json(self._online_store.marker(self._store.config))
+        return marker is not None and view.name in marker.views
 
     def history(
         self, customer_ids: Sequence[str], moments: Sequence[datetime], service: str = PROPENSITY_SERVICE

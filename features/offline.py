@@ -44,6 +44,8 @@ _IBIS = threading.Lock()
 class OfflineFeatures:
     """Feast's offline store over the feature tables in `tables`, and the exported `events` they were built from.
 
+    It is read by DuckDB; `features.offline_spark` reads the same by Spark.
+
     `own` are the bank's own features as they are applied: their transformations are computed of what is read.
     """
 
@@ -126,23 +128,11 @@ class OfflineFeatures:
         became known at the very moment counts, one a microsecond later does not. Raises InvalidInput when nothing was
         applied or exported yet.
         """
-        import pyarrow as pa
 
         built_as_of(self._tables)
-        found: Any = self._service(service)
-        wanted = [f.name for view in found.feature_view_projections for f in view.features]
-        more = self._inputs(wanted)
-        if more:  # of other views: their names beside those of the service
-            views = found.feature_view_projections
-            found = [*more, *(f"{view.name}:{one.name}" for view in views for one in view.features)]
-        asked = _asked(customer_ids, moments)
-        with (
-            open_duckdb(temp_directory=str(self._tables / "duckdb.tmp")) as connection,
-            _on(connection) as backend,
-        ):
-            self._store.registry.refresh()  # Feast looks the service up in what it has seen last
-            job = self._store.get_historical_features(asked, found)
-            table = pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
+        wanted = [name for _, name in self._stored_in(service)]
+        asked = asked_rows(customer_ids, moments)
+        table = self._joined(service, self._inputs(wanted), asked, progress)
         table = table.sort_by("row").drop_columns("row")
         if self.own.transformations:
             table = with_transformations(table, self.own, Transformations(self.own))
@@ -150,8 +140,25 @@ class OfflineFeatures:
             table = table.select([name for name in table.column_names if name in kept])
         return table
 
-    def _inputs(self, wanted: Sequence[str]) -> list[str]:
-        """Return the features, with their views, that the transformations read beside the `wanted` ones.
+    def _joined(
+        self, service: str, more: Sequence[tuple[str, str]], asked: "pd.DataFrame", progress: Progress | None
+    ) -> "pa.Table":
+        """Join the features of the service, and `more` (view, feature), to the rows that are asked for."""
+        import pyarrow as pa
+
+        found: Any = self._service(service)
+        if more:  # of other views: their names beside those of the service
+            found = [f"{view}:{name}" for view, name in (*more, *self._stored_in(service))]
+        with (
+            open_duckdb(temp_directory=str(self._tables / "duckdb.tmp")) as connection,
+            _on(connection) as backend,
+        ):
+            self._store.registry.refresh()  # Feast looks the service up in what it has seen last
+            job = self._store.get_historical_features(asked, found)
+            return pa.Table.from_batches(*_streamed(job, backend, len(asked), progress))
+
+    def _inputs(self, wanted: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the (view, feature) that the transformations read beside the `wanted` ones.
 
         Raises InvalidInput where one is not applied any more.
         """
@@ -160,7 +167,19 @@ class OfflineFeatures:
         if lacking:
             said = ", ".join(name.removeprefix("attr_") for name in lacking)
             raise InvalidInput(f"Transformations of the bank's own features read {said}, which nothing has any more.")
-        return [f"{view}:{name}" for view, name in more]
+        return more
+
+    def views_of(self, service: str) -> dict[str, tuple[str, ...]]:
+        """Return the views of the service, each with the names of what it tells: features, and what is made of them."""
+        found: dict[str, tuple[str, ...]] = {}
+        for view, name in self._stored_in(service):
+            found[view] = (*found.get(view, ()), name)
+        made = {view.name: tuple(one.name for one in view.transformations) for view in self.own.views}
+        return {view: (*names, *made.get(view, ())) for view, names in found.items()}
+
+    def _stored_in(self, service: str) -> list[tuple[str, str]]:
+        views = self._service(service).feature_view_projections
+        return [(view.name, field.name) for view in views for field in view.features]
 
     def lineage(self, service: str, *views: str) -> dict[str, Any]:
         """Return the service's name, and the version of every view behind it and of `views`, as JSON values."""
@@ -271,7 +290,8 @@ def _source(view: "FeatureView") -> "FileSource":
     return source
 
 
-def _asked(customer_ids: Sequence[str], moments: Sequence[datetime] | datetime) -> "pd.DataFrame":
+def asked_rows(customer_ids: Sequence[str], moments: Sequence[datetime] | datetime) -> "pd.DataFrame":
+    """Return what Feast joins to: a row a customer, numbered in `row`, with their moment in whole microseconds."""
     import pandas as pd
 
     rows = range(len(customer_ids))

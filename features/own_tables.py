@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,10 +249,19 @@ def _array(values: Sequence[Any], of: tuple[str, str], kind: "pa.DataType") -> "
         if wanted:
             as_number = TYPES[wanted] is float
             values = [typed(float(one) if as_number and _is_decimal(one) else one, wanted) for one in values]
+        else:
+            values = [_moment(one) for one in values]
         return pa.array(values, kind)
     except (TypeError, pa.ArrowException) as error:
         found = next((type(one).__name__ for one in values if not _is_of(one, wanted)), str(error))
         raise _Refused(f"column {name}: expected {wanted or 'a moment'}, found {found}") from None
+
+
+def _moment(value: object) -> object:
+    """Return a day as the moment at which it begins (UTC), as files are read; anything else as it is."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return datetime.combine(value, time(), UTC)
+    return value
 
 
 def _is_decimal(value: object) -> bool:

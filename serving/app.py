@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serving import consoles, errors, health, pushes
+from serving import consoles, errors, health
 from serving.addresses import WholeParts
 from serving.campaigns.learning import learning
 from serving.campaigns.routes import router as campaigns
@@ -20,6 +20,7 @@ from serving.models.routes import router as models
 from serving.offers.routes import router as offers
 from serving.outcomes.routes import router as outcomes
 from serving.policy.routes import router as policy
+from serving.pushes.routes import router as pushes
 from serving.settings import Settings
 from serving.wiring import build_services
 
@@ -39,8 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.services.close()
 
     app = FastAPI(title="Next best offer", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    resources = (contacts, outcomes, decisions, customers, offers, policy, campaigns, models, pushes.router)
-    for router in (live, *resources, health.router):
+    judged = (live, contacts, outcomes, decisions, customers, offers, policy, campaigns, models)
+    for router in (*judged, pushes, health.router):
         app.include_router(router)
     consoles.mount(app)
 

@@ -48,7 +48,7 @@ def problem_of(error: errors.NboError) -> Response:
         more = {"line": error.line, "column": error.column}
     elif isinstance(error, errors.CatalogueInvalid):
         more = {"problems": [offer_problem(one) for one in error.problems]}
-    elif isinstance(error, errors.CampaignInvalid | errors.PushInvalid):
+    elif isinstance(error, errors.CampaignInvalid):
         more = {"problems": [{"field": field, "reason": reason} for field, reason in error.problems]}
     elif isinstance(error, errors.OfferNotAllowed):
         more = {"code": error.code}

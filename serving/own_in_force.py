@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from features.online_marker import Marker
 from features.own_code import CodeShelf
-from features.own_features import NOTHING_OWN, OwnFeatures, Transformations
+from features.own_features import OwnFeatures, Transformations
 from recsys.domain.customer import AttributeValue
 from recsys.models.bundle import Bundle
 from recsys.models.propensity_model import PropensityModel
@@ -55,7 +55,6 @@ class OwnInService:
     def __init__(self, shelf: CodeShelf) -> None:
         self._shelf = shelf
         self._names: tuple[int, frozenset[str]] = 0, frozenset()  # one value, so that no thread sees half a change
-        self._applied: tuple[int, OwnFeatures] = 0, NOTHING_OWN
         self._versions: dict[str, _Version] = {}
 
     def names(self, log: EventLog) -> frozenset[str]:
@@ -102,15 +101,10 @@ class OwnInService:
         found = self._materialised(log, marker)
         return self.names(log) - served - {one.name for one in (found.own.transformations if found else ())}
 
-    def applied(self, log: EventLog) -> OwnFeatures:
-        """Return what was applied last, its functions loaded."""
-        number = log.own_features_number()
-        held = self._applied
-        if number != held[0]:
-            saved = log.own_features()
-            found = None if saved is None else self._of(log, saved.version)
-            held = self._applied = number, NOTHING_OWN if found is None else found.own
-        return held[1]
+    def warm(self, log: EventLog) -> None:
+        """Load the functions that were applied last, so that no decision waits for what they import."""
+        if (saved := log.own_features()) is not None:
+            self._of(log, saved.version)
 
     def _materialised(self, log: EventLog, marker: Marker | None) -> _Version | None:
         return self._of(log, marker.own) if marker is not None and marker.own is not None else None

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     evidence_seconds: float = Field(default=5.0, gt=0)
     embed_ancestors: str = "'none'"
     time_zone: str = "UTC"
+    spark_master: str = "local[*]"
+    spark_properties: dict[str, str] = Field(default_factory=dict)
+    spark_offline_address: str | None = None
 
     @field_validator("time_zone")
     @classmethod

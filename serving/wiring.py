@@ -157,7 +157,7 @@ class Services:
     def _warm(self) -> None:
         """Load the functions of the bank's own features; what they fail with, a decision says."""
         with suppress(StoreUnavailable), ONE_AT_A_TIME, self.database.read() as log:
-            self.features.own.applied(log)
+            self.features.own.warm(log)
 
     def _settle(self) -> None:
         """Follow the propensity champion; once everything is loaded, take it out of the garbage collector's rounds.

@@ -11,7 +11,7 @@ from recsys.evaluation.exposure import Exposure
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.ranking_tasks import Evaluation
 from recsys.models.families import FAMILIES, create_model
-from training.config import HEADLINE, Progress, TrainingConfig
+from training.config import HEADLINE, LOCAL, Engine, Progress, TrainingConfig
 from training.dataset import Dataset
 from training.folds import Fold, Outcome, Recipe, fit_and_evaluate, fold_at
 from training.gates import Gate
@@ -32,6 +32,7 @@ class Candidate:
     against_popularity: Interval | None
     parameters: dict[str, Any]
     search: Search | None = None
+    engine: Engine = LOCAL
 
     @property
     def headline(self) -> float:
@@ -41,7 +42,7 @@ class Candidate:
     @property
     def recipe(self) -> Recipe:
         """The family with the parameters it was evaluated with."""
-        return Recipe(self.name, self.parameters)
+        return Recipe(self.name, self.parameters, self.engine)
 
     @property
     def is_clearly_better(self) -> bool:
@@ -111,7 +112,7 @@ def compare(
         found = searches.get(name)
         parameters = found.best.parameters if found else config.parameters.get(name, {})
         baseline = candidates[0].evaluation.values[HEADLINE] if candidates else None
-        candidate = _candidate(config, Recipe(name, parameters), fold, baseline, found)
+        candidate = _candidate(config, Recipe(name, parameters, config.engine), fold, baseline, found)
         if name == BASELINE and found:  # the baseline is not made easier to beat by what the search found by chance
             untuned = _candidate(config, Recipe(name, config.parameters.get(name, {})), fold, None, found)
             candidate = max(untuned, candidate, key=lambda one: one.headline)
@@ -139,7 +140,16 @@ def _candidate(
     against = None
     if baseline is not None:
         against = difference(values[HEADLINE], baseline, customers, np.random.default_rng(config.seed))
-    return Candidate(recipe.family, outcome.evaluation, outcome.exposure, intervals, against, outcome.parameters, found)
+    return Candidate(
+        recipe.family,
+        outcome.evaluation,
+        outcome.exposure,
+        intervals,
+        against,
+        outcome.parameters,
+        found,
+        recipe.engine,
+    )
 
 
 def _champion(
@@ -149,6 +159,7 @@ def _champion(
         return None
     wanted = create_model(champion.family, champion.parameters).parameters()
     for candidate in candidates:
-        if (candidate.name, candidate.parameters) == (champion.family, wanted):
+        is_fitted_here = candidate.name not in candidate.engine.makers
+        if is_fitted_here and (candidate.name, candidate.parameters) == (champion.family, wanted):
             return candidate
     return _candidate(config, champion, fold, candidates[0].evaluation.values[HEADLINE])

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from features.offline import OfflineFeatures
+from recsys.models.base import RelevanceModel
+from recsys.models.families import create_model
 
 HEADLINE = "NDCG@5"
 """The metric by which candidates are compared, chosen and promoted."""
@@ -24,6 +26,21 @@ DEFAULT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Engine:
+    """Where models are fitted: its `name`, and what makes an unfitted model of each family that it fits itself."""
+
+    name: str = "local"
+    makers: Mapping[str, Callable[[Mapping[str, Any]], RelevanceModel]] = field(default_factory=dict)
+
+    def create(self, family: str, parameters: Mapping[str, Any]) -> RelevanceModel:
+        """Return an unfitted model, one that is fitted in this process where the engine has no own."""
+        return self.makers[family](parameters) if family in self.makers else create_model(family, parameters)
+
+
+LOCAL = Engine()
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingConfig:
     """`features` is where everything is read from, `models` the families to try.
 
@@ -33,7 +50,8 @@ class TrainingConfig:
 
     With `tune`, that many trials a family first search for hyper-parameters, on the last `validation_share`
     of the purchases before the held-out ones. The file `studies` keeps the trials, so that a search goes on
-    where it was stopped; None keeps them in memory. `trainer` is who trains, and may not approve.
+    where it was stopped; None keeps them in memory. `trainer` is who trains, and may not approve. `engine`
+    is where the candidates are fitted; the champion's recipe, which they are compared with, is always fitted here.
     """
 
     features: OfflineFeatures
@@ -49,6 +67,7 @@ class TrainingConfig:
     validation_share: float = 0.2
     studies: Path | None = None
     trainer: str = "nbo train"
+    engine: Engine = LOCAL
 
     @property
     def validation_and_test_share(self) -> float:

@@ -12,7 +12,7 @@ from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.models.base import RelevanceModel
-from recsys.models.families import create_model
+from training.config import LOCAL, Engine
 from training.dataset import Dataset, Knowledge
 
 LIST_LENGTH = 5
@@ -21,14 +21,15 @@ LIST_LENGTH = 5
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A family with its hyper-parameters: a model before it has learned anything."""
+    """A family with its hyper-parameters: a model before it has learned anything, and where it is fitted."""
 
     family: str
     parameters: Mapping[str, Any]
+    engine: Engine = LOCAL
 
     def fit(self, interactions: InteractionMatrix, side_features: SideFeatures | None, seed: int) -> RelevanceModel:
         """Return the model fitted on `interactions`; the same seed gives the same model."""
-        model = create_model(self.family, self.parameters)
+        model = self.engine.create(self.family, self.parameters)
         return model.fit(interactions, side_features, rng=np.random.default_rng(seed))
 
 

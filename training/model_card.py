@@ -11,6 +11,7 @@ from training.comparison import BASELINE, Candidate, Comparison
 from training.config import HEADLINE
 from training.dataset import Window
 from training.gates import Gate
+from training.importance import Importance
 from training.parity import Parity
 
 SECTIONS: Mapping[str, str] = {
@@ -23,6 +24,7 @@ SECTIONS: Mapping[str, str] = {
     "comparison": "Every family that was tried",
     "segments": "By customer segment",
     "exposure": "Which offers its lists show",
+    "facts": f"What it reads of a customer, and what that is worth ({HEADLINE} lost when it is somebody else's)",
     "fold_in": "How a customer's history is used",
     "parity": "Fold-in parity",
     "limits": "Limits",
@@ -71,6 +73,7 @@ class Account:
     window: Window
     comparison: Comparison
     parity: Parity | None
+    importance: Importance
     learned_from: Mapping[str, Any]
     code_version: str
 
@@ -90,6 +93,7 @@ def model_card(account: Account, gates: list[Gate]) -> dict[str, Any]:
         "comparison": [_tried(candidate) for candidate in comparison.candidates],
         "segments": _segments(comparison, best),
         "exposure": _exposure(best),
+        "facts": _facts(account.importance),
         "fold_in": FOLD_IN.get(best.name, ""),
         "parity": _parity(account.parity),
         "limits": _LIMITS,
@@ -157,6 +161,11 @@ def _segments(comparison: Comparison, best: Candidate) -> str | list[dict[str, A
          HEADLINE: round(found[HEADLINE][name].mean, 4)}
         for name, share in found["HR@5"].items()
     ]  # fmt: skip
+
+
+def _facts(importance: Importance) -> list[dict[str, Any]]:
+    read = {"the history: none at all instead of their own": importance.history, **importance.facts}
+    return [{"what": name, f"{HEADLINE} lost": lost.rounded()} for name, lost in read.items()]
 
 
 def _exposure(best: Candidate) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from training.config import Progress, TrainingConfig
 from training.dataset import Dataset, Window
 from training.folds import Recipe, everything
 from training.gates import Gate, Verdict, approver_to_come, refusals
+from training.importance import Importance, importance_of
 from training.leaks import NAME as FACTS_GATE
 from training.model_card import Account
 from training.parity import Parity, measure_parity
@@ -61,7 +62,8 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
         parity = _parity(comparison, progress)
         outputs = Outputs(Path(folder) / "bundle", Path(folder) / "artifacts", Path(folder) / "families")
         bundle, learned = refit(comparison, dataset, window, outputs.bundle, progress)
-        account = Account(bundle.version, window, comparison, parity, learned.sizes, code_version())
+        of_facts = _importance(comparison, progress)
+        account = Account(bundle.version, window, comparison, parity, of_facts, learned.sizes, code_version())
         gates = _judge(account, _judge_facts(bundle, dataset, config), outputs)
         draw_comparison(comparison, parity, outputs.artifacts)
         run_id = log_runs(comparison, window, learned, parity, outputs, progress)
@@ -87,6 +89,8 @@ def refit(
     lineage = dataset.features.lineage(RELEVANCE_SERVICE, EVENTS_VIEW)
     of_facts = {"facts_digest": known.facts_digest} if model.uses_facts else {}
     trained = {**window.described(), "seed": config.seed, "features": {**lineage, **of_facts}}
+    if model.name in config.engine.makers:
+        trained["engine"] = config.engine.name
     rng = np.random.default_rng(config.seed)
     facts = TrainingFacts(trained)
     bundle = save_bundle(directory, model, known.interactions, rng, facts, known.side)
@@ -123,6 +127,13 @@ def _parity(comparison: Comparison, progress: Progress) -> Parity | None:
     return parity
 
 
+def _importance(comparison: Comparison, progress: Progress) -> Importance:
+    progress("measure what facts are worth", 0, 1)
+    importance = importance_of(comparison.best.recipe, comparison.fold, comparison.config.seed)
+    progress("measure what facts are worth", 1, 1)
+    return importance
+
+
 def _judge_facts(bundle: Bundle, dataset: Dataset, config: TrainingConfig) -> Gate:
     if not bundle.uses_facts:
         return Gate(FACTS_GATE, Verdict.NOT_APPLICABLE, "this model reads no facts of customers")
@@ -154,6 +165,7 @@ def summarise(result: TrainResult) -> dict[str, Any]:
         "window": result.window.described(),
         "tasks": len(comparison.fold.tasks),
         "split": "time",
+        "engine": comparison.config.engine.name,
         "models": {candidate.name: described(candidate) for candidate in comparison.candidates},
         "skipped": comparison.skipped,
         "best": comparison.best.name,

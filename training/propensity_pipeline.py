@@ -80,12 +80,18 @@ def train_propensity(
     """
     from threadpoolctl import threadpool_limits
 
+    rows = rows_of(config, answered, progress)
+    with threadpool_limits(limits=1):  # threads only wait for each other on tables this narrow
+        return _train(config, rows, progress)
+
+
+def rows_of(config: PropensityConfig, answered: Iterable[AnsweredOffer], progress: Progress) -> AnsweredRows:
+    """Return what there is to learn from; raises ImportInvalid when there are too few answers."""
     progress("read answers", 0, 1)
     relevance = config.relevance or Registry(config.tracking_uri).champion() or NO_RELEVANCE
     rows = read_answers(answered, relevance, through_feast(config.features, progress))
     progress("read answers", 1, 1)
-    with threadpool_limits(limits=1):  # threads only wait for each other on tables this narrow
-        return _train(config, rows, progress)
+    return rows
 
 
 def _train(config: PropensityConfig, rows: AnsweredRows, progress: Progress) -> PropensityResult:

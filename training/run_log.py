@@ -80,6 +80,7 @@ def _asked(comparison: Comparison) -> dict[str, Any]:
         "validation_share": config.validation_share if config.tune else 0,
         "tune": config.tune or 0,
         "tasks": len(comparison.fold.tasks),
+        "engine": config.engine.name,
     }
 
 

@@ -80,12 +80,12 @@ def search(family: str, config: TrainingConfig, fold: Fold, kept: tuple[str, Any
     progress(f"tune {family}", min(len(done), wanted), wanted)
     for place in range(len(done), wanted):
         if place == 0:
-            first = _try(Recipe(family, base), fold, config.seed)
+            first = _try(Recipe(family, base, config.engine), fold, config.seed)
             study.add_trial(_kept_trial(first, distributions))
         else:
             study.sampler = _sampler(config.seed, place)
             asked = study.ask(distributions)
-            trial = _try(Recipe(family, {**base, **asked.params}), fold, config.seed)
+            trial = _try(Recipe(family, {**base, **asked.params}, config.engine), fold, config.seed)
             asked.set_user_attr("trial", _described(trial))
             study.tell(asked, trial.value)
         progress(f"tune {family}", place + 1, wanted)
@@ -164,6 +164,7 @@ def _study_name(family: str, config: TrainingConfig, digest: str, base: Mapping[
     """Return a name that is the same only where a finished trial would come out the same."""
     shares = (config.test_share, config.validation_share)
     decides = [digest, *shares, config.seed, HEADLINE, VERSION, dict(base), sorted(space)]
+    decides += [config.engine.name] if family in config.engine.makers else []
     return f"{family}-{hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]}"
 
 

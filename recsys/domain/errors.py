@@ -2,9 +2,9 @@
 
 NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
-│                   CampaignNotFound AccountNotFound FeatureViewNotFound
+│                   CampaignNotFound FeatureViewNotFound AccountNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown PushInvalid
+│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 │                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists AlreadyAnswered DisclosureNotRead
@@ -96,11 +96,9 @@ class CampaignNotFound(NotFound):
 
 
 class FeatureViewNotFound(NotFound):
-    """A view that takes no pushes; `known` are those that do."""
-
-    def __init__(self, view: str, known: Sequence[str]) -> None:
-        said = f"those that do: {', '.join(known)}" if known else "none does"
-        super().__init__(f"No feature view {view} takes pushes; {said}.")
+    def __init__(self, view: str) -> None:
+        self.view = view
+        super().__init__(f"No view {view} of the bank's own is applied that takes pushes; see docs/features.md.")
 
 
 class AccountNotFound(NotFound):
@@ -166,14 +164,6 @@ class CampaignInvalid(InvalidInput):
 
 class SettingsInvalid(InvalidInput):
     """A setting or a combination of settings that cannot be served."""
-
-
-class PushInvalid(InvalidInput):
-    """Features that do not fit their view: field and reason of each."""
-
-    def __init__(self, problems: Sequence[tuple[str, str]]) -> None:
-        self.problems = problems
-        super().__init__("; ".join(f"{field}: {reason}" for field, reason in problems))
 
 
 class ChannelUnknown(InvalidInput):

@@ -40,27 +40,31 @@ class AlternatingLeastSquares(RelevanceModel):
         self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
     ) -> Self:
         """See `RelevanceModel.fit`; there are never more factors than half the offers."""
+        popularity = popularity_of(interactions)
+        factors = min(self.factors, max(1, len(popularity) // 2))
+        self._adopt(self._solve(interactions.matrix, factors, rng), popularity)
+        return self
+
+    def _solve(self, matrix: csr_matrix, factors: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return the offers' factors (offers, factors) that fit the weights in `matrix`, by implicit."""
         from implicit.cpu.als import AlternatingLeastSquares as Solver
         from threadpoolctl import threadpool_limits
 
-        popularity = popularity_of(interactions)
-        matrix = interactions.matrix
         confidence = csr_matrix(
             (1.0 + np.float32(self.alpha) * matrix.data, matrix.indices, matrix.indptr), matrix.shape, copy=False
         )
         with threadpool_limits(limits=1, user_api="blas"):
             solver = Solver(
-                factors=min(self.factors, max(1, len(popularity) // 2)),
+                factors=factors,
                 regularization=self.regularization,
                 iterations=self.iterations,
                 random_state=rng,
             )
             # Only the offers start at random, so that a few customers more do not lead to quite another solution.
-            solver.item_factors = rng.random((len(popularity), solver.factors), dtype=np.float32) * np.float32(0.01)
-            solver.user_factors = np.zeros((matrix.shape[0], solver.factors), dtype=np.float32)
+            solver.item_factors = rng.random((matrix.shape[1], factors), dtype=np.float32) * np.float32(0.01)
+            solver.user_factors = np.zeros((matrix.shape[0], factors), dtype=np.float32)
             solver.fit(confidence, show_progress=False)
-        self._adopt(np.asarray(solver.item_factors, dtype=np.float32), popularity)
-        return self
+        return np.asarray(solver.item_factors, dtype=np.float32)
 
     def _adopt(self, item_factors: NDArray[np.float32], popularity: NDArray[np.float32]) -> None:
         self.item_factors, self.popularity = item_factors, popularity

@@ -138,6 +138,37 @@ def train(  # one option each
     emit(result, as_json)
 
 
+def spark(  # one option each
+    events: Annotated[Path | None, typer.Option(help="Folder of exported events instead of made-up ones.")] = None,
+    customers: Annotated[int, typer.Option(min=10, help="Customers in the export.")] = 200_000,
+    offers: Annotated[int, typer.Option(min=10, help="Offers in the export.")] = 500,
+    interactions: Annotated[int, typer.Option(min=1000, help="Interactions in the export.")] = 2_000_000,
+    factors: Annotated[int, typer.Option(min=1, help="Factors of both fits.")] = 64,
+    regularization: Annotated[float, typer.Option(min=0.001, help="Regularization of both fits.")] = 30.0,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is fitted.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the export and of the fits.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure als on Spark beside als in this process: NDCG@5 on the same later purchases, time and memory."""
+    import tempfile
+
+    import numpy as np
+
+    from serving.cli.bench.spark import Plan, measure
+    from serving.cli.bench.synthetic_events import Sizes, write_events
+    from serving.cli.environment import current_settings
+
+    plan = Plan({"factors": factors, "regularization": regularization}, repeats, seed)
+    with tempfile.TemporaryDirectory(prefix="nbo-bench-") as folder, progress_bar() as progress:
+        settings = current_settings().model_copy(update={"offline_path": Path(folder) / "offline"})
+        if events is None:
+            events, rng = Path(folder) / "events", np.random.default_rng(seed)
+            sizes = Sizes(customers, offers, interactions)
+            write_events(events, sizes, rng, lambda done: progress("write events", done, interactions))
+        result = measure(settings, events, plan, progress)
+    emit(result, as_json)
+
+
 def features(  # one option each
     customers: Annotated[int, typer.Option(min=10, help="Customers in the export.")] = 1_000_000,
     interactions: Annotated[int, typer.Option(min=1000, help="Interactions in the export.")] = 5_000_000,

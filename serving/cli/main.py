@@ -25,12 +25,14 @@ from serving.cli import (
     traffic_commands,
     train_commands,
     uplift_commands,
+    worth_commands,
 )
 
 HELP = "Next best offer for a bank's contact centre."
 BENCHES: dict[str, object] = {
     "decide": bench_commands.decide,
     "train": bench_commands.train,
+    "spark": bench_commands.spark,
     "features": bench_commands.features,
     "fold-in": bench_commands.fold_in,
     "cold-start": bench_commands.cold_start,
@@ -45,6 +47,7 @@ FEATURES: dict[str, object] = {
     "materialize": features_commands.materialize,
     "skew": features_commands.skew,
     "ui": features_commands.ui,
+    "worth": worth_commands.worth,
 }
 MODELS: dict[str, object] = {
     "list": train_commands.list_models,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serving.cli.output import Progress
-from serving.own_in_force import code_shelf
 
 if TYPE_CHECKING:
     from features.own_features import OwnFeatures
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 def applied_own(settings: "Settings") -> "OwnFeatures":
     """Return the bank's own features as they were applied last, nothing where none were."""
     from features.own_features import NOTHING_OWN, OwnFeatures
+    from serving.own_in_force import code_shelf
 
     with _database(settings) as database:
         if database is None:
@@ -51,6 +51,7 @@ def checked_own(settings: "Settings") -> "OwnFeatures":
     from features.feast_store import feature_tables_folder
     from features.own_features import OwnFeatures
     from features.own_tables import check_own_tables
+    from serving.own_in_force import code_shelf
 
     with _database(settings) as database:
         declared = _declared(settings, database)
@@ -62,6 +63,7 @@ def keep_own(settings: "Settings", own: "OwnFeatures") -> None:
     """Put what was applied in force, and keep its code: rules may name its features from now on."""
     from recsys.domain.clock import system_clock
     from recsys.storage.own_feature_log import SavedOwnFeatures
+    from serving.own_in_force import code_shelf
 
     for view in own.views:
         if view.digest is not None:

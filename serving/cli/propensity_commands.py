@@ -1,6 +1,7 @@
 """`nbo train --propensity` and `nbo propensity`: the chance of acceptance, trained on answers, tried on files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +14,9 @@ from serving.cli.training_features import training_features
 
 if TYPE_CHECKING:
     from recsys.models.bundle import Bundle
+    from recsys.storage.decision_log import AnsweredOffer
     from serving.settings import Settings
+    from training.propensity_pipeline import PropensityConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,17 @@ def run_propensity_training(
 
     See `training_features` for what is exported and built before.
     """
+    from training.propensity_pipeline import summarise_propensity, train_propensity
+
+    with matured_answers(settings, asked, progress, events) as (config, answered):
+        return summarise_propensity(train_propensity(config, answered, progress))
+
+
+@contextmanager
+def matured_answers(
+    settings: "Settings", asked: PropensityRequest, progress: Progress, events: Path | None = None
+) -> "Iterator[tuple[PropensityConfig, Iterable[AnsweredOffer]]]":
+    """Open what the chance of acceptance learns from, for the length of the block; see `training_features`."""
     from datetime import timedelta
 
     from features.service_names import PROPENSITY_SERVICE
@@ -45,7 +59,7 @@ def run_propensity_training(
     from serving.archive import Archive
     from serving.decisions.rescoring import rescored
     from training.propensity_fit import FitOptions
-    from training.propensity_pipeline import PropensityConfig, summarise_propensity, train_propensity
+    from training.propensity_pipeline import PropensityConfig
 
     bundle = None if asked.relevance is None else _fetched(settings, asked.relevance)
     until = system_clock() - timedelta(hours=asked.matured_after)
@@ -64,12 +78,9 @@ def run_propensity_training(
             database.upgrade()
             with database.read() as log:
                 answered = log.answered_offers(until)
-                if bundle is not None:
-                    answered = rescored(answered, bundle, Archive(settings), log)
-                result = train_propensity(config, answered, progress)
+                yield config, rescored(answered, bundle, Archive(settings), log) if bundle is not None else answered
         finally:
             database.close()
-    return summarise_propensity(result)
 
 
 def _fetched(settings: "Settings", version: str) -> "Bundle":

@@ -11,6 +11,7 @@ from serving.cli.environment import current_settings
 from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
 from serving.cli.propensity_commands import PropensityRequest, propensity_lines, run_propensity_training
+from serving.cli.training_engine import check_engine, training_engine
 from serving.cli.training_features import training_features
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ VersionArgument = Annotated[
 
 def train(
     model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "all",
-    engine: Annotated[str, typer.Option(help="Where to train: local.")] = "local",
+    engine: Annotated[str, typer.Option(help="Where to train: local, or spark (als).")] = "local",
     tune: Annotated[int | None, typer.Option(min=1, help="Trials a family of a hyper-parameter search.")] = None,
     seed: SeedOption = 7,
     promote_if_better: Annotated[bool, typer.Option("--promote-if-better", help="Promote if gates allow.")] = False,
@@ -47,15 +48,15 @@ def train(
     event log is exported and the feature tables built anew. A folder of --events has tables and definitions of its own.
     """
     if propensity:
+        check_engine(engine, ("propensity",))
         request = PropensityRequest(seed, promote_if_better, trainer or _user(), matured_after, relevance)
         with progress_bar() as progress:
             summary = run_propensity_training(current_settings(), request, progress)
         emit(summary, as_json, propensity_lines(summary))
         return
     models = chosen_families(model)
-    if engine != "local":
-        raise typer.BadParameter(f"there is no engine {engine!r} yet; there is local", param_hint="--engine")
-    asked = TrainingRequest(models, seed, promote_if_better, tune, trainer)
+    check_engine(engine, models)
+    asked = TrainingRequest(models, seed, promote_if_better, tune, trainer, engine)
     with progress_bar() as progress:
         summary = run_training(current_settings(), asked, progress, events)
     emit(summary, as_json, _training_lines(summary))
@@ -63,13 +64,17 @@ def train(
 
 @dataclass(frozen=True, slots=True)
 class TrainingRequest:
-    """What to train; `tune` is the number of trials a family, `trainer` who trains (None: the user of the machine)."""
+    """What to train; `tune` is the number of trials a family, `trainer` who trains (None: the user of the machine).
+
+    `engine` is local, or spark, on which everything is read and als is fitted.
+    """
 
     models: tuple[str, ...]
     seed: int
     promote_if_better: bool = False
     tune: int | None = None
     trainer: str | None = None
+    engine: str = "local"
 
 
 def run_training(
@@ -83,7 +88,11 @@ def run_training(
     from training.pipeline import summarise
     from training.pipeline import train as run
 
-    with training_features(settings, progress, events) as features:
+    with (
+        training_engine(settings, asked.engine) as (engine, read_by),
+        training_features(settings, progress, events) as opened,
+    ):
+        features = read_by(opened)
         config = TrainingConfig(
             features=features,
             tracking_uri=settings.tracking_uri,
@@ -93,6 +102,7 @@ def run_training(
             tune=asked.tune,
             studies=settings.home.absolute() / "mlflow" / "studies.db",
             trainer=asked.trainer or _user(),
+            engine=engine,
         )
         return {**summarise(run(config, progress)), "not_applied": features.not_applied()}
 

@@ -33,7 +33,7 @@ from tests.redis_server import RedisServer, redis_server  # noqa: F401  (a fixtu
 
 MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
-ATTRIBUTES = {"monthly_income": "number"}
+ATTRIBUTES = {"monthly_income_cny": "number"}
 PAID = [
     ("c0", NOW - 9 * DAY, 1000.0, "retail"),
     ("c0", NOW - 2 * DAY, 3000.0, "rail"),
@@ -48,7 +48,7 @@ def people() -> list[Given]:
     loan = InteractionKind.ACCEPTED
     return [
         Given(
-            Customer(f"c{number}", segment="gold", risk_level=3, attributes={"monthly_income": 2000.0}),
+            Customer(f"c{number}", segment="gold", risk_level=3, attributes={"monthly_income_cny": 2000.0}),
             history=(Interaction(f"c{number}", "loan", NOW - 30 * DAY, loan),),
         )
         for number in range(3)
@@ -254,7 +254,7 @@ WRONG = {
     "a file that does not compile": ("x = (\n", "SyntaxError"),
     "a file that fails": ("import os\nraise ValueError('no data')\n", "ValueError: no data, line 2"),
     "a name of ours": (declared_as('Feature("segment", str)'), "feature segment: we have a feature of this name"),
-    "an attribute": (declared_as('Feature("monthly_income", float)'), "customers have an attribute of this name"),
+    "an attribute": (declared_as('Feature("monthly_income_cny", float)'), "customers have an attribute of this name"),
     "a signal of a contact": (declared_as('Feature("channel_phone", float)'), "we have a feature of this name"),
     "a view of ours": (declared_as(FLOAT, name="offer_answers"), "we have a view of this name"),
     "the events": (declared_as(FLOAT, name="interaction_events"), "we have a view of this name"),
@@ -321,7 +321,7 @@ def test_an_installed_package_declares_by_its_entry_point(tmp_path: Path, monkey
     (declared,) = find_declared(None, ATTRIBUTES)
     own = OwnFeatures.of_declared([declared])
     assert (own.views[0].module, own.views[0].digest) == ("bank_package", None)
-    made = Transformations(OwnFeatures.of_json(own.to_json())).apply({"salary_paid": 1.0, "monthly_income": 4.0})
+    made = Transformations(OwnFeatures.of_json(own.to_json())).apply({"salary_paid": 1.0, "monthly_income_cny": 4.0})
     assert made.values == {"salary_share": 0.25}
 
 
@@ -333,7 +333,7 @@ def test_the_applied_document_goes_on_without_the_file_it_came_from(tmp_path: Pa
     again = OwnFeatures.of_json(own.to_json(), shelf)
     assert again == own
     assert json.loads(own.to_json())[0]["owner"] == "payroll-data@bank.example"
-    made = Transformations(again).apply({"salary_paid": 1.0, "monthly_income": 4.0})
+    made = Transformations(again).apply({"salary_paid": 1.0, "monthly_income_cny": 4.0})
     assert made.values == {"salary_share": 0.25}
 
 
@@ -342,19 +342,19 @@ def test_code_that_is_not_the_code_that_was_applied_is_not_run(tmp_path: Path) -
     own = OwnFeatures.of_declared(find_declared(folder, ATTRIBUTES), CodeShelf(tmp_path / "kept", folder))
     applied = (folder / "payroll.py").read_text()
     (folder / "payroll.py").write_text(applied + "# changed\n")
-    made = Transformations(own).apply({"salary_paid": 1.0, "monthly_income": 4.0})
+    made = Transformations(own).apply({"salary_paid": 1.0, "monthly_income_cny": 4.0})
     assert "no file as it was applied" in made.failed["salary_share"]
     (folder / "again.py").write_text(applied)  # wherever a machine has it
-    assert Transformations(own).apply({"salary_paid": 1.0, "monthly_income": 4.0}).values == {"salary_share": 0.25}
+    assert Transformations(own).apply({"salary_paid": 1.0, "monthly_income_cny": 4.0}).values == {"salary_share": 0.25}
 
 
 def test_a_function_that_fails_is_named_in_service_and_stops_training_with_one_line(tmp_path: Path) -> None:
     write_export(tmp_path / "events", people(), NOW)
     folder = payroll_folder(tmp_path / "bank", PAID)
     text = (folder / "payroll.py").read_text().replace("else None", "else None if salary_paid is None else 1 // 0")
-    (folder / "payroll.py").write_text(text.replace("and monthly_income", "and not monthly_income"))
+    (folder / "payroll.py").write_text(text.replace("and monthly_income_cny", "and not monthly_income_cny"))
     declared = find_declared(folder, ATTRIBUTES)
-    made = Transformations(OwnFeatures.of_declared(declared)).apply({"salary_paid": 1.0, "monthly_income": 1.0})
+    made = Transformations(OwnFeatures.of_declared(declared)).apply({"salary_paid": 1.0, "monthly_income_cny": 1.0})
     assert made.values == {}
     assert made.failed["salary_share"].startswith("salary_share failed: ZeroDivisionError")
     with (

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import pytest
 from pyarrow.parquet import read_table
-from sqlalchemy import Boolean, Column, DateTime, Engine, Integer, MetaData, Numeric, String, create_engine, insert
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Engine,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    create_engine,
+    insert,
+)
 from sqlalchemy import Table as SqlTable
 
 from features.feature_tables import OwnTable
@@ -56,6 +68,18 @@ def test_a_table_of_a_database_is_read_into_dated_rows(warehouse: Engine, tmp_pa
     rows = read_table(OwnTable("mine").file(tmp_path / "tables")).to_pylist()
     assert [(row["customer_id"], row["event_timestamp"], row["balance_trend"], row["products"], row["owns_home"])
             for row in rows] == [("c0", NOW - 9 * DAY, 1.5, 2, True), ("c0", NOW - DAY, -0.25, 3, None)]  # fmt: skip
+
+
+def test_a_day_is_known_from_its_beginning(warehouse: Engine, tmp_path: Path) -> None:
+    days = SqlTable("days", MetaData(), Column("client", String), Column("as_of", Date), Column("products", Integer))
+    days.create(warehouse)
+    with warehouse.begin() as connection:
+        connection.execute(insert(days), [{"client": "c0", "as_of": AT.date(), "products": 1}])
+    source = 'Table("BANK_WAREHOUSE", "days", key="client", known_at="as_of")'
+    (tmp_path / "mine.py").write_text(declared_as('Feature("products", int)', source=source))
+    assert build_own_tables(find_declared(tmp_path), tmp_path / "tables", NOW).problems == ()
+    (row,) = read_table(OwnTable("mine").file(tmp_path / "tables")).to_pylist()
+    assert row["event_timestamp"] == NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """The whole product as a user starts it: a demo bank on disk, and `nbo serve` in a process of its own."""
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,9 +94,17 @@ def serving(home: Path, mode: str = "normal", workers: int = 1) -> Iterator[Runn
 
 @pytest.fixture(scope="session")
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The state of a small demo bank, built once by `nbo demo --no-serve`."""
-    home = tmp_path_factory.mktemp("bank") / "home"
-    nbo(home, "demo", "--no-serve", "--customers", "600", "--months", "6")
+    """The state of a small demo bank of `nbo demo --no-serve`, a copy of one that all processes of the run share."""
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    shared = tmp_path_factory.mktemp("built") if is_alone else tmp_path_factory.getbasetemp().parent
+    home, built = tmp_path_factory.mktemp("bank") / "home", shared / "demo_home"
+    with (shared / "demo_home.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "demo_home.built").exists():
+            nbo(built, "demo", "--no-serve", "--customers", "600", "--months", "6")
+            (shared / "demo_home.built").touch()
+    shutil.copytree(built, home, ignore=shutil.ignore_patterns("address", "pid", "*.sock"))
+    nbo(home, "features", "apply")  # what is applied names files of the home that was copied
     return home
 
 

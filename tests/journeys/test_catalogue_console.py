@@ -221,19 +221,25 @@ def test_the_pages_have_no_serious_accessibility_problem(
     assert refusals_alone(complaints) == []
 
 
+def width(page: Page) -> int:
+    """How wide the page is once its style sheets are there."""
+    page.wait_for_load_state("load")
+    return int(page.evaluate("document.documentElement.scrollWidth"))
+
+
 def test_the_pages_fit_320_pixels(open_page: Opener) -> None:
     page = open_page(CATALOGUE, viewport=NARROW)
-    widths = [page.evaluate("document.documentElement.scrollWidth")]
+    widths = [width(page)]
     page.goto(f"{CATALOGUE}/levers")
-    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    widths.append(width(page))
     page.goto(f"{CATALOGUE}/personal_loan")
     page.locator("#margin").fill("5")
     press(page, "What would this change?")
     expect(page.locator(".what-if-answer")).to_be_visible(timeout=60_000)
-    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    widths.append(width(page))
     press(page, "Review changes")
     expect(page.locator("[data-review]")).to_be_visible()
-    widths.append(page.evaluate("document.documentElement.scrollWidth"))
+    widths.append(width(page))
     assert widths == [320] * 4
 
 

@@ -23,7 +23,7 @@ def test_customers_are_never_offered_what_they_hold(tmp_path: Path) -> None:
 
     for step in ("export", "apply"):
         nbo_json(tmp_path, "features", step)
-    trained = nbo_json(tmp_path, "train", "--promote-if-better")
+    trained = nbo_json(tmp_path, "train", "--model", "popularity,blend", "--promote-if-better")
     assert trained["promoted"]
 
     held = _purchases("purchase_events_train.csv.gz")

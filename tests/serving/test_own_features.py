@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
 
+from features.offline import offline_features
 from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput, SettingsInvalid
 from recsys.models.propensity_folder import load_propensity_model, save_propensity_model
 from recsys.models.propensity_model import LINEAR
 from serving.cli.own_features_check import check_own_features
-from serving.cli.training_features import training_features
 from serving.decisions.replay import replay
 from serving.settings import Settings
 from tests.redis_server import RedisServer, a_redis_server
@@ -257,101 +257,100 @@ def test_taking_the_view_away_changes_a_served_decision_and_everything_says_so(b
         assert replay(one["text"], basis).is_identical
 
 
-MOODS = """
-from features.own_views import Feature, Pushed, View
+DESK = (
+    FILE.replace("Parquet, View", "Parquet, Pushed, View")
+    + """
 
-moods = View(name="moods", source=Pushed(), features=[Feature("nps", int), Feature("branch", str)])
+desk = View(name="desk", source=Pushed(), features=[Feature("visits", int), Feature("mood", str)])
 """
+)
 
 
-@pytest.fixture
-def pushing(bank: Bank) -> Iterator[Bank]:
-    """The bank with a view that takes pushes, which nothing is in yet, and one offer that asks for it."""
-    (folder(bank) / "moods.py").write_text(MOODS)
+def push(bank: Bank, view: str = "desk", key: str | None = None, **body: Any) -> Any:
+    headers = {"Idempotency-Key": key} if key else {}
+    return bank.client.post(f"/v1/features/{view}", json=body, headers=headers)
+
+
+def test_what_is_pushed_is_in_the_next_decision_and_in_training_and_in_a_store_that_was_filled_again(
+    bank: Bank,
+) -> None:
+    write(bank, DESK)
     bank.fill()
-    asks = {"offer_id": "r-nps", "title": "x", "kind": "product", "family": "x", "margin": 1, "risk_level": 1}
-    assert bank.client.post("/v1/offers", json={**asks, "eligibility": "nps >= 9"}).status_code == 201
-    yield bank
-    (folder(bank) / "moods.py").unlink()
+    before = bank.services.clock()
+    answer = push(bank, customer_id="c0", features={"visits": 3, "mood": "calm"}, key="k1")
+    assert (answer.status_code, answer.json()["served"]) == (201, True)
+    assert push(bank, customer_id="c0", features={"visits": 3, "mood": "calm"}, key="k1").status_code == 200
+    told = bank.decide("c0")["inputs"]["own"]
+    assert (told["visits"], told["mood"]) == (3, "calm")
+    assert push(bank, customer_id="c0", features={"visits": 4}).status_code == 201
+    told = bank.decide("c0")["inputs"]["own"]
+    assert (told["visits"], told["mood"]) == (4, None)
+    with bank.services.database.read() as log:
+        rows = [row for batch in log.pushed("desk", bank.services.clock()) for row in batch]
+    assert [row[2]["visits"] for row in rows] == [3, 4]
+    bank.empty()
+    bank.fill()
+    assert bank.decide("c0")["inputs"]["own"]["visits"] == 4
+    with offline_features(bank.services.settings) as features:
+        joined = features.known_at(PROPENSITY_SERVICE, ["c0", "c0", "c0"], [before, rows[0][1], rows[1][1]])
+    assert joined["visits"].to_pylist() == [None, 3, 4]
 
 
-def push(bank: Bank, customer_id: str = "c2", key: str | None = None, **features: Any) -> Any:
-    body = {"customer_id": customer_id, "features": features}
-    return bank.client.post("/v1/features/moods", json=body, headers={"Idempotency-Key": key} if key else {})
+def test_a_feature_that_was_added_a_moment_ago_is_pushed_and_read(bank: Bank) -> None:
+    write(bank, DESK)
+    bank.fill()
+    assert push(bank, customer_id="c0", features={"visits": 1}).json()["served"]
+    write(bank, DESK.replace('Feature("mood", str)', 'Feature("mood", str), Feature("queue", str)'))
+    bank.fill()  # another process than the service's, whose registry is up to a minute old
+    assert push(bank, customer_id="c0", features={"visits": 2, "queue": "long"}).json()["served"]
+    assert bank.decide("c0")["inputs"]["own"]["queue"] == "long"
 
 
-def is_open(decision: dict[str, Any]) -> bool:
-    return not any("r-nps" in offers for code, offers in decision["held_back"].items() if code.startswith("e") or
-                   code == "not_eligible")  # fmt: skip
-
-
-def test_what_is_pushed_is_in_the_next_decision_survives_an_emptied_store_and_is_dated_in_training(
-    pushing: Bank,
+def test_a_push_that_redis_missed_is_served_after_the_next_materialisation(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = pushing.services.clock()
-    assert not is_open(pushing.decide("c2"))
-    answer = push(pushing, nps=9, branch=None)
-    assert (answer.status_code, answer.json()["online"]) == (201, True)
-    decision = pushing.decide("c2")
-    assert (decision["inputs"]["own"]["nps"], decision["inputs"]["own"]["branch"]) == (9, None)
-    assert is_open(decision)
-    assert push(pushing, nps=3, branch="north").status_code == 201
-    assert not is_open(pushing.decide("c2"))
-    pushing.empty()
-    pushing.fill()
-    decision = pushing.decide("c2")
-    assert (decision["inputs"]["own"]["nps"], decision["features_missing"]) == (3, [])
-    known_at = datetime.fromisoformat(answer.json()["known_at"])
-    with training_features(pushing.services.settings, lambda *_: None, service=PROPENSITY_SERVICE) as features:
-        moments = [before, known_at - timedelta(microseconds=1), known_at, pushing.services.clock()]
-        table = features.known_at(PROPENSITY_SERVICE, ["c2"] * 4, moments)
-    assert table["nps"].to_pylist() == [None, None, 9, 3]
-
-
-def test_a_push_is_kept_once_and_one_that_redis_missed_is_served_after_the_next_materialisation(
-    pushing: Bank, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first, again = (push(pushing, "c3", "key-1", nps=1, branch="a") for _ in range(2))
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert first.json()["known_at"] == again.json()["known_at"]
-    assert push(pushing, "c3", "key-1", nps=2, branch="a").status_code == 422
-    with pushing.services.database.read() as log:
-        (rows,) = log.pushed("moods", pushing.services.clock())
-    assert [values for customer, _, values in rows if customer == "c3"] == [{"nps": 1, "branch": "a"}]
+    write(bank, DESK)
+    bank.fill()
 
     def refuse(*_: Any) -> None:
         raise FeaturesUnavailable("not there")
 
     with monkeypatch.context() as patch:
-        patch.setattr(pushing.services.features.gateway, "push_own", refuse)
-        answer = push(pushing, "c4", nps=7, branch="b")
-    assert (answer.status_code, answer.json()["online"]) == (201, False)
-    assert pushing.decide("c4")["inputs"]["own"]["nps"] is None
-    pushing.fill()
-    assert pushing.decide("c4")["inputs"]["own"]["nps"] == 7
+        patch.setattr(bank.services.features.gateway, "push_own", refuse)
+        answer = push(bank, customer_id="c4", features={"visits": 7})
+    assert (answer.status_code, answer.json()["served"]) == (201, False)
+    assert bank.decide("c4")["inputs"]["own"]["visits"] is None
+    bank.fill()
+    assert bank.decide("c4")["inputs"]["own"]["visits"] == 7
 
 
 @pytest.mark.parametrize(
-    ("features", "said"),
+    ("view", "customer_id", "features", "status", "said"),
     [
-        ({"nps": "9", "branch": None}, ("nps", "expected int, found str")),
-        ({"nps": 9.5, "branch": None}, ("nps", "expected int, found float")),
-        ({"nps": True, "branch": None}, ("nps", "expected int, found bool")),
-        ({"nps": 9}, ("branch", "expected str, or null where it is unknown; found nothing")),
-        ({"nps": 9, "branch": "x", "vulnerable": True}, ("vulnerable", "moods has no such feature")),
+        ("desk", "nobody", {"visits": 1}, 404, "No such customer"),
+        ("payroll", "c0", {"salary_paid": 1.0}, 404, "No view payroll"),
+        ("other", "c0", {"visits": 1}, 404, "No view other"),
+        ("desk", "c0", {"visit": 1}, 422, "desk has no feature visit; it has visits, mood"),
+        ("desk", "c0", {"visits": "3"}, 422, "desk.visits: int is declared, found str"),
+        ("desk", "c0", {"visits": True}, 422, "desk.visits"),
+        ("desk", "c0", {"visits": 1.5}, 422, "desk.visits"),
+        ("desk", "c0", {"mood": 1}, 422, "desk.mood"),
+        ("desk", "c0", {}, 422, ""),
+        ("desk", "c0", {"visits": [1]}, 422, ""),
     ],
 )
-def test_a_push_that_does_not_fit_is_refused_whole(
-    pushing: Bank, features: dict[str, Any], said: tuple[str, str]
+def test_a_push_that_does_not_fit_says_why_and_keeps_nothing(
+    view: str, customer_id: str, features: dict[str, Any], status: int, said: str, bank: Bank
 ) -> None:
-    answer = push(pushing, "c5", **features)
-    assert answer.status_code == 422
-    assert answer.json()["problems"] == [{"field": said[0], "reason": said[1]}]
-    assert pushing.decide("c5")["inputs"]["own"]["nps"] is None
+    write(bank, DESK)
+    bank.fill()
 
+    def kept() -> int:
+        with bank.services.database.read() as log:
+            return sum(len(batch) for batch in log.pushed("desk", bank.services.clock()))
 
-@pytest.mark.parametrize("view", ["payroll", "customer_profile", "nothing"])
-def test_only_views_that_are_declared_so_take_pushes(pushing: Bank, view: str) -> None:
-    answer = pushing.client.post(f"/v1/features/{view}", json={"customer_id": "c1", "features": {}})
-    assert answer.status_code == 404
-    assert "moods" in answer.json()["detail"]
+    before = kept()
+    answer = push(bank, view, customer_id=customer_id, features=features)
+    assert answer.status_code == status, answer.text
+    assert said in answer.text
+    assert kept() == before

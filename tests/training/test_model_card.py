@@ -16,6 +16,7 @@ from training.comparison import compare
 from training.config import TrainingConfig
 from training.folds import Recipe
 from training.gates import Gate, Verdict
+from training.importance import importance_of
 from training.model_card import FOLD_IN, SECTIONS, Account, missing_sections, model_card
 from training.parity import measure_parity
 
@@ -32,7 +33,9 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Account:
         comparison = compare(config, dataset, champion, {}, lambda what, done, total: None)
         window = dataset.window()
     parity = measure_parity(comparison.best.recipe, comparison.fold.interactions, None, 7)
-    return Account("m-0123456789ab", window, comparison, parity, {"customers": 120, "offers": 20}, "0.1.0+abc")
+    importance = importance_of(comparison.best.recipe, comparison.fold, 7)
+    learned_from = {"customers": 120, "offers": 20}
+    return Account("m-0123456789ab", window, comparison, parity, importance, learned_from, "0.1.0+abc")
 
 
 def test_every_family_says_how_it_uses_a_history() -> None:

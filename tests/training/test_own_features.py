@@ -38,14 +38,14 @@ OWN = ["employer_sector", "salary_paid", "salary_share"]
 @contextmanager
 def of(events: Path, folder: Path | None, as_of: datetime, service: str) -> Iterator[OfflineFeatures]:
     """Open the features of an export, with what the bank declares in the folder or without."""
-    declared = find_declared(folder, ["monthly_income"]) if folder is not None else []
+    declared = find_declared(folder, ["monthly_income_cny"]) if folder is not None else []
     with features_of_export(events, as_of, service=service, declared=declared) as features:
         yield features
 
 
 def propensity(tmp_path: Path, uri: str, folder: Path | None, world: list[Given]) -> PropensityResult:
     people = [
-        FeatureGiven(Customer(f"c{n}", attributes={"monthly_income": 3000.0})) for n in range(PEOPLE)
+        FeatureGiven(Customer(f"c{n}", attributes={"monthly_income_cny": 3000.0})) for n in range(PEOPLE)
     ]  # everybody's income is the same: what they are paid is the bank's own to say
     write_export(tmp_path / "events", people, NOW)
     with of(tmp_path / "events", folder, NOW + timedelta(days=400), PROPENSITY_SERVICE) as features:
@@ -106,7 +106,7 @@ def test_lightfm_with_the_banks_feature_ranks_better_and_is_another_version(tmp_
         first = ["common"] if number < 100 else taste[:3]  # a third has told nothing of their taste
         history += [bought(customer, offer, 1 + 3 * place) for place, offer in enumerate(first)]
         history += [bought(customer, offer, 51 + place + number / 400) for place, offer in enumerate(taste[3:5])]
-    people = tuple(Customer(f"c{number:03d}", attributes={"monthly_income": 2000.0}) for number in range(300))
+    people = tuple(Customer(f"c{number:03d}", attributes={"monthly_income_cny": 2000.0}) for number in range(300))
     events, folder = export(tmp_path / "events", *history, customers=people), payroll_folder(tmp_path / "bank", paid)
     found, versions = [], []
     for own in (folder, None):

@@ -15,5 +15,5 @@ payroll = View(
 
 
 @payroll.transformation("How much of what comes in is salary, by the income that the customer told us (0–1).")
-def salary_share(salary_paid: float | None, monthly_income: float | None) -> float | None:
-    return min(salary_paid / monthly_income, 1.0) if salary_paid is not None and monthly_income else None
+def salary_share(salary_paid: float | None, monthly_income_cny: float | None) -> float | None:
+    return min(salary_paid / monthly_income_cny, 1.0) if salary_paid is not None and monthly_income_cny else None

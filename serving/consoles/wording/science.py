@@ -121,6 +121,10 @@ SCIENCE = {
     "card_split": ("How it was evaluated", "评估方法"),
     "card_metrics": ("Metrics with 95 % intervals", "指标及95%区间"),
     "card_comparison": ("Every family that was tried", "尝试过的各类算法"),
+    "card_facts": (
+        "What it reads of a customer, and what that is worth (NDCG@5 lost when it is somebody else's)",
+        "读取的客户信息及其价值（换成他人信息后 NDCG@5 的损失）",
+    ),
     "card_segments": ("By customer segment", "按客群"),
     "card_exposure": ("Which offers its lists show", "推荐列表的覆盖"),
     "card_fold_in": ("How a customer's history is used", "客户历史的使用方式"),

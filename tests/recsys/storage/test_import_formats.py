@@ -350,11 +350,12 @@ def rows_accounted_for(report: Any) -> bool:
 @pytest.mark.parametrize(
     ("name", "customers", "interactions", "plain"),
     [
-        (
+        pytest.param(
             "uci_bank",
             41_188,
             41_188,
             "SELECT count(*) FROM read_csv('{folder}/bank-additional-full.csv.gz', delim=';', all_varchar=true)",
+            marks=pytest.mark.slow,
         ),
         (
             "berka",

@@ -11,6 +11,7 @@ from tests.journeys.agent_page import CHROMIUM
 from tests.journeys.service import nbo_json
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_way_to_the_consoles_and_to_the_screen_is_measured_and_nothing_missed(tmp_path: Path) -> None:
     sizes = ("--consoles", "6", "--contacts", "3", "--events", "10")

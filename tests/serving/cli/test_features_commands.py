@@ -62,7 +62,7 @@ def own(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The documented example beside the home, with one salary of the one customer."""
     database = open_database(settings.event_log_url)
     with database.transaction() as log:
-        log.set_attribute_types({"monthly_income": "number"})
+        log.set_attribute_types({"monthly_income_cny": "number"})
     database.close()
     paid = [("c1", system_clock() - timedelta(days=1), 900.0, "rail")]
     folder = payroll_folder(tmp_path / "bank", paid)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from recsys.domain.errors import NotPromotable
+from recsys.domain.errors import InvalidInput, NotPromotable
 from recsys.models.families import FAMILIES
 from serving.cli import model_options
 from serving.cli.main import build
@@ -93,7 +93,10 @@ def test_a_search_says_what_it_found_and_is_not_repeated(tmp_path: Path) -> None
     ("words", "reason"),
     [
         (["train", "--model", "magic"], "'magic' is unknown"),
-        (["train", "--engine", "spark"], "there is no engine 'spark' yet; there is local"),
+        (["train", "--engine", "flink"], "there is no engine 'flink'; there are local and spark"),
+        (["train", "--engine", "spark"], "spark fits als alone, not popularity"),
+        (["train", "--engine", "spark", "--model", "als,bpr"], "spark fits als alone, not bpr"),
+        (["train", "--engine", "spark", "--propensity"], "spark fits als alone, not propensity"),
         (["train", "--tune", "0"], "greater than or equal to 1"),
         (["backtest", "--train", "x", "--test", "y", "--k", "three"], "whole numbers from 1 on"),
         (["backtest", "--train", "x", "--test", "y", "--k", "0"], "whole numbers from 1 on"),
@@ -106,6 +109,33 @@ def test_wrong_usage_exits_with_2_and_says_what_there_is(words: list[str], reaso
     result = nbo(*words)
     assert result.exit_code == 2
     assert reason in " ".join(result.output.replace("│", " ").split())
+
+
+def train_on_spark(tmp_path: Path) -> BaseException | None:
+    words = ("train", "--events", two_tastes(tmp_path / "events"), "--model", "als", "--engine", "spark")
+    return nbo(*words).exception
+
+
+def test_spark_without_pyspark_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    failed = train_on_spark(tmp_path)
+    assert isinstance(failed, InvalidInput)
+    assert "PySpark, which is not installed: `make install-spark`, or pip install nbo[spark]" in str(failed)
+
+
+@pytest.mark.parametrize("home", [None, "nowhere"])
+def test_spark_without_java_says_what_to_install(
+    home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if home:
+        monkeypatch.setenv("JAVA_HOME", str(tmp_path / home))
+    failed = train_on_spark(tmp_path)
+    assert isinstance(failed, InvalidInput)
+    assert "Spark needs Java 17 or newer" in str(failed)
+    assert ("JAVA_HOME is" in str(failed)) is bool(home)
 
 
 def test_backtest_prints_a_table_and_one_json_document(tmp_path: Path) -> None:

@@ -152,3 +152,13 @@ def _drop(file: Path, column: str) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pq.ParquetFile(file).read().drop_columns([column]), file)
+
+
+@pytest.mark.usefixtures("bank")
+def test_the_worth_of_views_is_told_without_registering_anything() -> None:
+    set_up()
+    found = nbo("features", "worth", "--model", "item_item")
+    helps = {(one["model"], one["view"]): one["verdict"] for one in found["worth"]}
+    assert helps["item_item", "customer_history"] == "helps"
+    assert "500 are needed" in found["chance_left_out"]
+    assert nbo("models", "list")["versions"] == []

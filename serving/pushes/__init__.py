@@ -1,0 +1,1 @@
+"""What a bank pushes into feature views of its own."""
