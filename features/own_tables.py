@@ -12,6 +12,7 @@ from features.feature_tables import OwnTable, Progress
 from features.own_features import TYPES, typed
 from features.own_views import Declared, Feature, Parquet, Table, View
 from recsys.domain.errors import InvalidInput
+from recsys.domain.identifier import parse_identifier
 from recsys.interactions.file_queries import open_duckdb
 from recsys.storage.outside_table import read_outside_table
 
@@ -96,14 +97,14 @@ def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
     place = str(source.name) if isinstance(source, Table) else str(found[0].parent if len(found) > 1 else found[0])
     with open_duckdb(temp_directory=f"{beside}.tmp") as database:
         database.execute("SET TimeZone = 'UTC'")
-        typed_columns = ", ".join(
-            f"{_quoted(f.name)}::{_SQL[f.type.__name__]} AS {_quoted(f.name)}" for f in view.features
-        )
+        typed_columns = ", ".join(f"{_typed_column(feature)} AS {_quoted(feature.name)}" for feature in view.features)
         database.read_parquet([str(file) for file in found]).create_view("rows")
+        _normalise_ids(database, names[0], place)
         database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ", [as_of.isoformat()])
         database.execute(
-            f"CREATE VIEW dated AS SELECT {_quoted(names[0])} AS customer_id, "
-            f"{_quoted(names[1])}::TIMESTAMPTZ AS event_timestamp, {typed_columns} FROM rows"
+            f"CREATE VIEW dated AS SELECT coalesce(normal, {_quoted(names[0])}) AS customer_id, "
+            f"{_quoted(names[1])}::TIMESTAMPTZ AS event_timestamp, {typed_columns} "
+            f"FROM rows LEFT JOIN written ON written = {_quoted(names[0])}"
         )
         _check_rows(database, names, place)
         quoted = str(beside).replace("'", "''")
@@ -112,6 +113,33 @@ def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
             f"TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
     return int(written[0]) if written else 0
+
+
+def _typed_column(feature: Feature) -> str:
+    """Return the column as SQL of its type; a number that is none, or has no end, is not known."""
+    name = f"{_quoted(feature.name)}::{_SQL[feature.type.__name__]}"
+    return f"CASE WHEN isfinite({name}) THEN {name} END" if feature.type is float else name
+
+
+def _normalise_ids(database: "DuckDBPyConnection", key: str, place: str) -> None:
+    """Put ids that are written in another than their normal form, and that form, into the table `written`."""
+    plain = "[0-9A-Za-z][0-9A-Za-z_.-]{0,99}"
+    rows = database.execute(
+        f"SELECT DISTINCT {_quoted(key)} FROM rows "
+        f"WHERE {_quoted(key)} <> '' AND NOT regexp_full_match({_quoted(key)}, '{plain}')"
+    ).fetchall()
+    lines: list[str] = []
+    normal: dict[str, str] = {}
+    for (identifier,) in rows:
+        try:
+            normal[identifier] = parse_identifier(identifier)
+        except ValueError as error:
+            lines.append(f"{place}, column {key}: {identifier[:50]!r} is no identifier: {error}")
+    if lines:
+        raise _Refused(*lines[:5], *([f"… and {len(lines) - 5} more"] if len(lines) > 5 else []))
+    database.execute("CREATE TABLE written (written VARCHAR, normal VARCHAR)")
+    if changed := [(identifier, form) for identifier, form in normal.items() if identifier != form]:
+        database.executemany("INSERT INTO written VALUES (?, ?)", changed)
 
 
 def _files(source: Parquet, folder: Path | None) -> list[Path]:

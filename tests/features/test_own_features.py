@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow.parquet import read_table
 
 from features.feature_tables import OwnTable
 from features.gateway import FeatureGateway
@@ -231,6 +232,38 @@ def test_a_source_that_is_not_as_declared_is_one_line_and_no_table(kind: str, tm
     assert line.startswith(f"{folder / 'payroll.py'}: view payroll: {folder / 'payroll.parquet'}, ")
     assert said in line
     assert list((tmp_path / "tables").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "written", ["c1", " c1", "c1 ", "\u3000c1", "c1\u00a0", "\uff43\uff11", "c\u200b1", "\ufeffc1", "\tc1\n"]
+)
+def test_an_id_is_the_same_however_it_is_written(written: str, tmp_path: Path) -> None:
+    folder = payroll_folder(tmp_path / "bank", [(written, NOW - DAY, 5.0, "rail"), ("客户 2", NOW - DAY, 6.0, "it")])
+    assert build_own_tables(find_declared(folder, ATTRIBUTES), tmp_path / "tables", NOW).problems == ()
+    rows = read_table(OwnTable("payroll").file(tmp_path / "tables")).to_pylist()
+    assert [row["customer_id"] for row in rows] == ["c1", "客户 2"]
+
+
+def test_one_customer_written_in_two_ways_has_two_rows_of_one_moment(tmp_path: Path) -> None:
+    folder = payroll_folder(tmp_path / "bank", [(written, NOW, 5.0, "rail") for written in ("c1", "c1 ")])
+    (problem,) = build_own_tables(find_declared(folder, ATTRIBUTES), tmp_path / "tables", NOW).problems
+    assert "expected one row a customer and moment, found several of 1, as of c1" in problem
+
+
+def test_an_id_that_is_none_is_one_line(tmp_path: Path) -> None:
+    folder = payroll_folder(tmp_path / "bank", [("c\x001", NOW, 5.0, "rail"), ("x" * 201, NOW, 5.0, "rail")])
+    problems = build_own_tables(find_declared(folder, ATTRIBUTES), tmp_path / "tables", NOW).problems
+    assert sorted(line.rpartition(": ")[2] for line in problems) == [
+        "contains a character that cannot be printed",
+        "is longer than 200 characters",
+    ]
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("-inf"), float("nan")])
+def test_a_number_without_an_end_is_not_known(number: float, tmp_path: Path) -> None:
+    folder = payroll_folder(tmp_path / "bank", [("c1", NOW, number, "rail")])
+    assert build_own_tables(find_declared(folder, ATTRIBUTES), tmp_path / "tables", NOW).problems == ()
+    assert read_table(OwnTable("payroll").file(tmp_path / "tables"))["salary_paid"].to_pylist() == [None]
 
 
 def test_every_file_of_a_folder_is_checked_and_an_integer_is_a_float_too(tmp_path: Path) -> None:
