@@ -188,6 +188,8 @@ def typed(value: object, kind: str) -> AttributeValue:
     if value is None:
         return None
     wanted = TYPES[kind]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise TypeError(f"{kind} is declared, found a number beyond 64 bits")
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
