@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int | None], None]
 
 
-class FeatureTable(StrEnum):
+class _InFile:
+    """A table, which is a file of its name."""
+
+    __slots__ = ()
+
+    def file(self, folder: Path) -> Path:
+        """Return this table's Parquet file below the folder of the feature tables."""
+        return folder / f"{self}.parquet"
+
+
+class FeatureTable(_InFile, StrEnum):
     """The tables, each behind the feature view of the same name."""
 
     PROFILE = "customer_profile"
@@ -35,19 +45,11 @@ class FeatureTable(StrEnum):
     OFFERS = "offer_answers"
     OFFER_CHANNELS = "offer_channel_answers"
 
-    def file(self, folder: Path) -> Path:
-        """Return this table's Parquet file below the folder of the feature tables."""
-        return folder / f"{self}.parquet"
 
-
-class OwnTable(str):
+class OwnTable(_InFile, str):
     """The table of a view of the bank's own, by the view's name."""
 
     __slots__ = ()
-
-    def file(self, folder: Path) -> Path:
-        """Return this table's Parquet file below the folder of the feature tables."""
-        return folder / f"{self}.parquet"
 
 
 def build_feature_tables(

@@ -128,7 +128,6 @@ class OfflineFeatures:
         became known at the very moment counts, one a microsecond later does not. Raises InvalidInput when nothing was
         applied or exported yet.
         """
-
         built_as_of(self._tables)
         wanted = [name for _, name in self._stored_in(service)]
         asked = asked_rows(customer_ids, moments)

@@ -40,8 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.state.services.close()
 
     app = FastAPI(title="Next best offer", version="1", docs_url=None, redoc_url=None, lifespan=lifespan)
-    judged = (live, contacts, outcomes, decisions, customers, offers, policy, campaigns, models)
-    for router in (*judged, pushes, health.router):
+    resources = (live, contacts, outcomes, decisions, customers, offers, policy, campaigns, models)
+    for router in (*resources, pushes, health.router):
         app.include_router(router)
     consoles.mount(app)
 

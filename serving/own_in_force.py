@@ -40,7 +40,7 @@ def facts_read(relevance: Bundle | None, propensity: PropensityModel | None) -> 
     """Return the names of all facts and signals that these models read."""
     found = set(propensity.signals) if propensity is not None else set()
     if relevance is not None and relevance.uses_facts:
-        found |= {column.partition("=")[0] for column in relevance.customer_space.columns}
+        found |= relevance.customer_space.facts.keys()
     return frozenset(found)
 
 

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from features.feature_tables import FeatureTable
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.ranking_tasks import RankingTasks, evaluate
-from recsys.interactions.side_features import FeatureSpace
 from recsys.models.base import RelevanceModel
 from training.config import HEADLINE
 from training.folds import Fold, Recipe
 
-HISTORY = "customer_history"
+HISTORY = FeatureTable.HISTORY.value
 """The view that a history comes from in service."""
 CUTOFF = (5,)
 
@@ -38,7 +38,7 @@ def importance_of(recipe: Recipe, fold: Fold, seed: int) -> Importance:
     losses: dict[str, NDArray[np.float64]] = {HISTORY: known - ranked(model, without_history(tasks), seed)}
     if model.uses_facts and fold.side_features is not None and tasks.facts is not None:
         dealt = np.random.default_rng(seed).permutation(len(tasks))
-        for fact, columns in columns_by_fact(fold.side_features.customer_space).items():
+        for fact, columns in fold.side_features.customer_space.facts.items():
             shuffled = _dealt_anew(tasks.facts, columns, dealt)
             losses[fact] = known - ranked(model, replace(tasks, facts=shuffled), seed)
     found = bootstrap(losses, tasks.customers, np.random.default_rng(seed))
@@ -54,14 +54,6 @@ def ranked(model: RelevanceModel, tasks: RankingTasks, seed: int) -> NDArray[np.
 def without_history(tasks: RankingTasks) -> RankingTasks:
     """Return the tasks as of customers of whom no event is known."""
     return replace(tasks, histories=csr_matrix(tasks.histories.shape, dtype=np.float32))
-
-
-def columns_by_fact(space: FeatureSpace) -> dict[str, list[int]]:
-    """Return the places of the columns of each fact."""
-    found: dict[str, list[int]] = {}
-    for place, name in enumerate(space.columns):
-        found.setdefault(name.partition("=")[0], []).append(place)
-    return found
 
 
 def _dealt_anew(facts: csr_matrix, columns: Iterable[int], dealt: NDArray[np.intp]) -> csr_matrix:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from features.feature_tables import FeatureTable
 from features.person_signals import signal_of
 from features.service_names import PROPENSITY_SERVICE, RELEVANCE_SERVICE
 from recsys.evaluation.intervals import Interval, bootstrap
@@ -19,13 +20,13 @@ from training.comparison import families_of
 from training.config import HEADLINE, Progress, TrainingConfig
 from training.dataset import Dataset
 from training.folds import Fold, Recipe, fold_at
-from training.importance import HISTORY, columns_by_fact, ranked, without_history
+from training.importance import HISTORY, ranked, without_history
 from training.logistic import probability
 from training.propensity_data import AnsweredRows
 from training.propensity_evaluation import fit_on_earlier
 from training.propensity_pipeline import PropensityConfig, rows_of
 
-EVIDENCE = "offer_answers"
+EVIDENCE = FeatureTable.OFFERS.value
 CHANCE = "chance of acceptance"
 UNKNOWN_PEOPLE = ", for people without a history"
 _WHOLE = "with every view"
@@ -108,7 +109,7 @@ def _without_facts(fold: Fold, facts: Iterable[str]) -> Fold:
     side, tasks = fold.side_features, fold.tasks
     if side is None:
         return fold
-    left_out = {place for fact in facts for place in columns_by_fact(side.customer_space).get(fact, ())}
+    left_out = {place for fact in facts for place in side.customer_space.facts.get(fact, ())}
     kept = [place for place in range(len(side.customer_space)) if place not in left_out]
     space = FeatureSpace(side.customer_space.bands, tuple(side.customer_space.columns[place] for place in kept))
     lacking = SideFeatures(csr_matrix(side.customers[:, kept]), side.offers, space, side.offer_space)

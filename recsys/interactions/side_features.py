@@ -38,6 +38,14 @@ class FeatureSpace:
     def __len__(self) -> int:
         return len(self.columns)
 
+    @property
+    def facts(self) -> dict[str, list[int]]:
+        """The facts that have a column, by name, each with the places of its columns."""
+        found: dict[str, list[int]] = {}
+        for place, name in enumerate(self.columns):
+            found.setdefault(name.partition("=")[0], []).append(place)
+        return dict(sorted(found.items()))
+
     @classmethod
     def of_columns(cls, facts: Mapping[str, NDArray[Any]], at_least: int = 1) -> "FeatureSpace":
         """Return the space of parallel fact columns (n,): numbers in fifths, at most 50 values of a text.
@@ -142,8 +150,7 @@ class SideFeatures:
     @property
     def names(self) -> tuple[str, ...]:
         """The facts that have a column, by name: those of customers, then those of offers."""
-        spaces = (self.customer_space, self.offer_space)
-        return tuple(name for space in spaces for name in sorted({one.partition("=")[0] for one in space.columns}))
+        return (*self.customer_space.facts, *self.offer_space.facts)
 
 
 @dataclass(frozen=True, slots=True)

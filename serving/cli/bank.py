@@ -69,31 +69,12 @@ def fill_features(
 
     They are as of `known_until` (None: now): nothing after it is looked at.
     """
-    from features.gateway import FeatureGateway
-    from recsys.domain.clock import system_clock
     from recsys.domain.errors import InvalidInput
-    from recsys.storage.database import open_database
-    from recsys.storage.export import export_events
-    from serving.cli.own_features import checked_own, export_own, keep_own
+    from serving.cli.features_commands import apply_features, export_features, materialize_features
 
-    as_of = known_until or system_clock()
-    database = open_database(settings.event_log_url, settings.calendar)
-    try:
-        with database.read() as log:
-            facts_version = log.facts_version()
-        exported = export_events(database, settings.events, progress)
-    finally:
-        database.close()
-    built = export_own(settings, as_of, progress)
-    if built.problems:
-        raise InvalidInput("\n".join(built.problems))
-    own = checked_own(settings)
-    gateway = FeatureGateway(settings, redis_url, own=own)
-    try:
-        tables = gateway.build_feature_tables(settings.events, as_of, progress, facts_version) | built.rows
-        views = gateway.apply()
-        keep_own(settings, own)
-        written = {one.view: one.rows for one in gateway.materialize(progress)}
-    finally:
-        gateway.close()
-    return {"exported": exported, "tables": tables, "views": views, "materialized": written}
+    exported = export_features(settings, progress, known_until)
+    if exported["problems"]:
+        raise InvalidInput("\n".join(exported["problems"]))
+    views = apply_features(settings)["views"]
+    written = {one["view"]: one["rows"] for one in materialize_features(settings, redis_url, progress)["views"]}
+    return {"exported": exported["events"], "tables": exported["tables"], "views": views, "materialized": written}

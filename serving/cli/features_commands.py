@@ -1,6 +1,7 @@
 """The commands `nbo features`: events out as Parquet and feature tables, definitions registered, features online."""
 
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -117,8 +118,11 @@ def _skew_text(report: "SkewReport") -> str:
     return "\n".join([said, table(header, rows)] if rows else [said])
 
 
-def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:
-    """Export the event log below the offline folder and build the feature tables; rows by part, and seconds."""
+def export_features(settings: "Settings", progress: Progress, known_until: datetime | None = None) -> dict[str, Any]:
+    """Export the event log below the offline folder and build the feature tables; rows by part, and seconds.
+
+    The tables are as of `known_until` (None: now): nothing after it is looked at.
+    """
     from features.feast_store import feature_tables_folder
     from features.feature_tables import build_feature_tables
     from recsys.domain.clock import system_clock
@@ -128,7 +132,7 @@ def export_features(settings: "Settings", progress: Progress) -> dict[str, Any]:
 
     if settings.database_url is None and not (settings.home / "nbo.db").exists():
         raise InvalidInput("There is no event log yet: run `nbo import DIR` or `nbo demo`.")
-    started, as_of = time.perf_counter(), system_clock()
+    started, as_of = time.perf_counter(), known_until or system_clock()
     database = open_database(settings.event_log_url, settings.calendar)
     try:
         database.upgrade()

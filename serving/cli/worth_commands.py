@@ -34,13 +34,13 @@ def worth(
     """
     settings = current_settings()
     with progress_bar() as progress:
-        found = worth_of_relevance(settings, chosen_families(model), seed, progress, events)
+        found = _of_relevance(settings, chosen_families(model), seed, progress, events)
         chances, why_not = ([], _NO_DECISIONS) if events else _chances(settings, relevance, seed, progress)
     summary = {"worth": [one.described() for one in (*found, *chances)], "chance_left_out": why_not}
     emit(summary, as_json, _lines((*found, *chances), why_not))
 
 
-def worth_of_relevance(
+def _of_relevance(
     settings: "Settings", families: tuple[str, ...], seed: int, progress: Progress, events: Path | None = None
 ) -> "list[Worth]":
     """Measure the views that relevance models read, of the event log or of the export `events`."""
