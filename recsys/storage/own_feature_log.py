@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,13 +12,16 @@ from recsys.storage.bound_log import BoundLog
 from recsys.storage.schema import own_features, pushed_features
 
 _BATCH = 10_000
+_EVER = datetime(1, 1, 2, tzinfo=UTC)
 _NEWEST_FIRST = own_features.c.number.desc()
 _SAVED = select(own_features.c.version, own_features.c.document, own_features.c.types)
 _LATEST = _SAVED.order_by(_NEWEST_FIRST).limit(1)
 _OF_VERSION = _SAVED.where(own_features.c.version == bindparam("version")).order_by(_NEWEST_FIRST).limit(1)
 _ALL_TYPES = select(own_features.c.types).order_by(own_features.c.number)
 _PUSHED = select(pushed_features.c.customer_id, pushed_features.c.known_at, pushed_features.c.features).where(
-    pushed_features.c.view == bindparam("view"), pushed_features.c.known_at <= bindparam("until")
+    pushed_features.c.view == bindparam("view"),
+    pushed_features.c.known_at > bindparam("since"),
+    pushed_features.c.known_at <= bindparam("until"),
 )
 _PUSHED = _PUSHED.order_by(pushed_features.c.customer_id, pushed_features.c.known_at, pushed_features.c.number)
 
@@ -64,7 +67,9 @@ class OwnFeatureLog(BoundLog):
         row = {"view": view, "customer_id": customer_id, "known_at": at, "features": features}
         self._connection.execute(insert(pushed_features), row)
 
-    def pushed(self, view: str, until: datetime) -> Iterator[Sequence[tuple[str, datetime, dict[str, Any]]]]:
-        """Yield what was pushed into a view up to `until`, in batches: by customer, oldest first."""
-        for rows in self.batches(_PUSHED.params(view=view, until=until), _BATCH):
+    def pushed(
+        self, view: str, until: datetime, since: datetime = _EVER
+    ) -> Iterator[Sequence[tuple[str, datetime, dict[str, Any]]]]:
+        """Yield what was pushed into a view after `since` and up to `until`, in batches: by customer, oldest first."""
+        for rows in self.batches(_PUSHED.params(view=view, since=since, until=until), _BATCH):
             yield [(row.customer_id, row.known_at, orjson.loads(row.features)) for row in rows]

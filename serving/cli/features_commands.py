@@ -8,7 +8,7 @@ import typer
 
 from serving.cli.environment import current_settings
 from serving.cli.output import JsonOption, Progress, emit, progress_bar, table
-from serving.cli.own_features import applied_own, checked_own, export_own, keep_own
+from serving.cli.own_features import applied_own, checked_own, export_own, keep_own, push_again
 
 if TYPE_CHECKING:
     from features.skew import SkewReport
@@ -172,10 +172,11 @@ def materialize_features(
     """Write the features as of the last export online; rows and rows a second by view, and seconds."""
     from features.gateway import FeatureGateway
 
-    started = time.perf_counter()
-    gateway = FeatureGateway(settings, redis_url, own=applied_own(settings))
+    started, own = time.perf_counter(), applied_own(settings)
+    gateway = FeatureGateway(settings, redis_url, own=own)
     try:
         written = gateway.materialize(progress, everybody=everybody)
+        push_again(settings, gateway, own)
     finally:
         gateway.close()
     views = [

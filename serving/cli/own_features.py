@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from serving.cli.output import Progress
 
 if TYPE_CHECKING:
+    from features.gateway import FeatureGateway
     from features.own_features import OwnFeatures
     from features.own_tables import OwnTables
     from features.own_views import Declared
@@ -74,6 +75,22 @@ def keep_own(settings: "Settings", own: "OwnFeatures") -> None:
         with database.transaction() as log:
             if own.views or log.own_features() is not None:
                 log.save_own_features(SavedOwnFeatures(own.version, own.to_json(), own.rule_types), system_clock())
+
+
+def push_again(settings: "Settings", gateway: "FeatureGateway", own: "OwnFeatures") -> None:
+    """Put online what was pushed since the tables were built: a store that was emptied has lost it."""
+    from recsys.domain.clock import system_clock
+
+    since, now = gateway.offline.as_of, system_clock()
+    with _database(settings) as database:
+        if database is None:
+            return
+        with database.read() as log:
+            for view in own.views:
+                for rows in log.pushed(view.name, now, since) if view.is_pushed else ():
+                    for customer_id, at, values in rows:
+                        told = {feature.name: values.get(feature.name) for feature in view.features}
+                        gateway.push_own(view, customer_id, told, at)
 
 
 def _declared(settings: "Settings", database: "Database | None") -> "list[Declared]":

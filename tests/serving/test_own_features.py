@@ -16,6 +16,7 @@ from features.service_names import PROPENSITY_SERVICE
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput, SettingsInvalid
 from recsys.models.propensity_folder import load_propensity_model, save_propensity_model
 from recsys.models.propensity_model import LINEAR
+from serving.cli.features_commands import materialize_features
 from serving.cli.own_features_check import check_own_features
 from serving.decisions.replay import replay
 from serving.settings import Settings
@@ -322,6 +323,19 @@ def test_a_push_that_redis_missed_is_served_after_the_next_materialisation(
     assert bank.decide("c4")["inputs"]["own"]["visits"] is None
     bank.fill()
     assert bank.decide("c4")["inputs"]["own"]["visits"] == 7
+
+
+def test_a_store_that_was_emptied_gets_the_pushes_since_the_export_too(bank: Bank) -> None:
+    write(bank, DESK)
+    bank.fill()
+    assert push(bank, customer_id="c0", features={"visits": 9}).status_code == 201
+    bank.fill()  # the tables know 9
+    for visits in (2, 1):
+        assert push(bank, customer_id="c0", features={"visits": visits}).status_code == 201
+    assert push(bank, customer_id="c1", features={"visits": 5}).status_code == 201
+    bank.empty()
+    materialize_features(bank.services.settings, bank.url, lambda *_: None)
+    assert [bank.decide(customer)["inputs"]["own"]["visits"] for customer in ("c0", "c1", "c2")] == [1, 5, None]
 
 
 @pytest.mark.parametrize(
