@@ -54,7 +54,7 @@ def find_declared(folder: Path | None, attributes: Collection[str] = ()) -> list
         for one in source:  # type: ignore[attr-defined]
             try:
                 found += load(one)  # type: ignore[operator]
-            except Exception as error:  # whatever the bank's code raises
+            except (Exception, SystemExit) as error:  # whatever the bank's code raises
                 problems.append(f"{getattr(one, 'value', one)}: {_said(error)}")
     problems += _problems(found, frozenset(attributes))
     if problems:
@@ -157,17 +157,17 @@ def _of_transformation(one: Transformation, readable: frozenset[str]) -> str | N
         return None  # said with the types
     try:
         typed(one.function(**dict.fromkeys(one.inputs)), one.type.__name__)
-    except Exception as error:  # whatever the bank's code raises
+    except (Exception, SystemExit) as error:  # whatever the bank's code raises
         return f"where nothing is known it must return None or a value, and raises {_said(error)}"
     return None
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     place = f", line {error.lineno}" if isinstance(error, SyntaxError) else _line_of(error)
     return " ".join(f"{type(error).__name__}: {error}{place}".split())[:300]
 
 
-def _line_of(error: Exception) -> str:
+def _line_of(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

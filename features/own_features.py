@@ -140,7 +140,7 @@ class OwnFeatures:
             if view.module is not None:
                 return getattr(importlib.import_module(view.module), name)  # type: ignore[no-any-return]
             return getattr(load_code(view.digest or "", view.place, self.shelf), name)  # type: ignore[no-any-return]
-        except Exception as error:  # whatever the bank's code raises
+        except (Exception, SystemExit) as error:  # whatever the bank's code raises
             raise InvalidInput(f"{view.place}: {name} cannot be had: {_said(error)}") from error
 
 
@@ -178,7 +178,7 @@ class Transformations:
         for one, function in self._functions:
             try:
                 values[one.name] = typed(function(**{name: known.get(name) for name in one.inputs}), one.type)
-            except Exception as error:  # whatever the bank's code raises
+            except (Exception, SystemExit) as error:  # whatever the bank's code raises
                 failed[one.name] = f"{one.name} failed: {_said(error)}"
         return Transformed(values, failed)
 
@@ -199,5 +199,5 @@ def typed(value: object, kind: str) -> AttributeValue:
     return value  # type: ignore[return-value]  # one of the four types
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -160,7 +160,12 @@ def test_what_cannot_be_read_closes_every_rule_that_names_it_and_the_decision_sa
 
 def test_a_broken_file_changes_nothing_and_decisions_go_on_with_what_was_applied(bank: Bank) -> None:
     before = bank.decide("c0")
-    for text in ("broken (", "raise SystemError('no')", FILE.replace('"salary_paid", float', '"salary_paid", str')):
+    for text in (
+        "broken (",
+        "raise SystemError('no')",
+        "raise SystemExit(0)",
+        FILE.replace('"salary_paid", float', '"salary_paid", str'),
+    ):
         write(bank, text)
         with pytest.raises(InvalidInput, match=r"payroll\.py"):
             bank.fill()
@@ -193,8 +198,9 @@ def test_a_dropped_feature_is_told_at_the_next_check_and_its_rules_are_closed(ba
     assert renamed["inputs"]["own"]["salary_received"] is None
 
 
-def test_a_function_that_fails_is_missing_and_stops_nothing(bank: Bank) -> None:
-    write(bank, FILE.replace("salary_paid / age if", "salary_paid / (age - 44.0) if"))
+@pytest.mark.parametrize("body", ["salary_paid / (age - 44.0)", "exit(1)", "next(iter(()))", "[][0]"])
+def test_a_function_that_fails_is_missing_and_stops_nothing(body: str, bank: Bank) -> None:
+    write(bank, FILE.replace("salary_paid / age if", f"{body} if"))
     bank.fill()
     decision = bank.decide("c0")
     assert decision["features_missing"] == ["salary_by_age"]
