@@ -3,12 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from features.from_events import INTERACTION_FEATURES, PROFILE_FEATURES, age_name
 from recsys.domain.customer import AttributeValue
 
 MOST_SKEW = 0.02
@@ -16,17 +17,21 @@ MOST_SKEW = 0.02
 LEAST_PAIRS = 100
 """With fewer pairs nothing is judged."""
 _TOLERANCE = 1e-6
+_OF_EVENTS = tuple(age_name(name) or name for name in INTERACTION_FEATURES)
+"""What every decision is told of a customer's events; its record names only what was known."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureSkew:
     """How one feature differs between what was logged and what the tables say, over `pairs` in which either knows it.
 
-    `logged_only` and `joined_only` count values that one side alone knows; they are among the `different`.
+    `decisions` counts those compared, which are those that it was served to: before it was served, nothing could be
+    told of it. `logged_only` and `joined_only` count values that one side alone knows; they are among the `different`.
     `mean_difference` is the mean of |logged − joined| over numbers that both know, in the feature's own unit.
     """
 
     feature: str
+    decisions: int
     pairs: int
     different: int
     logged_only: int
@@ -41,7 +46,12 @@ class FeatureSkew:
     @property
     def is_skewed(self) -> bool:
         """Whether more pairs differ than may."""
-        return self.pairs >= LEAST_PAIRS and self.share > MOST_SKEW
+        return self.is_judged and self.share > MOST_SKEW
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are enough pairs to say anything."""
+        return self.pairs >= LEAST_PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +73,10 @@ class SkewReport:
 
     def described(self) -> dict[str, Any]:
         """Return the report as JSON values."""
-        rows = [{**asdict(one), "share": round(one.share, 6), "is_skewed": one.is_skewed} for one in self.features]
+        rows = [
+            {**asdict(one), "share": round(one.share, 6), "is_skewed": one.is_skewed, "is_judged": one.is_judged}
+            for one in self.features
+        ]
         return {
             "measured_at": self.measured_at.isoformat(),
             "decisions": self.decisions,
@@ -88,8 +101,22 @@ def read_report(file: Path) -> SkewReport | None:
     except FileNotFoundError:
         return None
     names = FeatureSkew.__slots__
-    features = tuple(FeatureSkew(**{name: row[name] for name in names}) for row in kept["features"])
+    rows = ({"decisions": row["pairs"], **row} for row in kept["features"])  # one of before did not say
+    features = tuple(FeatureSkew(**{name: row[name] for name in names}) for row in rows)
     return SkewReport(datetime.fromisoformat(kept["measured_at"]), kept["decisions"], kept["too_new"], features)
+
+
+def told_features(inputs: Mapping[str, Any]) -> dict[str, AttributeValue]:
+    """Return what the `inputs` of a stored decision say it was told of the person, by name; None is not known.
+
+    What it does not name was not served to it: a view or an attribute that came later, or was dropped. The bank's facts
+    are those that were served, or the event log's where the decision took them; before format 4 it does not say which.
+    """
+    facts: Mapping[str, Any] | None = inputs.get("profile", {})
+    if facts is None:
+        customer = inputs["customer"]
+        facts = {**customer["attributes"], **{name: customer[name] for name in PROFILE_FEATURES}}
+    return {**dict.fromkeys(_OF_EVENTS), **facts, **inputs["features"], **inputs.get("own", {})}
 
 
 def measure_skew(
@@ -97,19 +124,18 @@ def measure_skew(
 ) -> tuple[FeatureSkew, ...]:
     """Compare row by row what was `logged` with what was `joined` for the same person and moment, feature by feature.
 
-    A feature that is missing, None or NaN is not known. Numbers are equal within one part in a million.
+    A feature that a row of `logged` does not name was not served then, and is not compared there. None and NaN are not
+    known. Numbers are equal within one part in a million.
     """
     names = sorted({name for rows in (logged, joined) for row in rows for name in row})
-    return tuple(
-        _compare(name, ((one.get(name), other.get(name)) for one, other in zip(logged, joined, strict=True)))
-        for name in names
-    )
+    both = [*zip(logged, joined, strict=True)]
+    return tuple(_compare(name, [(one[name], other.get(name)) for one, other in both if name in one]) for name in names)
 
 
-def _compare(feature: str, pairs: Iterable[tuple[AttributeValue, AttributeValue]]) -> FeatureSkew:
+def _compare(feature: str, served: Sequence[tuple[AttributeValue, AttributeValue]]) -> FeatureSkew:
     known = different = logged_only = joined_only = 0
     distances: list[float] = []
-    for logged, joined in pairs:
+    for logged, joined in served:
         has_logged, has_joined = _is_known(logged), _is_known(joined)
         known += has_logged or has_joined
         logged_only += has_logged and not has_joined
@@ -121,7 +147,8 @@ def _compare(feature: str, pairs: Iterable[tuple[AttributeValue, AttributeValue]
             else:
                 different += logged != joined
     mean = math.fsum(distances) / len(distances) if distances else None
-    return FeatureSkew(feature, known, different + logged_only + joined_only, logged_only, joined_only, mean)
+    different += logged_only + joined_only
+    return FeatureSkew(feature, len(served), known, different, logged_only, joined_only, mean)
 
 
 def _is_known(value: AttributeValue) -> bool:

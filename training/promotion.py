@@ -169,13 +169,23 @@ def _said(metric: str, against: Interval, condition: str) -> str:
 
 
 def judge_skew(found: Sequence[FeatureSkew], used: Collection[str]) -> Gate:
-    """Refuse a model of which a feature that it uses is told otherwise in service than it was learned."""
-    judged = [one for one in found if one.feature in used and one.pairs >= LEAST_PAIRS]
+    """Refuse a model of which a feature that it uses is told otherwise in service than it was learned.
+
+    One that was served to too few decisions since it came is said to be: the gate passes with a warning.
+    """
+    of_model = [one for one in found if one.feature in used]
+    judged = [one for one in of_model if one.is_judged]
+    early = ", ".join(
+        f"{one.feature} (known in {one.pairs} of {one.decisions} decisions)"
+        for one in sorted((one for one in of_model if not one.is_judged), key=lambda one: one.pairs)[:_MOST_NAMED]
+    )
+    waiting = f"not enough yet, {LEAST_PAIRS} are needed: {early}" if early else ""
     if not judged:
         figure = f"no feature that it uses has {LEAST_PAIRS} decisions to compare"
-        return Gate(SKEW, Verdict.NOT_APPLICABLE, figure)
+        return Gate(SKEW, Verdict.NOT_APPLICABLE, "; ".join(filter(None, (figure, waiting))))
     skewed = sorted((one for one in judged if one.is_skewed), key=lambda one: -one.share)
-    named = ", ".join(f"{one.feature} in {one.share:.1%}" for one in skewed[:_MOST_NAMED])
+    named = ", ".join(f"{one.feature} in {one.share:.1%} of {one.pairs}" for one in skewed[:_MOST_NAMED])
     worst = max(one.share for one in judged)
     figure = f"differs from the feature tables: {named}" if skewed else f"at most {worst:.2%} of decisions differ"
-    return Gate.of(SKEW, not skewed, f"{figure} (bound {MOST_SKEW:.0%})")
+    verdict = Verdict.REFUSED if skewed else Verdict.WARNED if early else Verdict.PASSED
+    return Gate(SKEW, verdict, "; ".join(filter(None, (f"{figure} (bound {MOST_SKEW:.0%})", waiting))))

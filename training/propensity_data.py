@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.offline import OfflineFeatures
 from features.person_signals import person_signals
 from features.service_names import PROPENSITY_SERVICE
-from features.skew import FeatureSkew, measure_skew
+from features.skew import FeatureSkew, measure_skew, told_features
 from recsys.domain.errors import ImportInvalid
 from recsys.domain.outcome import Answer
 from recsys.models.propensity_model import LINEAR
@@ -151,7 +151,13 @@ def _row_of(one: AnsweredOffer, shown: Mapping[str, Any], first_answer: datetime
     is_served = one.record.get("format", 0) >= _SERVED_BY_FEAST and not one.record["degraded_reasons"]
     return _Row(
         {**of_contact, **shown["signals"]},
-        {name: value for name, value in logged.items() if not is_of_contact(name)} if is_served else None,
+        {
+            name: logged.get(name)
+            for name in (*told_features(one.record["inputs"]), *logged)
+            if not is_of_contact(name)
+        }
+        if is_served
+        else None,
         _WANTED[one.answer],
         shown["propensity"],
         one.record["customer_id"],
@@ -168,9 +174,14 @@ def _of_people(rows: Sequence[_Row], people: PersonSignals) -> list[dict[str, fl
 
 
 def _skew(rows: Sequence[_Row], known: Sequence[Mapping[str, float | None]]) -> tuple[FeatureSkew, ...]:
-    """Compare what was logged of each person with what is learned from; degraded and old decisions say nothing."""
+    """Compare what was logged of each person with what is learned from; degraded and old decisions say nothing.
+
+    A feature is compared in the decisions that it was served to. Text is no signal of either.
+    """
     pairs = [(row.logged, joined) for row, joined in zip(rows, known, strict=True) if row.logged is not None]
-    return measure_skew([logged for logged, _ in pairs], [joined for _, joined in pairs])
+    signals = {name for logged, joined in pairs for name in (*joined, *(n for n in logged if logged[n] is not None))}
+    told = [{name: value for name, value in logged.items() if name in signals} for logged, _ in pairs]
+    return measure_skew(told, [joined for _, joined in pairs])
 
 
 def is_in_evaluation(customer_id: str) -> bool:

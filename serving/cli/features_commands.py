@@ -109,12 +109,12 @@ def _skew_text(report: "SkewReport") -> str:
     if report.too_new:
         said += f"; {report.too_new} are newer than the feature tables: `nbo features export` takes them in"
     rows = [
-        (one.feature, str(one.pairs), str(one.different), f"{one.share:.2%}", str(one.logged_only),
+        (one.feature, str(one.decisions), str(one.pairs), str(one.different), f"{one.share:.2%}", str(one.logged_only),
          str(one.joined_only), "" if one.mean_difference is None else f"{one.mean_difference:.4g}",
-         "skewed" if one.is_skewed else "")
+         "skewed" if one.is_skewed else "" if one.is_judged else "not enough yet")
         for one in report.features
     ]  # fmt: skip
-    header = ("feature", "known", "differ", "share", "only online", "only tables", "mean |difference|", "")
+    header = ("feature", "compared", "known", "differ", "share", "only online", "only tables", "mean |difference|", "")
     return "\n".join([said, table(header, rows)] if rows else [said])
 
 

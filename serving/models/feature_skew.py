@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from features.feast_store import feature_tables_folder, state_folder
 from features.feature_tables import built_as_of
 from features.person_signals import signal_of
-from features.skew import SkewReport, measure_skew, read_report
+from features.skew import SkewReport, measure_skew, read_report, told_features
 from recsys.domain.clock import Clock
 from recsys.domain.customer import AttributeValue
 from recsys.storage.database import Database
@@ -37,9 +37,11 @@ def feature_skew(settings: "Settings", database: Database, gateway: "FeatureGate
     joined: list[dict[str, AttributeValue]] = []
     if told:
         joined = _rows(gateway.history([customer for customer, _, _ in told], [moment for _, moment, _ in told]))
-    names = {name for _, _, values in told for name in values}
-    comparable = [{name: value for name, value in row.items() if name in names} for row in joined]
-    found = SkewReport(clock(), len(told), too_new, measure_skew([values for *_, values in told], comparable))
+    # What the tables do not have (any more) is nothing that a model learns from.
+    names = {name for *_, values in told for name in values} & {name for row in joined for name in row}
+    rows = [values for *_, values in told], joined
+    both = [[{name: row[name] for name in row.keys() & names} for row in side] for side in rows]
+    found = SkewReport(clock(), len(told), too_new, measure_skew(*both))
     found.write(state_folder(settings) / _FILE)
     return found
 
@@ -56,16 +58,11 @@ def _told(database: Database, as_of: datetime) -> tuple[list[tuple[str, datetime
         decisions, _ = log.sizes_after(after)
         too_new, _ = log.sizes_after(new_id("d", as_of).rpartition("-")[0] + "~")
         told = [
-            (record["customer_id"], datetime.fromisoformat(record["made_at"]), _features(record["inputs"]))
+            (record["customer_id"], datetime.fromisoformat(record["made_at"]), told_features(record["inputs"]))
             for record in log.sampled_decisions(Sample(after, min(1.0, MOST_DECISIONS / max(decisions, 1))))
             if record["inputs"]["features"] and not record["degraded_reasons"]
         ]
     return [one for one in told if one[1] <= as_of], too_new
-
-
-def _features(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a decision was told of a person by name; before format 4 the bank's facts came from the log."""
-    return {**(inputs.get("profile") or {}), **inputs["features"], **inputs.get("own", {})}
 
 
 def _rows(frame: "pd.DataFrame") -> list[dict[str, AttributeValue]]:

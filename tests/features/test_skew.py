@@ -1,13 +1,18 @@
 """Skew by generation: what differs on purpose is found, and nothing else."""
 
+import json
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.skew import LEAST_PAIRS, SkewReport, measure_skew, read_report
+from features.from_events import INTERACTION_FEATURES, age_name
+from features.skew import LEAST_PAIRS, SkewReport, measure_skew, read_report, told_features
 from recsys.domain.customer import AttributeValue
 
 NUMBERS = st.floats(-1e6, 1e6).map(lambda number: round(number, 3))
@@ -34,12 +39,52 @@ def test_every_value_that_is_changed_is_counted(rows: list[dict[str, AttributeVa
         other[place][name] = None if gone else f"not {value}" if isinstance(value, str) else 1e9
     found = measure_skew(rows, other)
     assert sum(one.different for one in found) == len(changed)
+    assert {one.feature: one.decisions for one in found} == Counter(name for row in rows for name in row)
     assert sum(one.joined_only for one in found) == 0
 
 
 def test_unknown_and_missing_are_the_same() -> None:
-    (one,) = measure_skew([{"age": math.nan}, {"age": None}, {}], [{}, {"age": math.nan}, {"age": 3.0}])
-    assert (one.pairs, one.different, one.joined_only) == (1, 1, 1)
+    (one,) = measure_skew([{"age": math.nan}, {"age": None}, {"age": None}], [{}, {"age": math.nan}, {"age": 3.0}])
+    assert (one.decisions, one.pairs, one.different, one.joined_only) == (3, 1, 1, 1)
+
+
+def test_a_feature_is_compared_in_the_decisions_that_it_was_served_to() -> None:
+    before: list[dict[str, AttributeValue]] = [{"age": 30.0}] * 900
+    since: list[dict[str, AttributeValue]] = [{"age": 30.0, "paid": 1.0}] * 90 + [{"age": 30.0, "paid": None}] * 10
+    found = {one.feature: one for one in measure_skew(before + since, [{"age": 30.0, "paid": 1.0}] * 1_000)}
+    assert (found["age"].decisions, found["age"].different) == (1_000, 0)
+    assert (found["paid"].decisions, found["paid"].joined_only, found["paid"].share) == (100, 10, 0.1)
+    assert found["paid"].is_skewed
+
+
+CUSTOMER = {"kind": "customer", "language": None, "segment": "gold", "risk_level": 3, "attributes": {"rooms": 2.0}}
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({}, set()),  # before format 4 a record does not say where the facts came from
+        ({"profile": {"age": None}}, {"age"}),
+        ({"profile": None}, {"kind", "language", "segment", "risk_level", "rooms"}),
+        ({"profile": {}, "own": {"paid": None}, "unread": ["other"]}, {"paid"}),
+    ],
+)
+def test_a_record_names_what_was_served_also_where_nothing_was_known(more: dict[str, Any], named: set[str]) -> None:
+    told = told_features({"customer": CUSTOMER, "features": {"held_count": 1}, **more})
+    assert told["held_count"] == 1
+    assert told["days_since_last_complaint"] is None
+    ours = {age_name(name) or name for name in INTERACTION_FEATURES}
+    assert told.keys() - ours == named
+
+
+def test_a_report_that_an_older_version_kept_is_read(tmp_path: Path) -> None:
+    SkewReport(datetime(2026, 1, 1, tzinfo=UTC), 2, 0, measure_skew([{"age": 1}], [{"age": 1}])).write(tmp_path / "s")
+    kept = json.loads((tmp_path / "s").read_text())
+    del kept["features"][0]["decisions"]
+    (tmp_path / "s").write_text(json.dumps(kept))
+    read = read_report(tmp_path / "s")
+    assert read is not None
+    assert read.features[0].decisions == 1
 
 
 def test_a_report_is_kept_and_names_what_is_skewed(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from recsys.models.propensity_model import LINEAR
 from serving.cli.features_commands import materialize_features
 from serving.cli.own_features_check import check_own_features
 from serving.decisions.replay import replay
+from serving.models.feature_skew import feature_skew
 from serving.settings import Settings
 from tests.redis_server import RedisServer, a_redis_server
 from tests.serving.test_served_features import Bank, _bank
@@ -262,6 +263,42 @@ def test_taking_the_view_away_changes_a_served_decision_and_everything_says_so(b
         with bank.services.database.read() as log:
             basis = bank.services.archive.basis_of(one, log)
         assert replay(one["text"], basis).is_identical
+
+
+LATE = FILE + """
+
+bonuses = View(name="bonuses", source=Parquet("bonuses.parquet"), features=[Feature("bonus", int)])
+"""
+
+
+def write_bonuses(bank: Bank, bonus: int) -> None:
+    """Write of everybody that the bonus was known three days ago."""
+    customers, at = [f"c{number}" for number in range(5)], bank.services.clock() - timedelta(days=3)
+    known_at = pa.array([at] * len(customers), pa.timestamp("us", tz="UTC"))
+    table = pa.table({"customer_id": customers, "known_at": known_at, "bonus": [bonus] * len(customers)})
+    write_table(table, folder(bank) / "bonuses.parquet")
+
+
+def test_a_view_that_was_filled_back_is_held_against_the_decisions_that_it_was_served_to(bank: Bank) -> None:
+    services = bank.services
+
+    def skew_of_bonus() -> tuple[int, int]:
+        report = feature_skew(services.settings, services.database, services.features.gateway, services.clock)
+        (found,) = [one for one in report.features if one.feature == "bonus"]
+        return found.decisions, found.different
+
+    for number in range(5):
+        bank.decide(f"c{number}")
+    write(bank, LATE)
+    write_bonuses(bank, 40)
+    bank.fill()
+    decided = [bank.decide(f"c{number}") for number in range(3)]
+    assert [one["inputs"]["own"]["bonus"] for one in decided] == [40] * 3
+    bank.fill()
+    assert skew_of_bonus() == (3, 0)
+    write_bonuses(bank, 41)  # now the tables say what no decision was told
+    bank.fill()
+    assert skew_of_bonus() == (3, 3)
 
 
 DESK = (

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from features.skew import FeatureSkew
 from recsys.evaluation.intervals import Interval
 from recsys.evaluation.probability_metrics import Forecasts
 from recsys.interactions.matrix import build_matrix
@@ -19,6 +20,7 @@ from training.promotion import (
     judge_exposure,
     judge_order,
     judge_rivals,
+    judge_skew,
 )
 
 SOMEBODY = np.random.default_rng(0).random(400)
@@ -150,3 +152,23 @@ def test_a_card_with_a_gap_is_refused_by_the_name_of_the_section() -> None:
 def test_a_gate_comes_back_from_the_registry_as_it_was() -> None:
     for gate in (*NOT_JUDGED_YET, Gate("a", Verdict.WARNED, "1.3")):
         assert Gate.from_json(gate.described()) == gate
+
+
+def a_skew(feature: str, pairs: int, different: int) -> FeatureSkew:
+    return FeatureSkew(feature, pairs + 1, pairs, different, 0, different, None)
+
+
+def test_a_feature_that_differs_since_it_was_served_is_refused_and_one_served_too_rarely_is_said_to_be() -> None:
+    same, new, other = a_skew("age", 900, 9), a_skew("paid", 99, 99), a_skew("paid", 100, 3)
+    used = ("age", "paid")
+    assert judge_skew([same], used).verdict is Verdict.PASSED
+    assert judge_skew([same, new], ["age"]).verdict is Verdict.PASSED
+    waiting = judge_skew([same, new], used)
+    assert waiting.verdict is Verdict.WARNED
+    assert "at most 1.00% of decisions differ" in waiting.figure
+    assert "not enough yet, 100 are needed: paid (known in 99 of 100 decisions)" in waiting.figure
+    refused = judge_skew([same, other], used)
+    assert refused.verdict is Verdict.REFUSED
+    assert "differs from the feature tables: paid in 3.0% of 100" in refused.figure
+    assert judge_skew([new], used).verdict is Verdict.NOT_APPLICABLE
+    assert "not enough yet" in judge_skew([new], used).figure

@@ -181,3 +181,23 @@ def test_what_another_relevance_version_decided_is_left_out_and_counted() -> Non
     assert rows.left_out["to decisions of another relevance version"] == 40
     with pytest.raises(ImportInvalid, match=r"another relevance version\).*--relevance V, V scores again"):
         read_answers(answered(*ENOUGH, *others), "m-other", nothing_known)
+
+
+def test_a_feature_is_held_against_the_tables_only_in_the_decisions_that_it_was_served_to() -> None:
+    served = answered(*ENOUGH)
+    for number, one in enumerate(served):
+        told = {"salary_paid": 7.0 if number < 590 else None} if number >= 400 else {}
+        one.record.update(format=4, degraded_reasons=[], signals={"channel_phone": 1.0, **told})
+        one.record["inputs"] |= {"features": {}, "profile": {"segment": "gold"}, "own": told}
+
+    def known(customer_ids: Sequence[str], moments: Sequence[datetime]) -> dict[str, NDArray[np.float64]]:
+        return {"salary_paid": np.full(len(moments), 7.0)}
+
+    (found,) = [one for one in read_answers(served, "none", known).skew if one.pairs]
+    assert (found.feature, found.decisions, found.pairs, found.joined_only) == ("salary_paid", 200, 200, 10)
+    assert found.is_skewed
+    for one in served[590:]:
+        one.record["inputs"]["own"] = {}
+        one.record["signals"] = {"channel_phone": 1.0}
+    (found,) = [one for one in read_answers(served, "none", known).skew if one.pairs]
+    assert (found.decisions, found.different) == (190, 0)

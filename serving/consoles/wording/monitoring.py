@@ -105,16 +105,17 @@ MONITORING = {
     "skew": ("Features: online against the tables", "特征：线上与特征表对照"),
     "skew_lead": (
         "What decisions were told, beside what the feature tables say of the same people and moments: a model learns "
-        "from the tables and is served online.",
-        "决策时读到的特征，与特征表中同一客户、同一时刻的值对照：模型从特征表学习，而服务时读线上值。",
+        "from the tables and is served online. A feature is compared in the decisions that it was served to.",
+        "决策时读到的特征，与特征表中同一客户、同一时刻的值对照：模型从特征表学习，而服务时读线上值。"
+        "每个特征只在它已上线的决策中对照。",
     ),
     "skew_found": (
         "{n} of {total} features differ too often in {decisions} decisions ({at} UTC).",
         "{decisions} 次决策中，{total} 个特征有 {n} 个差异过多（{at} UTC）。",
     ),
     "skew_none": (
-        "{total} features in {decisions} decisions: all agree ({at} UTC).",
-        "{decisions} 次决策，{total} 个特征全部一致（{at} UTC）。",
+        "{total} features in {decisions} decisions: none that can be judged differs ({at} UTC).",
+        "{decisions} 次决策，{total} 个特征：可判断者均一致（{at} UTC）。",
     ),
     "skew_early": ("Not measured yet", "尚未测量"),
     "skew_early_more": (
@@ -122,10 +123,12 @@ MONITORING = {
         "请先运行 nbo features export，再运行 nbo features skew。",
     ),
     "feature": ("Feature", "特征"),
+    "skew_compared": ("Compared in", "对照次数"),
     "skew_known": ("Known in", "有值次数"),
     "skew_differ": ("Differ", "不一致"),
     "skew_only_logged": ("Only online", "仅线上有"),
     "skew_only_tables": ("Only tables", "仅特征表有"),
     "skew_skewed": ("differs", "不一致"),
     "skew_same": ("same", "一致"),
+    "skew_waiting": ("not enough yet", "数据尚不足"),
 }
