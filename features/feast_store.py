@@ -85,7 +85,10 @@ def open_store(settings: StoreSettings, redis_url: str, patience: int = 1) -> "F
         materialization={"pull_latest_features": True, "online_write_batch_size": _ROWS_A_BATCH},
         repo_path=feature_tables_folder(settings),
     )
-    return FeatureStore(config=config)
+    store = FeatureStore(config=config)
+    online_store: Any = store.provider.online_store
+    online_store.belong_to(store.registry, PROJECT)
+    return store
 
 
 def open_spark_store(folder: Path) -> "FeatureStore":
@@ -109,6 +112,19 @@ def open_spark_store(folder: Path) -> "FeatureStore":
         repo_path=folder,
     )
     return FeatureStore(config=config)
+
+
+def read_markers(settings: StoreSettings, redis_url: str) -> tuple[bytes | None, int]:
+    """Return the marker of this home as it is stored, None where there is none, and how many other homes have one.
+
+    Raises RedisError.
+    """
+    store = open_store(settings, redis_url, PATIENCE_OF_BATCHES)
+    online_store: Any = store.provider.online_store
+    try:
+        return online_store.marker(store.config), online_store.other_homes(store.config)
+    finally:
+        close_store(store)
 
 
 def close_store(store: "FeatureStore") -> None:

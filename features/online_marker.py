@@ -1,23 +1,20 @@
 """The key in Redis that says that everybody's features are there: of when, and which features of which views.
 
 Redis can be emptied, by a restart without persistence or by a failover to an empty replica, and then answers as fast
-as ever. What is missing is told by this key, which is written after everything else.
+as ever. What is missing is told by this key, which is written after everything else. It says so for each home that
+keeps its features there, by the home's id, which its rows have in their keys too: no home reads or takes away another's.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
-
-if TYPE_CHECKING:
-    from redis import Redis
+from typing import Any
 
 KEY = "nbo:features:materialised"
 BEGUN_KEY = "nbo:features:begun"
 """Written before everything else: gone at the end, the store was emptied meanwhile."""
-FIELD = "said"
-"""Both are hashes with this field, as everything of Feast's in Redis is a hash."""
+"""Both are hashes with a field for each home, as everything of Feast's in Redis is a hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,3 @@ class Marker:
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None
-
-
-def read_marker(client: "Redis") -> Marker | None:
-    """Return the marker of the Redis of `client`; None where there is none. Raises RedisError."""
-    return Marker.of_json(cast("bytes | None", client.hget(KEY, FIELD)))

@@ -186,21 +186,20 @@ def _check_feature_registry(settings: "Settings") -> str:
 
 
 def _check_features_online(settings: "Settings") -> str:
-    import redis
-
-    from features.online_marker import read_marker
+    from features.feast_store import read_markers
+    from features.online_marker import Marker
     from serving.embedded_redis import redis_of
 
     with redis_of(settings, stop_at_exit=True) as url:
-        client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
-        marker = read_marker(client)
-        client.close()
+        stored, others = read_markers(settings, url)
+    beside = f" (the Redis also has features of {others} other homes, which this one does not read)" if others else ""
+    marker = Marker.of_json(stored)
     if marker is None:
         raise SettingsInvalid(
-            "The online store was emptied, or never filled: decisions rank without features; "
+            f"The online store was emptied, or never filled{beside}: decisions rank without features; "
             "run `nbo features materialize`."
         )
-    return f"everybody's as of {marker.as_of:%Y-%m-%d %H:%M} UTC"
+    return f"everybody's as of {marker.as_of:%Y-%m-%d %H:%M} UTC{beside}"
 
 
 def _check_model_registry(settings: "Settings") -> str:

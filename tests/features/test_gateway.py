@@ -226,6 +226,7 @@ def test_the_registry_may_live_in_a_schema_of_its_own_in_postgresql(
     with pytest.raises(FeaturesUnavailable, match="nbo features apply"):
         gateway.read_online("客户-1")
     gateway.apply()
+    gateway.materialize()
     assert gateway.read_online("客户-1").values["last_answer"] == "declined"
     assert not (tmp_path / "feast" / "registry.db").exists()
     gateway.close()

@@ -1,5 +1,6 @@
 """One read of all of a customer's views: what Feast's own reads of each view give, and what was materialised."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from redis import Redis
 
 from features.customer_history import as_row
 from features.from_events import interaction_features
+from features.feast_store import read_markers
 from features.gateway import FeatureGateway, _entity
 from features.online_marker import KEY
 from recsys.domain.customer import Customer
@@ -285,3 +287,55 @@ def test_a_read_of_all_views_takes_half_a_millisecond(store: Store) -> None:
 def test_a_row_of_another_time_zone_is_the_same_moment() -> None:
     row = history_row((), NOW)
     assert as_row({"event_count": 0}, NOW.astimezone(UTC)) == row
+
+
+def a_home(folder: Path, url: str, people: list[Given]) -> Bank:
+    home = Bank(folder, url)
+    home.export(people)
+    home.gateway.apply()
+    return home
+
+
+def test_homes_that_share_a_redis_read_and_take_away_nothing_of_each_other(tmp_path: Path) -> None:
+    gold, mass = ([Given(Customer("q0", segment=segment))] for segment in ("gold", "mass"))
+    with a_redis_server() as server:
+        one, other = a_home(tmp_path / "one", server.url, gold), a_home(tmp_path / "other", server.url, mass)
+        one.materialize()
+        assert (other.gateway.read_online("q0").profile, other.gateway.marker()) == (None, None)
+        assert (other.gateway.read_online("q0").marker, other.gateway.read_offer_answers(["q0"])) == (None, {})
+        assert read_markers(other.settings, server.url) == (None, 1)
+        assert other.materialize()["profile"] == 1
+        segments = [(home.gateway.read_online("q0").profile or {})["segment"] for home in (one, other)]
+        assert segments == ["gold", "mass"]
+        assert one.materialize() == NOTHING  # its marker is as it was
+        store: Any = other.gateway._store
+        view = store.get_feature_view("customer_profile")
+        store.provider.online_store.delete_table(store.config, view)
+        assert other.gateway.read_online("q0").profile is None
+        assert one.gateway.read_online("q0").profile is not None
+        for home in (one, other):
+            home.gateway.close()
+            home.client.close()
+
+
+def test_a_home_that_was_copied_or_moved_goes_on_with_its_own_rows(bank: Bank, tmp_path: Path) -> None:
+    bank.export(quiet(1))
+    bank.gateway.apply()
+    bank.materialize()
+    shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-moved")
+    moved = Bank(tmp_path.parent / f"{tmp_path.name}-moved", bank.settings.redis_url or "")
+    assert moved.gateway.read_online("q0") == bank.gateway.read_online("q0")
+    assert moved.materialize() == NOTHING
+    moved.gateway.close()
+    moved.client.close()
+
+
+def test_the_plain_feast_command_finds_the_rows_of_the_home(bank: Bank) -> None:
+    bank.export(quiet(1))
+    bank.gateway.apply()
+    bank.materialize()
+    store: Any = bank.gateway._store
+    plain: Any = type(store.provider.online_store)()  # which nobody has told whose it is
+    ((at, row),) = plain.online_read(store.config, store.get_feature_view("customer_profile"), [_entity("q0")])
+    assert row["segment"].string_val == "mass"
+    plain.disconnect()
