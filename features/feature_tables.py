@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Progress = Callable[[str, int, int | None], None]
+_OWN_PROBLEMS = "own_problems.json"
 
 
 class _InFile:
@@ -100,6 +101,17 @@ def facts_version_of(folder: Path) -> int | None:
     """Return the version of customers' facts that the tables below `folder` have, None where that is not known."""
     version: int | None = json.loads((folder / "as_of.json").read_text()).get("facts_version")
     return version
+
+
+def keep_own_problems(folder: Path, problems: Mapping[str, str]) -> None:
+    """Keep of each of the bank's own views whose table was not built anew why, beside the tables."""
+    _replace(folder / _OWN_PROBLEMS, lambda path: path.write_text(json.dumps(dict(problems))))
+
+
+def own_problems(folder: Path) -> dict[str, str]:
+    """Return why the tables of some of the bank's own views are older than the others, by view."""
+    file = folder / _OWN_PROBLEMS
+    return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
 @contextmanager

@@ -345,7 +345,8 @@ def _online_features(rows: "Mapping[str, Stored]", marker: Marker | None, now: d
     if FeatureTable.HISTORY in found:
         at, plain = found[FeatureTable.HISTORY]
         history = as_row(plain, at)
-    own = {view: found[view][1] if view in found else None for view in rows if view not in _OURS}
+    expected = (*rows, *(marker.failed if marker is not None else ()))
+    own = {view: found[view][1] if view in found else None for view in expected if view not in _OURS}
     return OnlineFeatures(values, age, profile, history, marker, known_at, own)
 
 

@@ -23,7 +23,8 @@ class Marker:
 
     `run` is its own name. `views` are the features written by view: what is read until the next one, whatever is
     applied meanwhile. `facts_version` is the latest version of customers' facts that the event log had (None: not
-    known), and `own` the version of the bank's own features (None: it has none).
+    known), and `own` the version of the bank's own features (None: it has none). `failed` says of each of the bank's
+    own views that could not be brought up to date why: what was written of it before is read on.
     """
 
     run: str
@@ -33,6 +34,7 @@ class Marker:
     views: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     facts_version: int | None = None
     own: str | None = None
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Return the marker as it is stored."""
@@ -52,6 +54,7 @@ class Marker:
                 views={str(view): tuple(names) for view, names in stored["views"].items()},
                 facts_version=stored["facts_version"],
                 own=stored.get("own"),
+                failed=dict(stored.get("failed", {})),
             )
         except (ValueError, KeyError, TypeError, AttributeError):
             return None

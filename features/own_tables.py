@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.feature_tables import OwnTable, Progress
+from features.feature_tables import OwnTable, Progress, keep_own_problems
 from features.own_features import TYPES, typed
 from features.own_views import Declared, Feature, Parquet, Table, View
 from recsys.domain.errors import InvalidInput
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PushedRows = Callable[[str, datetime], Iterable[Sequence[tuple[str, datetime, dict[str, Any]]]]]
 """What was pushed into a view up to a moment, in batches: customer, since when, features."""
 _BATCH = 50_000
+_BEYOND = "beyond 64 bits"
 _SQL = {"float": "DOUBLE", "int": "BIGINT", "str": "VARCHAR", "bool": "BOOLEAN"}
 
 
@@ -52,19 +53,22 @@ def build_own_tables(
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, int] = {}
     problems: list[str] = []
+    broken: dict[str, str] = {}
     for done, one in enumerate(declared):
         file = OwnTable(one.view.name).file(folder)
         beside, staged = file.with_suffix(".writing"), file.with_suffix(".reading")
         try:
-            rows[one.view.name] = _build(one, (beside, staged), as_of, pushed)
+            rows[one.view.name] = _built(one, (beside, staged), as_of, pushed)
             os.replace(beside, file)
         except _Refused as refused:
             problems += [f"{one.code.place}: view {one.view.name}: {line}" for line in refused.args]
+            broken[one.view.name] = "; ".join(refused.args)
         finally:
             for left in (beside, staged):
                 left.unlink(missing_ok=True)
         if progress:
             progress("building own tables", done + 1, len(declared))
+    keep_own_problems(folder, broken)
     return OwnTables(rows, tuple(problems))
 
 
@@ -78,6 +82,16 @@ def check_own_tables(declared: Sequence[Declared], folder: Path) -> None:
             raise InvalidInput(
                 f"The tables do not have {one.view.name} ({', '.join(wanted)}) yet: run `nbo features export`."
             )
+
+
+def _built(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> int:
+    """Build one table and return its rows; whatever DuckDB cannot read is one line, and stops no other view."""
+    from duckdb import Error
+
+    try:
+        return _build(one, files, as_of, pushed)
+    except Error as error:
+        raise _Refused(f"it cannot be read: {' '.join(str(error).split())[:300]}") from error
 
 
 def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> int:
@@ -99,6 +113,7 @@ def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
         database.execute("SET TimeZone = 'UTC'")
         typed_columns = ", ".join(f"{_typed_column(feature)} AS {_quoted(feature.name)}" for feature in view.features)
         database.read_parquet([str(file) for file in found]).create_view("rows")
+        _check_whole_numbers(database, view, names[0], place)
         _normalise_ids(database, names[0], place)
         database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ", [as_of.isoformat()])
         database.execute(
@@ -119,6 +134,23 @@ def _typed_column(feature: Feature) -> str:
     """Return the column as SQL of its type; a number that is none, or has no end, is not known."""
     name = f"{_quoted(feature.name)}::{_SQL[feature.type.__name__]}"
     return f"CASE WHEN isfinite({name}) THEN {name} END" if feature.type is float else name
+
+
+def _check_whole_numbers(database: "DuckDBPyConnection", view: View, key: str, place: str) -> None:
+    """Refuse whole numbers that 64 bits cannot hold: a file's may have no sign, or more digits."""
+    lines = []
+    for name in (_quoted(feature.name) for feature in view.features if feature.type is int):
+        count, example = _one(
+            database,
+            f"SELECT count(*), min({_quoted(key)}) FROM rows WHERE {name} IS NOT NULL AND TRY_CAST({name} AS BIGINT) "
+            "IS NULL",
+        )
+        if count:
+            lines.append(
+                f"{place}, column {name[1:-1]}: expected int, found {count} {_BEYOND}, the first of customer {example}"
+            )
+    if lines:
+        raise _Refused(*lines)
 
 
 def _normalise_ids(database: "DuckDBPyConnection", key: str, place: str) -> None:
@@ -281,8 +313,13 @@ def _array(values: Sequence[Any], of: tuple[str, str], kind: "pa.DataType") -> "
             values = [_moment(one) for one in values]
         return pa.array(values, kind)
     except (TypeError, pa.ArrowException) as error:
-        found = next((type(one).__name__ for one in values if not _is_of(one, wanted)), str(error))
+        found = next((_kind_of(one) for one in values if not _is_of(one, wanted)), str(error))
         raise _Refused(f"column {name}: expected {wanted or 'a moment'}, found {found}") from None
+
+
+def _kind_of(value: object) -> str:
+    is_too_long = isinstance(value, int) and not -(2**63) <= value < 2**63
+    return f"a number {_BEYOND}" if is_too_long else type(value).__name__
 
 
 def _moment(value: object) -> object:

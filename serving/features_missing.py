@@ -7,6 +7,7 @@ FEATURES_UNAVAILABLE = "features_unavailable"
 FEATURES_MISSING = "features_missing"
 """The store answers, and what should be there is not: emptied, never filled, or behind the event log."""
 ADVICE = "run `nbo features materialize`"
+FAILED_ADVICE = "mend the sources of these views, then run `nbo features export` and `nbo features materialize`"
 LACKING_ADVICE = "declare the features again that the models in service read, or train and promote new ones"
 
 MISSING = Counter(

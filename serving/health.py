@@ -12,7 +12,7 @@ from recsys.domain.errors import StoreUnavailable
 from recsys.engine import DECLARED
 from serving.answers import json_response
 from serving.dependencies import ServicesOf
-from serving.features_missing import ADVICE, FEATURES_MISSING, LACKING_ADVICE, MATERIALISED
+from serving.features_missing import ADVICE, FAILED_ADVICE, FEATURES_MISSING, LACKING_ADVICE, MATERIALISED
 
 router = APIRouter(tags=["operations"])
 
@@ -73,13 +73,15 @@ def readyz(services: ServicesOf) -> Response:
         missing.append(trouble)
     with services.database.read() as log:
         lacking = services.features.lacking(log, bundle, propensity)
-    if lacking:
+    failed = services.features.failed()
+    if (lacking or failed) and FEATURES_MISSING not in missing:
         missing.append(FEATURES_MISSING)
     ready = {
         "status": "ready",
         "mode": "degraded" if missing else "normal",
         "degraded_reasons": missing,
         **({"advice": ADVICE} if trouble == FEATURES_MISSING else {}),
+        **({"failed": failed, "advice": FAILED_ADVICE} if failed else {}),
         **({"lacking": lacking, "advice": LACKING_ADVICE} if lacking else {}),
         "model_version": bundle.version if bundle else None,
         "propensity_version": propensity.version if propensity else DECLARED,

@@ -3,6 +3,7 @@
 import gc
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, repeat
@@ -63,6 +64,14 @@ class FeaturesInService:
         except FeaturesUnavailable:
             return ()
         return tuple(sorted(self.own.dropped(log, marker) & facts_read(relevance, propensity)))
+
+    def failed(self) -> Mapping[str, str]:
+        """Return of each of the bank's own views that could not be brought up to date why."""
+        try:
+            marker = self.gateway.marker()
+        except FeaturesUnavailable:
+            return {}
+        return marker.failed if marker is not None else {}
 
     @property
     def gateway(self) -> "FeatureGateway":

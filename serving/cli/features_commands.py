@@ -44,14 +44,23 @@ EverybodyOption = Annotated[bool, typer.Option("--everybody", help="Write every 
 
 
 def materialize(everybody: EverybodyOption = False, as_json: JsonOption = False) -> None:
-    """Write features as of the last export online: of whom they changed, of everybody into an emptied store."""
+    """Write features as of the last export online: of whom they changed, of everybody into an emptied store.
+
+    Exits 1 where one of the bank's own views could not be written: it is named, and the others are.
+    """
     from serving.embedded_redis import redis_of
 
     settings = current_settings()
     with redis_of(settings) as redis_url, progress_bar() as progress:
         summary = materialize_features(settings, redis_url, progress, everybody)
-    lines = [f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" for v in summary["views"]]
+    lines = [
+        f"{v['view']}: {v['rows']} rows, {v['rows_per_second']} rows/s" if v["problem"] is None
+        else f"{v['view']}: not written, {v['problem']}"
+        for v in summary["views"]
+    ]  # fmt: skip
     emit(summary, as_json, "\n".join([*lines, _took(summary)]))
+    if any(v["problem"] for v in summary["views"]):
+        raise typer.Exit(1)
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 8888, as_json: JsonOption = False) -> None:
@@ -180,7 +189,13 @@ def materialize_features(
     finally:
         gateway.close()
     views = [
-        {"view": v.view, "rows": v.rows, "seconds": v.seconds, "rows_per_second": round(v.rows / max(v.seconds, 1e-9))}
+        {
+            "view": v.view,
+            "rows": v.rows,
+            "seconds": v.seconds,
+            "rows_per_second": round(v.rows / max(v.seconds, 1e-9)),
+            "problem": v.problem,
+        }
         for v in written
     ]
     return {"views": views, "rows": sum(v.rows for v in written), "seconds": _since(started)}

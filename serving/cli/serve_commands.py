@@ -189,6 +189,7 @@ def _check_features_online(settings: "Settings") -> str:
     from features.feast_store import read_markers
     from features.online_marker import Marker
     from serving.embedded_redis import redis_of
+    from serving.features_missing import FAILED_ADVICE
 
     with redis_of(settings, stop_at_exit=True) as url:
         stored, others = read_markers(settings, url)
@@ -199,6 +200,9 @@ def _check_features_online(settings: "Settings") -> str:
             f"The online store was emptied, or never filled{beside}: decisions rank without features; "
             "run `nbo features materialize`."
         )
+    if marker.failed:
+        said = "; ".join(f"{view}: {problem}" for view, problem in sorted(marker.failed.items()))
+        raise SettingsInvalid(f"Views of the bank's own are not up to date: {said}; {FAILED_ADVICE}.")
     return f"everybody's as of {marker.as_of:%Y-%m-%d %H:%M} UTC{beside}"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pyarrow.parquet import read_table
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -101,3 +102,16 @@ def test_a_table_that_is_not_as_declared_is_one_line_without_the_address(
     (line,) = built.problems
     assert said in line
     assert "://" not in line
+
+
+def test_whole_numbers_of_a_database_keep_every_digit(warehouse: Engine, tmp_path: Path) -> None:
+    whole = [2**53 + 1, 2**63 - 1, -(2**63), None]
+    table = SqlTable("longs", MetaData(), Column("client", String), Column("as_of", DateTime), Column("n", BigInteger))
+    table.create(warehouse)
+    with warehouse.begin() as connection:
+        rows = [{"client": f"c{place}", "as_of": AT - DAY, "n": number} for place, number in enumerate(whole)]
+        connection.execute(insert(table), rows)
+    source = 'Table("BANK_WAREHOUSE", "longs", key="client", known_at="as_of")'
+    (tmp_path / "mine.py").write_text(declared_as('Feature("n", int)', source=source))
+    assert build_own_tables(find_declared(tmp_path), tmp_path / "tables", NOW).problems == ()
+    assert read_table(OwnTable("mine").file(tmp_path / "tables"))["n"].to_pylist() == whole

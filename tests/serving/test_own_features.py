@@ -1,5 +1,6 @@
 """A bank's own features in service: read by models and rules, kept in the record, closed where they cannot be read."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow.parquet import write_table
+from typer.testing import CliRunner
 
 from features.offline import offline_features
 from features.service_names import PROPENSITY_SERVICE
@@ -17,6 +19,7 @@ from recsys.domain.errors import FeaturesUnavailable, InvalidInput, SettingsInva
 from recsys.models.propensity_folder import load_propensity_model, save_propensity_model
 from recsys.models.propensity_model import LINEAR
 from serving.cli.features_commands import materialize_features
+from serving.cli.main import build
 from serving.cli.own_features_check import check_own_features
 from serving.decisions.replay import replay
 from serving.models.feature_skew import feature_skew
@@ -275,7 +278,7 @@ def write_bonuses(bank: Bank, bonus: int) -> None:
     """Write of everybody that the bonus was known three days ago."""
     customers, at = [f"c{number}" for number in range(5)], bank.services.clock() - timedelta(days=3)
     known_at = pa.array([at] * len(customers), pa.timestamp("us", tz="UTC"))
-    table = pa.table({"customer_id": customers, "known_at": known_at, "bonus": [bonus] * len(customers)})
+    table = pa.table({"customer_id": customers, "known_at": known_at, "bonus": pa.array([bonus] * 5, pa.uint64())})
     write_table(table, folder(bank) / "bonuses.parquet")
 
 
@@ -299,6 +302,61 @@ def test_a_view_that_was_filled_back_is_held_against_the_decisions_that_it_was_s
     write_bonuses(bank, 41)  # now the tables say what no decision was told
     bank.fill()
     assert skew_of_bonus() == (3, 3)
+
+
+def nbo(bank: Bank, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """Run a command in the bank's home; its exit code, and the JSON that it says."""
+    settings = bank.services.settings
+    environment = {"NBO_HOME": str(settings.home), "NBO_REDIS_URL": bank.url, "NBO_FEATURES": str(settings.features)}
+    result = CliRunner().invoke(build(), [*arguments, "--json"], env=environment)
+    said: dict[str, Any] = json.loads(result.stdout)
+    return result.exit_code, said
+
+
+def test_a_view_that_cannot_be_written_is_named_everywhere_and_the_others_go_on(bank: Bank) -> None:
+    write(bank, LATE)
+    write_bonuses(bank, 40)
+    bank.fill()
+    assert nbo(bank, "features", "export")[0] == 0
+    table = bank.services.settings.offline / "features" / "bonuses.parquet"
+    table.write_bytes(b"PAR1 and nothing more")
+    bank.empty()
+    code, said = nbo(bank, "features", "materialize")
+    assert code == 1
+    assert [view["view"] for view in said["views"] if view["problem"]] == ["bonuses"]
+    ready = bank.ready()
+    assert (ready["mode"], ready["degraded_reasons"], list(ready["failed"])) == (
+        "degraded", ["features_missing"], ["bonuses"],
+    )  # fmt: skip
+    assert "nbo features export" in ready["advice"]
+    online = nbo(bank, "doctor")[1]["parts"]["features online"]
+    assert not online["ok"]
+    assert "bonuses: " in online["says"]
+    decision = bank.decide("c0")
+    assert decision["features_missing"] == ["bonuses"]
+    assert decision["inputs"]["unread"] == ["bonus"]
+    assert decision["inputs"]["own"]["salary_paid"] == 3000.0
+    assert [nbo(bank, "features", part)[0] for part in ("export", "materialize")] == [0, 0]
+    assert "failed" not in bank.ready()
+    assert bank.ready()["mode"] == "normal"
+    assert bank.decide("c0")["inputs"]["own"]["bonus"] == 40
+
+
+def test_a_source_with_numbers_beyond_64_bits_is_named_everywhere_and_its_view_goes_on(bank: Bank) -> None:
+    write(bank, LATE)
+    write_bonuses(bank, 40)
+    bank.fill()
+    write_bonuses(bank, 2**63)
+    code, said = nbo(bank, "features", "export")
+    assert code == 1
+    (line,) = said["problems"]
+    assert "view bonuses: " in line
+    assert "column bonus: expected int, found 5 beyond 64 bits" in line
+    assert nbo(bank, "features", "materialize")[0] == 0
+    assert "beyond 64 bits" in bank.ready()["failed"]["bonuses"]
+    assert "beyond 64 bits" in nbo(bank, "doctor")[1]["parts"]["features online"]["says"]
+    decision = bank.decide("c0")
+    assert (decision["inputs"]["own"]["bonus"], decision["degraded"]) == (40, False)
 
 
 DESK = (
@@ -326,18 +384,19 @@ def test_what_is_pushed_is_in_the_next_decision_and_in_training_and_in_a_store_t
     assert push(bank, customer_id="c0", features={"visits": 3, "mood": "calm"}, key="k1").status_code == 200
     told = bank.decide("c0")["inputs"]["own"]
     assert (told["visits"], told["mood"]) == (3, "calm")
-    assert push(bank, customer_id="c0", features={"visits": 4}).status_code == 201
+    whole = 2**53 + 1  # which no float holds
+    assert push(bank, customer_id="c0", features={"visits": whole}).status_code == 201
     told = bank.decide("c0")["inputs"]["own"]
-    assert (told["visits"], told["mood"]) == (4, None)
+    assert (told["visits"], told["mood"]) == (whole, None)
     with bank.services.database.read() as log:
         rows = [row for batch in log.pushed("desk", bank.services.clock()) for row in batch]
-    assert [row[2]["visits"] for row in rows] == [3, 4]
+    assert [row[2]["visits"] for row in rows] == [3, whole]
     bank.empty()
     bank.fill()
-    assert bank.decide("c0")["inputs"]["own"]["visits"] == 4
+    assert bank.decide("c0")["inputs"]["own"]["visits"] == whole
     with offline_features(bank.services.settings) as features:
         joined = features.known_at(PROPENSITY_SERVICE, ["c0", "c0", "c0"], [before, rows[0][1], rows[1][1]])
-    assert joined["visits"].to_pylist() == [None, 3, 4]
+    assert joined["visits"].to_pylist() == [None, 3, whole]
 
 
 def test_a_feature_that_was_added_a_moment_ago_is_pushed_and_read(bank: Bank) -> None:
