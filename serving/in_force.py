@@ -70,12 +70,12 @@ def once_known(log: EventLog) -> dict[str, ValueType]:
 
 def uncounted(log: EventLog, rule: Rule) -> str | None:
     """Return why the event log cannot say for whom a rule is true: it names features of the bank's own."""
-    own = sorted(rule.names & (log.all_own_types().keys() - log.attribute_types().keys()))
+    own = sorted(rule.names & log.own_names())
     return f"the event log cannot count whom {', '.join(own)} holds for, a feature of the bank's own" if own else None
 
 
 def vocabulary(log: EventLog) -> dict[str, ValueType]:
     """Return every name a rule may use: the built-in ones, the customers' attributes, and the bank's own features."""
     own = log.own_features()
-    types = {**(own.types if own else {}), **log.attribute_types()}
+    types = {**log.attribute_types(), **(own.types if own else {})}
     return {**{name: ValueType(kind) for name, kind in types.items()}, **BUILT_IN}

@@ -54,16 +54,17 @@ class OwnInService:
 
     def __init__(self, shelf: CodeShelf) -> None:
         self._shelf = shelf
-        self._names: tuple[int, frozenset[str]] = 0, frozenset()  # one value, so that no thread sees half a change
+        self._names: tuple[int, int, frozenset[str]] = 0, 0, frozenset()  # one value: no thread sees half a change
         self._versions: dict[str, _Version] = {}
 
     def names(self, log: EventLog) -> frozenset[str]:
-        """Return every name that an own feature ever had, unless an attribute has it now."""
-        number = log.own_features_number()
-        held = self._names
-        if number != held[0]:
-            held = self._names = number, frozenset(log.all_own_types()) - log.attribute_types().keys()
-        return held[1]
+        """Return every name that means a feature of the bank's own."""
+        if not (number := log.own_features_number()):
+            return frozenset()
+        known, held = (number, log.facts_version()), self._names  # an import may bring attributes
+        if known != held[:2]:
+            held = self._names = *known, log.own_names()
+        return held[2]
 
     def read(
         self,
@@ -80,14 +81,15 @@ class OwnInService:
         names = self.names(log)
         if not names:
             return NOTHING_READ
-        values = {name: value for row in rows.values() if row is not None for name, value in row.items()}
+        served = (one for row in rows.values() if row is not None for one in row.items())
+        values = {name: value for name, value in served if name in names}
         found = self._materialised(log, marker)
         failed: list[str] = []
         if found is not None and found.transformations:
             stored = {feature.name for view in found.own.views for feature in view.features}
             made = found.transformations.apply({**known, **values})
             whole = {t.name for t in found.own.transformations if all(n in values for n in t.inputs if n in stored)}
-            values |= {name: value for name, value in made.values.items() if name in whole}
+            values |= {name: value for name, value in made.values.items() if name in whole & names}
             failed = sorted(made.failed.keys() & whole)
         unread = names - values.keys()
         dropped = self.dropped(log, marker) if unread else frozenset[str]()

@@ -173,11 +173,11 @@ def _apply_rules(
 
 
 def rule_facts(situation: Situation, catalogue: Catalogue, held: frozenset[str]) -> dict[str, AttributeValue]:
-    """Return what a rule may name: the bank's own features, the customer's attributes, and this contact's facts."""
+    """Return what a rule may name: the customer's attributes, the bank's own features, and this contact's facts."""
     customer, contact = situation.customer, situation.contact
     return {
-        **situation.own,
         **customer.attributes,
+        **situation.own,
         "kind": customer.kind.value,
         "language": customer.language,
         "segment": customer.segment,

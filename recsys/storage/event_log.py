@@ -35,6 +35,15 @@ class EventLog(
 ):
     """Every read and write of the log, bound to one transaction; `Database` makes it."""
 
+    def own_names(self) -> frozenset[str]:
+        """Return every name that means a feature of the bank's own, and so no attribute.
+
+        Those in force, and those that were dropped, unless an attribute has taken the name since.
+        """
+        saved = self.own_features()
+        in_force = saved.types.keys() if saved is not None else frozenset[str]()
+        return frozenset(self.all_own_types().keys() - self.attribute_types().keys() | in_force)
+
     def counts(self) -> dict[str, int]:
         """Return how many rows each table holds."""
         return {

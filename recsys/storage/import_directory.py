@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Table
 
 from recsys.domain.clock import Clock
-from recsys.domain.errors import CatalogueInvalid, OfferInvalid
+from recsys.domain.errors import CatalogueInvalid, ImportInvalid, OfferInvalid
 from recsys.domain.identifier import alike
 from recsys.domain.policy import Policy
 from recsys.domain.vocabulary import SHIPPED
@@ -194,6 +194,7 @@ class _Import:
         self._known_types = log.attribute_types()
         found = opened.tables["customers"].attributes if "customers" in opened.tables else {}
         self._types = self._known_types | found
+        self._check_names(log, opened)
         staging.create_staging(connection)
         for name, table in opened.tables.items():
             if name == "offers":
@@ -205,6 +206,18 @@ class _Import:
         staging.index_staging(connection, staging.staged_contacts, "contact_id")
         staging.index_staging(connection, staging.staged_holds, "customer_id")
         customer_versions.set_outdated_aside(connection)
+
+    def _check_names(self, log: EventLog, opened: ImportTables) -> None:
+        """Refuse attributes that are called like a feature of the bank's own: a name means one thing."""
+        own, customers = log.own_features(), opened.tables.get("customers")
+        if own is None or customers is None:
+            return
+        if taken := sorted(customers.attributes.keys() & own.types.keys()):
+            raise ImportInvalid(
+                f"{customers.name}: {', '.join(taken)} is the name of a feature of the bank's own, and can not be an "
+                f"attribute's too: give the column another name in the mapping (`columns: {{another_name: "
+                f"{taken[0]}}}`), or rename the feature and run `nbo features export` and `nbo features apply`."
+            )
 
     def _stage(self, connection: Connection, name: str, table: ReadTable) -> None:
         staged: Table = _STAGED[name]
@@ -255,6 +268,7 @@ class _Import:
         replace, report, merged, at = self._options.replace, self._report, {}, self._started
         steps = len(opened.tables) + 1
         self._tell("saving", 0, steps)
+        self._check_names(log, opened)  # once more: features may have been applied meanwhile
         catalogue = self._catalogue(connection, log, opened)
         log.save_catalogue(catalogue.version, catalogue.offers, catalogue.types, at)
         report.catalogue_version = catalogue.version
@@ -313,7 +327,7 @@ class _Import:
         path = None if table else opened.offers
         named = merging.staged_offers(connection)
         own = log.own_features()
-        types = {**(own.types if own else {}), **self._types}
+        types = {**self._types, **(own.types if own else {})}
         asked = OffersAsked(
             self._offer_rows, path, reader, mapping, in_force, named, types, {**log.all_own_types(), **types}
         )

@@ -48,7 +48,7 @@ def segments(services: Services, campaign_id: str, column: str) -> dict[str, Any
 
 def segment_columns(log: EventLog) -> dict[str, ValueType]:
     """Return the columns of customers by which segments can be made, with their types: all that are no numbers."""
-    own = once_known(log).keys() - log.attribute_types().keys()  # the event log has no values of them
+    own = log.own_names()  # the event log has no values of them
     usable = {name: kind for name, kind in vocabulary(log).items() if kind is not ValueType.NUMBER and name not in own}
     order = sorted(usable.keys() - CONTACT_FACTS, key=lambda name: (name != "segment", name not in BUILT_IN, name))
     return {name: usable[name] for name in order}

@@ -16,8 +16,8 @@ def check_own_features(settings: "Settings") -> str:
 
     database = open_database(settings.event_log_url, settings.calendar)
     with database.read() as log:
-        saved, every = log.own_features(), log.all_own_types()
-        gone = every.keys() - (saved.types.keys() if saved else set()) - log.attribute_types().keys()
+        saved = log.own_features()
+        gone = log.own_names() - (saved.types.keys() if saved else set())
         catalogue = CatalogueInService().current(log)
     database.close()
     closed = [

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from features.offline import offline_features
 from features.service_names import PROPENSITY_SERVICE
+from recsys.domain.customer import Customer
 from recsys.domain.errors import FeaturesUnavailable, InvalidInput, SettingsInvalid
 from recsys.models.propensity_folder import load_propensity_model, save_propensity_model
 from recsys.models.propensity_model import LINEAR
@@ -357,6 +358,73 @@ def test_a_source_with_numbers_beyond_64_bits_is_named_everywhere_and_its_view_g
     assert "beyond 64 bits" in nbo(bank, "doctor")[1]["parts"]["features online"]["says"]
     decision = bank.decide("c0")
     assert (decision["inputs"]["own"]["bonus"], decision["degraded"]) == (40, False)
+
+
+def import_customers(bank: Bank, directory: Path, column: str, *options: str) -> tuple[int, dict[str, Any], str]:
+    """Import of c0 and c1 what this column says; the exit code, what customers have as attributes, what was printed."""
+    directory.mkdir(exist_ok=True)
+    (directory / "customers.csv").write_text(f"customer_id,{column}\nc0,1\nc1,9999\n")
+    seen = f"customer_id,offer_id,occurred_at,kind\nc0,o5,{bank.services.clock().isoformat()},view\n"
+    (directory / "interactions.csv").write_text(seen)
+    environment = {"NBO_HOME": str(bank.services.settings.home), "NBO_REDIS_URL": bank.url}
+    result = CliRunner().invoke(build(), ["import", str(directory), *options], env=environment)
+    with bank.services.database.read() as log:
+        attributes = {**log.attribute_types(), **log.customer("c1").attributes}
+    return result.exit_code, attributes, f"{result.output}{result.exception or ''}"
+
+
+@pytest.mark.parametrize("name", ["salary_paid", "salary_by_age"])
+def test_an_attribute_that_is_called_like_a_feature_is_refused_before_anything_is_written(
+    bank: Bank, tmp_path: Path, name: str
+) -> None:
+    with bank.services.database.read() as log:
+        before = {**log.attribute_types(), **log.customer("c1").attributes}, log.counts()
+    for options in ((), ("--plan",)):
+        code, attributes, said = import_customers(bank, tmp_path / "in", name, *options)
+        with bank.services.database.read() as log:
+            assert (attributes, log.counts()) == before
+        assert code == 1
+        assert f"{name} is the name of a feature of the bank's own" in " ".join(said.split())
+    (tmp_path / "mapping.yaml").write_text(f"customers: {{columns: {{other_name: {name}}}}}\n")
+    code, attributes, said = import_customers(bank, tmp_path / "in", name, "--mapping", str(tmp_path / "mapping.yaml"))
+    assert code == 0, said
+    assert attributes["other_name"] == 9999
+    bank.fill()
+    assert judged(bank.decide("c1"))["pays"] == "not_eligible"
+
+
+def test_a_rule_that_names_a_feature_never_reads_an_attribute_of_that_name(bank: Bank) -> None:
+    """A home in which both are there already: the feature is the one that is meant."""
+    with bank.services.database.transaction() as log:
+        types = log.attribute_types()
+        log.set_attribute_types({**types, "salary_paid": "number"})
+        log.add_customer(Customer("both", attributes={"salary_paid": 9999.0}), bank.services.clock())
+        assert {"salary_paid", "employer_sector", "salary_by_age"} <= log.own_names()
+    bank.services.features.own._names = 0, 0, frozenset()
+    told = bank.decide("both")
+    assert judged(told)["pays"] == "eligibility_unknown"
+    bank.empty()
+    assert judged(bank.decide("both"))["pays"] == "eligibility_unknown"
+    assert "salary_paid" in bank.decide("both")["inputs"]["unread"]
+    with bank.services.database.transaction() as log:
+        log.set_attribute_types(types)
+
+
+def test_an_attribute_may_have_the_name_of_a_feature_that_was_dropped(bank: Bank, tmp_path: Path) -> None:
+    write(bank, FILE.replace("salary_paid", "salary_once"))
+    rename = folder(bank) / "payroll.parquet"
+    table = pa.parquet.read_table(rename)
+    write_table(table.rename_columns([one.replace("paid", "once") for one in table.column_names]), rename)
+    bank.fill()
+    assert judged(bank.decide("c1"))["pays"] == "eligibility_unknown"
+    code, attributes, said = import_customers(bank, tmp_path / "in", "salary_paid")
+    assert (code, attributes["salary_paid"]) == (0, 9999), said
+    assert judged(bank.decide("c1"))["pays"] == "open"  # the rule of before names the attribute from now on
+    write(bank)
+    with pytest.raises(InvalidInput, match="salary_paid: customers have an attribute of this name"):
+        bank.fill()
+    with bank.services.database.transaction() as log:
+        log.set_attribute_types({name: kind for name, kind in log.attribute_types().items() if name != "salary_paid"})
 
 
 DESK = (
