@@ -24,7 +24,7 @@ from features.own_inputs import stored_inputs, with_transformations
 from features.own_tables import build_own_tables
 from features.own_views import Declared
 from features.service_names import EVENTS_VIEW, RELEVANCE_SERVICE
-from recsys.domain.errors import ImportInvalid, InvalidInput
+from recsys.domain.errors import FeaturesInvalid, ImportInvalid, InvalidInput
 from recsys.interactions.file_queries import open_duckdb
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def features_of_export(
         build_feature_tables(source, tables, as_of, progress, tables=wanted)
         built = build_own_tables(declared, tables, as_of, progress=progress)
         if built.problems:
-            raise InvalidInput("\n".join(built.problems))
+            raise FeaturesInvalid(built.problems)
         store = open_store(settings, _NO_REDIS)
         try:
             with redirect_stdout(StringIO()):

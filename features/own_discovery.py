@@ -21,7 +21,7 @@ from features.own_code import digest_of, load_file
 from features.own_features import TYPES, typed
 from features.own_views import CUSTOMER, Code, Declared, Parquet, Pushed, Table, Transformation, View
 from features.service_names import EVENTS_VIEW
-from recsys.domain.errors import InvalidInput
+from recsys.domain.errors import FeaturesInvalid
 from recsys.domain.protection import CONSENT_COLUMNS, FLAGS
 from recsys.domain.stems import looks_protective
 from recsys.domain.vocabulary import SHIPPED
@@ -43,7 +43,7 @@ def find_declared(folder: Path | None, attributes: Collection[str] = ()) -> list
     """Return every view of the files in `folder` (`*.py` without a leading "_") and of the installed packages.
 
     `attributes` are the customers' attributes, which transformations may read and features must not be called like.
-    Raises InvalidInput with one line for everything that is wrong.
+    Raises FeaturesInvalid with one line for everything that is wrong.
     """
     problems: list[str] = []
     found: list[Declared] = []
@@ -58,7 +58,7 @@ def find_declared(folder: Path | None, attributes: Collection[str] = ()) -> list
                 problems.append(f"{getattr(one, 'value', one)}: {_said(error)}")
     problems += _problems(found, frozenset(attributes))
     if problems:
-        raise InvalidInput("\n".join(problems))
+        raise FeaturesInvalid(problems)
     return found
 
 

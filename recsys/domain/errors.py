@@ -4,7 +4,7 @@ NboError
 ├── NotFound        CustomerNotFound OfferNotFound ContactNotFound DecisionNotFound ModelVersionNotFound
 │                   CampaignNotFound FeatureViewNotFound AccountNotFound
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
-│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown
+│                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown FeaturesInvalid
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
 │                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists AlreadyAnswered DisclosureNotRead
@@ -142,6 +142,14 @@ class PolicyInvalid(InvalidInput):
 
 class ImportInvalid(InvalidInput):
     """An import that cannot be read at all."""
+
+
+class FeaturesInvalid(InvalidInput):
+    """Feature views of the bank's own that cannot be used; one of `problems` says what is wrong with one thing."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problems))
 
 
 class ChangeInvalid(InvalidInput):

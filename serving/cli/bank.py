@@ -69,12 +69,15 @@ def fill_features(
 
     They are as of `known_until` (None: now): nothing after it is looked at.
     """
-    from recsys.domain.errors import InvalidInput
+    from recsys.domain.errors import FeaturesInvalid
     from serving.cli.features_commands import apply_features, export_features, materialize_features
 
     exported = export_features(settings, progress, known_until)
     if exported["problems"]:
-        raise InvalidInput("\n".join(exported["problems"]))
+        raise FeaturesInvalid(exported["problems"])
     views = apply_features(settings)["views"]
-    written = {one["view"]: one["rows"] for one in materialize_features(settings, redis_url, progress)["views"]}
+    filled = materialize_features(settings, redis_url, progress)["views"]
+    if failed := [f"{one['view']}: {one['problem']}" for one in filled if one["problem"]]:
+        raise FeaturesInvalid(failed)
+    written = {one["view"]: one["rows"] for one in filled}
     return {"exported": exported["events"], "tables": exported["tables"], "views": views, "materialized": written}

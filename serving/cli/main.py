@@ -6,7 +6,7 @@ import warnings
 
 import typer
 
-from recsys.domain.errors import NboError
+from recsys.domain.errors import FeaturesInvalid, NboError
 from serving.cli import (
     account_commands,
     backtest_commands,
@@ -102,12 +102,14 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line; exits 0 done, 1 failed with a one-line reason, 2 wrong usage."""
+    """Run the command line; exits 0 done, 1 failed with a line for each reason, 2 wrong usage."""
     if not sys.warnoptions:
         # Libraries switch their own warnings on as they are imported; they tell developers, not users.
         warnings.showwarning = lambda *_, **__: None
     try:
         build()()
+    except FeaturesInvalid as error:
+        _fail(*error.problems)
     except NboError as error:
         _fail(str(error))
     except Exception as error:  # a defect, or a part of the system that speaks for itself: still one line
@@ -116,8 +118,9 @@ def main() -> None:
         _fail(f"{type(error).__name__}: {error} (NBO_DEBUG=1 shows where)")
 
 
-def _fail(reason: str) -> None:
-    typer.echo(f"nbo: {' '.join(reason.split())}", err=True)
+def _fail(*reasons: str) -> None:
+    for reason in reasons:
+        typer.echo(f"nbo: {' '.join(reason.split())}", err=True)
     sys.exit(1)
 
 

@@ -34,13 +34,13 @@ def export_own(settings: "Settings", as_of: datetime, progress: Progress) -> "Ow
     """Build the tables of what the bank declares now; what is wrong is told and leaves the tables as they are."""
     from features.feast_store import feature_tables_folder
     from features.own_tables import OwnTables, build_own_tables
-    from recsys.domain.errors import InvalidInput
+    from recsys.domain.errors import FeaturesInvalid
 
     with _database(settings) as database:
         try:
             declared = _declared(settings, database)
-        except InvalidInput as error:
-            return OwnTables({}, tuple(str(error).splitlines()))
+        except FeaturesInvalid as error:
+            return OwnTables({}, error.problems)
         if database is None:
             return build_own_tables(declared, feature_tables_folder(settings), as_of, progress=progress)
         with database.read() as log:

@@ -14,6 +14,8 @@ _COPIED = (
     "decision_id", "contact_id", "customer_id", "sequence", "made_at", "explored_position", "model_version",
     "propensity_version", "catalogue_version", "policy_version", "degraded_reasons", "feature_age_seconds",
 )  # fmt: skip
+_LEAST_CONTRIBUTION = 1e-9
+"""Of the log-odds; the record keeps what is less."""
 _UNKNOWN = "eligibility_unknown"
 _CATALOGUES_AT_ONCE = 8
 
@@ -47,9 +49,14 @@ def _language(tag: str) -> str:
 
 
 def _offer(one: Mapping[str, Any], told: str, said: str) -> dict[str, Any]:
-    reasons = [{**reason, "text": reason["text"][told]} for reason in one["reasons"]]
+    reasons = [{**reason, "text": reason["text"][told]} for reason in one["reasons"] if not _is_rounding(reason)]
     texts = {"title": one["title"][told], "talk_track": one["talk_track"][said], "disclosure": one["disclosure"][said]}
     return {**one, **texts, "reasons": reasons}
+
+
+def _is_rounding(reason: Mapping[str, Any]) -> bool:
+    """Return whether a reason adds what sums of floats leave over; one that adds nothing at all says something else."""
+    return 0.0 < abs(reason["contribution"]) < _LEAST_CONTRIBUTION
 
 
 class _Phrases(dict[str, orjson.Fragment]):

@@ -16,7 +16,7 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from features.from_events import interaction_features
-from features.gateway import _entity, _protos
+from features.gateway import FeatureGateway, _entity, _protos
 from recsys.domain.customer import Customer
 from recsys.domain.errors import FeaturesUnavailable
 from recsys.domain.interaction import HistoryRow, Interaction, InteractionKind
@@ -26,9 +26,12 @@ from serving.app import create_app
 from serving.cli.bank import fill_features
 from serving.cli.main import build
 from serving.decisions.record import BEFORE_SERVED, BEFORE_VOCABULARIES, Made, make_record, situation_of, to_json
+from serving.decisions.rendering import render
 from serving.decisions.replay import replay
 from serving.settings import Settings
 from serving.wiring import Services
+from tests.features.conftest import Settings as Elsewhere
+from tests.features.exported import Given, write_export
 from tests.redis_server import RedisServer, a_redis_server
 from tests.serving.test_replay import OFFERS, serve_a_model
 
@@ -317,3 +320,43 @@ def test_facts_of_the_served_profile_are_what_models_are_told(filled: Bank) -> N
     assert (decision["signals"]["age"], decision["signals"]["risk_level"]) == (20.0, 1.0)
     assert decision["inputs"]["customer"]["attributes"]["age"] == 44.0
     assert decision["unknown"] == {}
+
+
+def test_what_rounding_leaves_over_is_no_reason_that_is_shown_and_stays_in_the_record(filled: Bank) -> None:
+    record = filled.decide("c1")
+    reasons = record["offers"][0]["reasons"]
+    assert len(reasons) >= 2
+    for place, contribution in enumerate((1e-16, 0.0)):
+        reasons[place]["contribution"] = contribution
+    with filled.services.database.read() as log:
+        catalogue = filled.services.catalogue.current(log)
+    shown = render(record, "en", catalogue)["offers"][0]["reasons"]
+    assert [one["code"] for one in shown] == [one["code"] for one in reasons[1:]]
+
+
+def test_what_another_home_has_put_into_the_same_redis_is_missing_here_and_is_left_there(
+    filled: Bank, tmp_path: Path
+) -> None:
+    """A second bank, of the same customers and offers, is configured with our Redis."""
+    settings = Elsewhere(tmp_path, tmp_path / "offline", filled.url)
+    gold = [Given(Customer(f"c{number}", segment="gold")) for number in range(CUSTOMERS)]
+    write_export(settings.offline / "events", gold, filled.services.clock())
+    elsewhere = FeatureGateway(settings)
+    elsewhere.build_feature_tables(settings.offline / "events")
+    elsewhere.apply()
+    filled.empty()
+    elsewhere.materialize()
+    told = filled.decide("c6")
+    assert told["inputs"]["profile"] is None
+    assert told["features_missing"] == ["customer_profile", "customer_interactions", "customer_history"]
+    assert filled.ready()["degraded_reasons"] == ["features_missing"]
+    doctor = _doctor(filled)
+    assert not doctor["ok"]
+    assert "features of 1 other homes" in doctor["says"]
+    marker = elsewhere.marker()
+    filled.fill()
+    assert filled.decide("c6")["inputs"]["profile"]["segment"] == "mass"
+    assert filled.ready()["mode"] == "normal"
+    assert elsewhere.marker() == marker != None  # noqa: E711
+    assert (elsewhere.read_online("c6").profile or {})["segment"] == "gold"
+    elsewhere.close()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.features.own import declared_as
 from tests.journeys.service import nbo
 
 
@@ -36,3 +37,14 @@ def test_a_failure_is_one_line_and_exit_code_1(
     assert len(lines) == 1
     assert said in lines[0]
     assert "Traceback" not in done.stderr
+
+
+def test_of_several_complaints_each_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bank").mkdir()
+    (tmp_path / "bank" / "mine.py").write_text(declared_as('Feature("email", str), Feature("vulnerable", bool)'))
+    (tmp_path / "bank" / "other.py").write_text("broken (")
+    monkeypatch.setenv("NBO_FEATURES", str(tmp_path / "bank"))
+    done = nbo(tmp_path / "home", "features", "apply", check=False)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("nbo: ")]
+    assert done.returncode == 1
+    assert [place in line for place, line in zip(("other.py", "email", "vulnerable"), lines, strict=True)] == [True] * 3
