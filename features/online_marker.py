@@ -2,7 +2,7 @@
 
 Redis can be emptied, by a restart without persistence or by a failover to an empty replica, and then answers as fast
 as ever. What is missing is told by this key, which is written after everything else. It says so for each home that
-keeps its features there, by the home's id, which its rows have in their keys too: no home reads or takes away another's.
+keeps its features there, by the home's id, which its rows have in their keys too: none reads or takes away another's.
 """
 
 import json

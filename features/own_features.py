@@ -16,6 +16,7 @@ from recsys.domain.customer import AttributeValue
 from recsys.domain.errors import InvalidInput
 
 TYPES: Mapping[str, type] = {"float": float, "int": int, "str": str, "bool": bool}
+_CODE_LENGTH = 12
 _RULE_TYPES = {"float": "number", "int": "number", "str": "text", "bool": "boolean"}
 
 
@@ -80,6 +81,17 @@ class OwnFeatures:
     def transformations(self) -> tuple[OwnTransformation, ...]:
         """All transformations."""
         return tuple(one for view in self.views for one in view.transformations)
+
+    @property
+    def code(self) -> dict[str, str]:
+        """A digest of every transformation by name: of another digest it is another feature."""
+        return {
+            one.name: hashlib.sha256(
+                json.dumps([one.name, one.type, one.inputs, view.digest or view.module]).encode()
+            ).hexdigest()[:_CODE_LENGTH]
+            for view in self.views
+            for one in view.transformations
+        }
 
     def view(self, name: str) -> OwnView | None:
         """Return the view of this name."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from features.from_events import INTERACTION_FEATURES, PROFILE_FEATURES, age_name
@@ -106,17 +107,22 @@ def read_report(file: Path) -> SkewReport | None:
     return SkewReport(datetime.fromisoformat(kept["measured_at"]), kept["decisions"], kept["too_new"], features)
 
 
-def told_features(inputs: Mapping[str, Any]) -> dict[str, AttributeValue]:
+def told_features(
+    inputs: Mapping[str, Any], code: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, AttributeValue]:
     """Return what the `inputs` of a stored decision say it was told of the person, by name; None is not known.
 
     What it does not name was not served to it: a view or an attribute that came later, or was dropped. The bank's facts
     are those that were served, or the event log's where the decision took them; before format 4 it does not say which.
+    `code` is what the bank's functions are now (`OwnFeatures.code`): what another one computed is another feature.
     """
     facts: Mapping[str, Any] | None = inputs.get("profile", {})
     if facts is None:
         customer = inputs["customer"]
         facts = {**customer["attributes"], **{name: customer[name] for name in PROFILE_FEATURES}}
-    return {**dict.fromkeys(_OF_EVENTS), **facts, **inputs["features"], **inputs.get("own", {})}
+    made = inputs.get("own_code", {})
+    own = {name: value for name, value in inputs.get("own", {}).items() if made.get(name) in (None, code.get(name))}
+    return {**dict.fromkeys(_OF_EVENTS), **facts, **inputs["features"], **own}
 
 
 def measure_skew(

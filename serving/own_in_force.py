@@ -18,13 +18,15 @@ class OwnRead:
     """What is known of a customer by the bank's own features, unknown values as None.
 
     `unread` are the features that could not be read at all: a rule that names one is closed. `dropped` are those of
-    them that are not served of anybody, and `failed` transformations that should have said something.
+    them that are not served of anybody, and `failed` transformations that should have said something. `code` says which
+    code made what a transformation made.
     """
 
     values: Mapping[str, AttributeValue] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     dropped: frozenset[str] = frozenset()
+    code: Mapping[str, str] = field(default_factory=dict)
 
 
 NOTHING_READ = OwnRead()
@@ -34,6 +36,7 @@ NOTHING_READ = OwnRead()
 class _Version:
     own: OwnFeatures
     transformations: Transformations
+    code: Mapping[str, str]
 
 
 def facts_read(relevance: Bundle | None, propensity: PropensityModel | None) -> frozenset[str]:
@@ -85,15 +88,17 @@ class OwnInService:
         values = {name: value for name, value in served if name in names}
         found = self._materialised(log, marker)
         failed: list[str] = []
+        code: dict[str, str] = {}
         if found is not None and found.transformations:
             stored = {feature.name for view in found.own.views for feature in view.features}
             made = found.transformations.apply({**known, **values})
             whole = {t.name for t in found.own.transformations if all(n in values for n in t.inputs if n in stored)}
             values |= {name: value for name, value in made.values.items() if name in whole & names}
             failed = sorted(made.failed.keys() & whole)
+            code = {name: digest for name, digest in found.code.items() if name in values}
         unread = names - values.keys()
         dropped = self.dropped(log, marker) if unread else frozenset[str]()
-        return OwnRead(values, tuple(sorted(unread)), tuple(failed), dropped)
+        return OwnRead(values, tuple(sorted(unread)), tuple(failed), dropped, code)
 
     def dropped(self, log: EventLog, marker: Marker | None) -> frozenset[str]:
         """Return the features that were applied once and are not served; none where nothing is materialised."""
@@ -115,5 +120,5 @@ class OwnInService:
         known = self._versions.get(version)
         if known is None and (saved := log.own_features(version)) is not None:
             own = OwnFeatures.of_json(saved.document, self._shelf)
-            known = self._versions[version] = _Version(own, Transformations(own))
+            known = self._versions[version] = _Version(own, Transformations(own), own.code)
         return known

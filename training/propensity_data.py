@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -106,12 +107,18 @@ def through_feast(features: OfflineFeatures, progress: Progress | None = None) -
     return known
 
 
-def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: PersonSignals) -> AnsweredRows:
+def read_answers(
+    answered: Iterable[AnsweredOffer],
+    relevance: str,
+    people: PersonSignals,
+    code: Mapping[str, str] = MappingProxyType({}),
+) -> AnsweredRows:
     """Return one row an offer of a decision, by its last answer; what was not pitched is none.
 
     The signals of the person come from `people`, as of the decision and in any case before its first answer. Those of
     the contact and of the offer in it (channel, mood, intent, relevance, base rate, what this customer declined before)
     are as they were logged then.
+    `code` is what the bank's functions are now: what another one told a decision is not held against the tables.
     Left out, and counted: who refused profiling when the decision was made, decisions that logged no signals, and
     those that another version than `relevance` made, whose scores do not lie on the same scale.
     Raises ImportInvalid when fewer than `LEAST_ANSWERS` remain, or fewer than `LEAST_ACCEPTED` of either kind.
@@ -135,7 +142,7 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
             continue
         key = (one.record["decision_id"], one.offer_id)
         rows.pop(key, None)  # so that the row stands where its last answer does
-        rows[key] = _row_of(one, shown, first_answer)
+        rows[key] = _row_of(one, shown, first_answer, code)
     _check_enough([*rows.values()], left_out)
     answered_rows = [*rows.values()]
     known = _of_people(answered_rows, people)
@@ -145,19 +152,14 @@ def read_answers(answered: Iterable[AnsweredOffer], relevance: str, people: Pers
     return replace(_in_columns(joined, left_out, relevance), skew=_skew(answered_rows, known))
 
 
-def _row_of(one: AnsweredOffer, shown: Mapping[str, Any], first_answer: datetime) -> _Row:
+def _row_of(one: AnsweredOffer, shown: Mapping[str, Any], first_answer: datetime, code: Mapping[str, str]) -> _Row:
     logged = one.record.get("signals", {})
     of_contact = {name: value for name, value in logged.items() if is_of_contact(name)}
     is_served = one.record.get("format", 0) >= _SERVED_BY_FEAST and not one.record["degraded_reasons"]
+    told = told_features(one.record["inputs"], code) if is_served else {}
     return _Row(
         {**of_contact, **shown["signals"]},
-        {
-            name: logged.get(name)
-            for name in (*told_features(one.record["inputs"]), *logged)
-            if not is_of_contact(name)
-        }
-        if is_served
-        else None,
+        {name: logged.get(name) for name in told if not is_of_contact(name)} if is_served else None,
         _WANTED[one.answer],
         shown["propensity"],
         one.record["customer_id"],

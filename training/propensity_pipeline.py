@@ -89,7 +89,8 @@ def rows_of(config: PropensityConfig, answered: Iterable[AnsweredOffer], progres
     """Return what there is to learn from; raises ImportInvalid when there are too few answers."""
     progress("read answers", 0, 1)
     relevance = config.relevance or Registry(config.tracking_uri).champion() or NO_RELEVANCE
-    rows = read_answers(answered, relevance, through_feast(config.features, progress))
+    people = through_feast(config.features, progress)
+    rows = read_answers(answered, relevance, people, config.features.own.code)
     progress("read answers", 1, 1)
     return rows
 

@@ -14,7 +14,7 @@ from recsys.domain.errors import CampaignInvalid, CampaignNotLaunched
 from recsys.rules import BUILT_IN, ValueType
 from recsys.storage.audience_log import CONTACT_FACTS
 from recsys.storage.event_log import EventLog
-from serving.in_force import once_known, vocabulary
+from serving.in_force import vocabulary
 from serving.wiring import Services
 
 

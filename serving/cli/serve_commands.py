@@ -193,7 +193,9 @@ def _check_features_online(settings: "Settings") -> str:
 
     with redis_of(settings, stop_at_exit=True) as url:
         stored, others = read_markers(settings, url)
-    beside = f" (the Redis also has features of {others} other homes, which this one does not read)" if others else ""
+    beside = (
+        f" (this Redis has features of other homes too, of {others}; this one does not read them)" if others else ""
+    )
     marker = Marker.of_json(stored)
     if marker is None:
         raise SettingsInvalid(

@@ -222,6 +222,7 @@ def situation_in(
         profile=features.profile(person),
         features_missing=missing,
         own=own.values,
+        own_code=own.code,
         unread=own.unread,
     )
 

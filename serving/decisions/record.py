@@ -150,6 +150,7 @@ def _inputs(situation: Situation, is_old: bool) -> dict[str, Any]:
         "acceptances": situation.acceptances,
         "features": situation.features,
         **({"own": situation.own} if situation.own else {}),
+        **({"own_code": situation.own_code} if situation.own_code else {}),
         **({"unread": situation.unread} if situation.unread else {}),
         **({} if situation.campaigns is None else {"campaigns": asdict(situation.campaigns)}),
     }
@@ -224,6 +225,7 @@ def situation_of(record: Record) -> Situation:
         profile=inputs.get("profile"),
         features_missing=tuple(record.get("features_missing", ())),
         own=inputs.get("own", {}),
+        own_code=inputs.get("own_code", {}),
         unread=tuple(inputs.get("unread", ())),
     )
 

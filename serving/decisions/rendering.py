@@ -56,7 +56,8 @@ def _offer(one: Mapping[str, Any], told: str, said: str) -> dict[str, Any]:
 
 def _is_rounding(reason: Mapping[str, Any]) -> bool:
     """Return whether a reason adds what sums of floats leave over; one that adds nothing at all says something else."""
-    return 0.0 < abs(reason["contribution"]) < _LEAST_CONTRIBUTION
+    contribution: float = reason["contribution"]
+    return 0.0 < abs(contribution) < _LEAST_CONTRIBUTION
 
 
 class _Phrases(dict[str, orjson.Fragment]):

@@ -33,7 +33,7 @@ def feature_skew(settings: "Settings", database: Database, gateway: "FeatureGate
     InvalidInput when there are no feature tables, or none are applied.
     """
     as_of = built_as_of(feature_tables_folder(settings))
-    told, too_new = _told(database, as_of)
+    told, too_new = _told(database, as_of, gateway.offline.own.code)
     joined: list[dict[str, AttributeValue]] = []
     if told:
         joined = _rows(gateway.history([customer for customer, _, _ in told], [moment for _, moment, _ in told]))
@@ -51,14 +51,16 @@ def latest_report(settings: "Settings") -> SkewReport | None:
     return read_report(state_folder(settings) / _FILE)
 
 
-def _told(database: Database, as_of: datetime) -> tuple[list[tuple[str, datetime, Mapping[str, Any]]], int]:
+def _told(
+    database: Database, as_of: datetime, code: Mapping[str, str]
+) -> tuple[list[tuple[str, datetime, Mapping[str, Any]]], int]:
     """Return customer, moment and features of decisions up to `as_of`, and how many there are after it."""
     after = new_id("d", as_of - timedelta(days=DAYS)).rpartition("-")[0]
     with database.read() as log:
         decisions, _ = log.sizes_after(after)
         too_new, _ = log.sizes_after(new_id("d", as_of).rpartition("-")[0] + "~")
         told = [
-            (record["customer_id"], datetime.fromisoformat(record["made_at"]), told_features(record["inputs"]))
+            (record["customer_id"], datetime.fromisoformat(record["made_at"]), told_features(record["inputs"], code))
             for record in log.sampled_decisions(Sample(after, min(1.0, MOST_DECISIONS / max(decisions, 1))))
             if record["inputs"]["features"] and not record["degraded_reasons"]
         ]

@@ -13,8 +13,8 @@ import redis
 from redis import Redis
 
 from features.customer_history import as_row
-from features.from_events import interaction_features
 from features.feast_store import read_markers
+from features.from_events import interaction_features
 from features.gateway import FeatureGateway, _entity
 from features.online_marker import KEY
 from recsys.domain.customer import Customer
@@ -336,6 +336,6 @@ def test_the_plain_feast_command_finds_the_rows_of_the_home(bank: Bank) -> None:
     bank.materialize()
     store: Any = bank.gateway._store
     plain: Any = type(store.provider.online_store)()  # which nobody has told whose it is
-    ((at, row),) = plain.online_read(store.config, store.get_feature_view("customer_profile"), [_entity("q0")])
+    ((_, row),) = plain.online_read(store.config, store.get_feature_view("customer_profile"), [_entity("q0")])
     assert row["segment"].string_val == "mass"
     plain.disconnect()

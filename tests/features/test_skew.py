@@ -50,8 +50,9 @@ def test_unknown_and_missing_are_the_same() -> None:
 
 def test_a_feature_is_compared_in_the_decisions_that_it_was_served_to() -> None:
     before: list[dict[str, AttributeValue]] = [{"age": 30.0}] * 900
-    since: list[dict[str, AttributeValue]] = [{"age": 30.0, "paid": 1.0}] * 90 + [{"age": 30.0, "paid": None}] * 10
-    found = {one.feature: one for one in measure_skew(before + since, [{"age": 30.0, "paid": 1.0}] * 1_000)}
+    told: dict[str, AttributeValue] = {"age": 30.0, "paid": 1.0}
+    since = [told] * 90 + [{**told, "paid": None}] * 10
+    found = {one.feature: one for one in measure_skew(before + since, [told] * 1_000)}
     assert (found["age"].decisions, found["age"].different) == (1_000, 0)
     assert (found["paid"].decisions, found["paid"].joined_only, found["paid"].share) == (100, 10, 0.1)
     assert found["paid"].is_skewed
@@ -75,6 +76,14 @@ def test_a_record_names_what_was_served_also_where_nothing_was_known(more: dict[
     assert told["days_since_last_complaint"] is None
     ours = {age_name(name) or name for name in INTERACTION_FEATURES}
     assert told.keys() - ours == named
+
+
+def test_what_another_function_computed_was_another_feature() -> None:
+    inputs = {"features": {}, "own": {"paid": 1.0, "share": 0.5}, "own_code": {"share": "old"}}
+    ours = {age_name(name) or name for name in INTERACTION_FEATURES}
+    assert told_features(inputs, {"share": "old"}).keys() - ours == {"paid", "share"}
+    assert told_features(inputs, {"share": "new"}).keys() - ours == {"paid"}
+    assert told_features(inputs).keys() - ours == {"paid"}
 
 
 def test_a_report_that_an_older_version_kept_is_read(tmp_path: Path) -> None:

@@ -352,7 +352,7 @@ def test_what_another_home_has_put_into_the_same_redis_is_missing_here_and_is_le
     assert filled.ready()["degraded_reasons"] == ["features_missing"]
     doctor = _doctor(filled)
     assert not doctor["ok"]
-    assert "features of 1 other homes" in doctor["says"]
+    assert "features of other homes too, of 1" in doctor["says"]
     marker = elsewhere.marker()
     filled.fill()
     assert filled.decide("c6")["inputs"]["profile"]["segment"] == "mass"
