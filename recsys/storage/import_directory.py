@@ -268,7 +268,6 @@ class _Import:
         replace, report, merged, at = self._options.replace, self._report, {}, self._started
         steps = len(opened.tables) + 1
         self._tell("saving", 0, steps)
-        self._check_names(log, opened)  # once more: features may have been applied meanwhile
         catalogue = self._catalogue(connection, log, opened)
         log.save_catalogue(catalogue.version, catalogue.offers, catalogue.types, at)
         report.catalogue_version = catalogue.version
@@ -318,6 +317,7 @@ class _Import:
 
     def _catalogue(self, connection: Connection, log: EventLog, opened: ImportTables) -> NextCatalogue:
         """Return the next catalogue and report what became of the rows of the offers' file."""
+        self._check_names(log, opened)  # once more: features may have been applied meanwhile
         given = self._offer_rows is not None or opened.offers is not None
         current = log.latest_catalogue()
         in_force = [] if current is None or (self._options.replace and given) else current.offers

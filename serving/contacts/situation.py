@@ -184,13 +184,9 @@ def made_known(log: EventLog, customer_id: str, now: datetime) -> Person:
 
 
 def situation_in(
-    log: EventLog,
-    heard: Heard,
-    person: Person,
-    features: FeaturesRead,
-    rules: tuple[Catalogue, Policy],
-    made: tuple[str, datetime],
-) -> Situation:
+    log: EventLog, heard: Heard, person: Person, features: FeaturesRead,
+    rules: tuple[Catalogue, Policy], made: tuple[str, datetime],
+) -> Situation:  # fmt: skip
     """Return the situation of this contact inside the open transaction, for the decision `made` (its id, now)."""
     (catalogue, policy), (decision_id, now) = rules, made
     capped = [catalogue.table.offer_ids[column] for column in catalogue.table.capped]
