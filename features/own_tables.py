@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from features.feature_tables import OwnTable, Progress, keep_own_problems
+from features.feature_tables import OwnTable, Progress, keep_own_problems, own_problems
 from features.own_features import TYPES, typed
 from features.own_views import Declared, Feature, Parquet, Table, View
-from recsys.domain.errors import InvalidInput
+from recsys.domain.errors import FeaturesInvalid, InvalidInput
 from recsys.domain.identifier import parse_identifier
 from recsys.interactions.file_queries import open_duckdb
 from recsys.storage.outside_table import read_outside_table
@@ -73,15 +73,17 @@ def build_own_tables(
 
 
 def check_own_tables(declared: Sequence[Declared], folder: Path) -> None:
-    """Raise InvalidInput, which says what to run, where a declared view has no table, or one of other features."""
+    """Raise FeaturesInvalid, which says what to do, where declared views have no table, or one of other features."""
     from pyarrow.parquet import read_schema
 
+    problems, known = [], own_problems(folder)
     for one in declared:
         file, wanted = OwnTable(one.view.name).file(folder), [feature.name for feature in one.view.features]
         if not file.exists() or read_schema(file).names[2:] != wanted:
-            raise InvalidInput(
-                f"The tables do not have {one.view.name} ({', '.join(wanted)}) yet: run `nbo features export`."
-            )
+            why = known.get(one.view.name, "run `nbo features export`.")
+            problems.append(f"The tables do not have {one.view.name} ({', '.join(wanted)}) yet: {why}")
+    if problems:
+        raise FeaturesInvalid(problems)
 
 
 def _built(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> int:

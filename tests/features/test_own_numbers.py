@@ -15,8 +15,9 @@ from features.materialization import Materialized
 from features.own_code import CodeShelf
 from features.own_discovery import find_declared
 from features.own_features import OwnFeatures
-from features.own_tables import build_own_tables
+from features.own_tables import build_own_tables, check_own_tables
 from features.service_names import PROPENSITY_SERVICE
+from recsys.domain.errors import FeaturesInvalid
 from tests.features.conftest import NOW, SetClock
 from tests.features.own import MOMENT, declared_as, write_payroll
 from tests.features.test_own_features import ATTRIBUTES, DAY, MICROSECOND, Own, bank
@@ -70,7 +71,10 @@ def test_numbers_beyond_64_bits_are_one_line_and_stop_no_other_view(bank: Own) -
     assert built.rows == {"payroll": 4}
     (line,) = built.problems
     assert "view counts: " in line
-    assert "column cents: expected int, found 1 beyond 64 bits, the first of customer c0" in line
+    said = "column cents: expected int, found 1 beyond 64 bits, the first of customer c0"
+    assert said in line
+    with pytest.raises(FeaturesInvalid, match=said):  # a view that never had a table can not be applied
+        check_own_tables(find_declared(bank.folder, ATTRIBUTES), bank.settings.offline / "features")
 
 
 def test_what_no_check_foresees_is_one_line_too(bank: Own) -> None:
