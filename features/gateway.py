@@ -108,6 +108,11 @@ class FeatureGateway:
         self._pinned: tuple[bytes | None, Marker | None] = None, None
         self._looked_at = 0.0
 
+    def prepare(self) -> None:
+        """Make what Feast makes at first use, its registry's tables among it: two threads must not do so at once."""
+        assert self._store.registry is not None
+        assert self._store.provider is not None
+
     def close(self) -> None:
         """Give the Redis connections back and stop following the registry."""
         close_store(self._store)

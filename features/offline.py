@@ -19,7 +19,8 @@ from features.feast_store import (
     open_store,
 )
 from features.feature_tables import FeatureTable, Progress, build_feature_tables, built_as_of
-from features.own_features import NOTHING_OWN, OwnFeatures, Transformations
+from features.own_calls import said_in_log
+from features.own_features import NOTHING_OWN, OwnFeatures
 from features.own_inputs import stored_inputs, with_transformations
 from features.own_tables import build_own_tables
 from features.own_views import Declared
@@ -134,7 +135,7 @@ class OfflineFeatures:
         table = self._joined(service, self._inputs(wanted), asked, progress)
         table = table.sort_by("row").drop_columns("row")
         if self.own.transformations:
-            table = with_transformations(table, self.own, Transformations(self.own))
+            table = with_transformations(table, self.own, progress or said_in_log)
             kept = ["customer_id", "event_timestamp", *wanted, *(one.name for one in self.own.transformations)]
             table = table.select([name for name in table.column_names if name in kept])
         return table

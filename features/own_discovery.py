@@ -17,6 +17,7 @@ from features.from_events import (
     PROFILE_FEATURES,
     age_name,
 )
+from features.own_calls import Underway, said_in_log, said_while_it_hangs
 from features.own_code import digest_of, load_file
 from features.own_features import TYPES, typed
 from features.own_views import CUSTOMER, Code, Declared, Parquet, Pushed, Table, Transformation, View
@@ -50,12 +51,16 @@ def find_declared(folder: Path | None, attributes: Collection[str] = ()) -> list
     if folder is not None and not folder.is_dir():
         problems.append(f"NBO_FEATURES: there is no folder {folder}")
     files = sorted(folder.glob("[!_]*.py")) if folder is not None else []
-    for load, source in [(_of_file, files), (_of_entry_point, sorted(entry_points(group=GROUP)))]:
-        for one in source:  # type: ignore[attr-defined]
-            try:
-                found += load(one)  # type: ignore[operator]
-            except (Exception, SystemExit) as error:  # whatever the bank's code raises
-                problems.append(f"{getattr(one, 'value', one)}: {_said(error)}")
+    underway = Underway()
+    with said_while_it_hangs(underway, said_in_log):
+        for load, source in [(_of_file, files), (_of_entry_point, sorted(entry_points(group=GROUP)))]:
+            for one in source:  # type: ignore[attr-defined]
+                place = str(getattr(one, "value", one))
+                underway.begin(place)
+                try:
+                    found += load(one)  # type: ignore[operator]
+                except (Exception, SystemExit) as error:  # whatever the bank's code raises
+                    problems.append(f"{place}: {_said(error)}")
     problems += _problems(found, frozenset(attributes))
     if problems:
         raise FeaturesInvalid(problems)

@@ -153,7 +153,7 @@ class OwnFeatures:
                 return getattr(importlib.import_module(view.module), name)  # type: ignore[no-any-return]
             return getattr(load_code(view.digest or "", view.place, self.shelf), name)  # type: ignore[no-any-return]
         except (Exception, SystemExit) as error:  # whatever the bank's code raises
-            raise InvalidInput(f"{view.place}: {name} cannot be had: {_said(error)}") from error
+            raise InvalidInput(f"{view.place}: {name} cannot be had: {said_of(error)}") from error
 
 
 NOTHING_OWN = OwnFeatures()
@@ -168,30 +168,41 @@ class Transformed:
 
 
 class Transformations:
-    """The functions of a document, ready to be called: the one place that applies them, in training and in service."""
+    """The functions of a document, ready to be called: the one place that applies them, in training and in service.
+
+    `running` is the one that `apply` is in, `calls` how many it has begun.
+    """
 
     def __init__(self, own: OwnFeatures) -> None:
-        self._functions: list[tuple[OwnTransformation, Callable[..., Value]]] = []
+        self._functions: dict[str, tuple[OwnTransformation, Callable[..., Value]]] = {}
         self._broken: dict[str, str] = {}
+        self.running: str | None = None
+        self.calls = 0
         for view in own.views:
             for one in view.transformations:
                 try:
-                    self._functions.append((one, own.function(view, one.name)))
+                    self._functions[one.name] = one, own.function(view, one.name)
                 except InvalidInput as error:
                     self._broken[one.name] = str(error)
 
-    def __bool__(self) -> bool:
-        return bool(self._functions or self._broken)
+    def call(self, name: str, known: Mapping[str, AttributeValue]) -> AttributeValue:
+        """Return one transformation of what is `known` of one customer; raises whatever the bank's code raises."""
+        if name in self._broken:
+            raise InvalidInput(self._broken[name])
+        one, function = self._functions[name]
+        return typed(function(**{name: known.get(name) for name in one.inputs}), one.type)
 
     def apply(self, known: Mapping[str, AttributeValue]) -> Transformed:
         """Return every transformation of what is `known` of one customer, by the names that rules and models use."""
         values: dict[str, AttributeValue] = {}
         failed = dict(self._broken)
-        for one, function in self._functions:
+        for name in self._functions:
+            self.running, self.calls = name, self.calls + 1
             try:
-                values[one.name] = typed(function(**{name: known.get(name) for name in one.inputs}), one.type)
+                values[name] = self.call(name, known)
             except (Exception, SystemExit) as error:  # whatever the bank's code raises
-                failed[one.name] = f"{one.name} failed: {_said(error)}"
+                failed[name] = f"{name} failed: {said_of(error)}"
+        self.running = None
         return Transformed(values, failed)
 
 
@@ -211,5 +222,6 @@ def typed(value: object, kind: str) -> AttributeValue:
     return value  # type: ignore[return-value]  # one of the four types
 
 
-def _said(error: BaseException) -> str:
+def said_of(error: BaseException) -> str:
+    """Return an error in one short line."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -1,10 +1,11 @@
 """Gives the transformations of the bank's own features what they read, under the names that rules and models use."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from features.feature_tables import FeatureTable
 from features.from_events import INTERACTION_FEATURES, PROFILE_FEATURES, age_name
+from features.own_calls import said_while_it_hangs
 from features.own_features import OwnFeatures, Transformations
 from recsys.domain.errors import InvalidInput
 
@@ -21,22 +22,27 @@ def stored_inputs(own: OwnFeatures) -> list[tuple[str, str]]:
     return sorted({_stored(name, own) for one in own.transformations for name in one.inputs})
 
 
-def with_transformations(table: "pa.Table", own: OwnFeatures, transformations: Transformations) -> "pa.Table":
+def with_transformations(
+    table: "pa.Table", own: OwnFeatures, tell: Callable[[str, int, int | None], None]
+) -> "pa.Table":
     """Return rows of the point-in-time join with a column for each transformation, as of each row's moment.
 
-    Raises InvalidInput where a function fails: what a model learns from must not have holes that service has not.
+    Raises InvalidInput where a function fails: what a model learns from must not have holes that service has not. One
+    that does not return holds it up, and is told to `tell` by its name, with the seconds so far.
     """
     import pyarrow as pa
 
     inputs = {name: _stored(name, own)[1] for one in own.transformations for name in one.inputs}
     made: dict[str, list[Any]] = {one.name: [] for one in own.transformations}
-    for begin in range(0, table.num_rows, _ROWS_AT_ONCE):
-        for known in _rows(table.slice(begin, _ROWS_AT_ONCE), inputs):
-            found = transformations.apply(known)
-            if found.failed:
-                raise InvalidInput(f"{next(iter(found.failed.values()))} (of {_shown(known)})")
-            for name, values in made.items():
-                values.append(found.values[name])
+    transformations = Transformations(own)
+    with said_while_it_hangs(transformations, tell):
+        for begin in range(0, table.num_rows, _ROWS_AT_ONCE):
+            for known in _rows(table.slice(begin, _ROWS_AT_ONCE), inputs):
+                found = transformations.apply(known)
+                if found.failed:
+                    raise InvalidInput(f"{next(iter(found.failed.values()))} (of {_shown(known)})")
+                for name, values in made.items():
+                    values.append(found.values[name])
     for one in own.transformations:
         kind: Any = getattr(pa, _ARROW[one.type])()
         table = table.append_column(one.name, pa.array(made[one.name], kind))

@@ -8,7 +8,9 @@ FEATURES_MISSING = "features_missing"
 """The store answers, and what should be there is not: emptied, never filled, or behind the event log."""
 ADVICE = "run `nbo features materialize`"
 FAILED_ADVICE = "mend the sources of these views, then run `nbo features export` and `nbo features materialize`"
-LACKING_ADVICE = "declare the features again that the models in service read, or train and promote new ones"
+LACKING_ADVICE = (
+    "declare the features again that rules or the models in service read, or change the rules and promote new models"
+)
 
 MISSING = Counter(
     "nbo_features_missing_total", "Decisions made without features that should have been there.", ["view"]
@@ -17,4 +19,10 @@ MATERIALISED = Gauge(
     "nbo_features_materialised",
     "Whether the online store says that everybody's features are there (1), or was emptied or cannot be asked (0).",
     multiprocess_mode="mostrecent",
+)
+FUNCTION_ASIDE = Gauge(
+    "nbo_own_function_aside",
+    "Whether a function of the bank's own features is put aside (1), because it did not return in time.",
+    ["function"],
+    multiprocess_mode="livemax",
 )

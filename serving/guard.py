@@ -8,6 +8,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.errors import problem
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_READ_BYTES = 64 * 1024 * 1024
+"""So much of a body that is too large is read, so that its sender hears why: most hear nothing before they have sent
+all of it, and of a connection that is closed meanwhile nothing but that."""
 MAX_DEPTH = 32
 
 
@@ -41,18 +44,21 @@ _DETAILS = {
 
 
 async def _read(receive: Receive) -> bytes | None:
-    chunks, size, more = [], 0, True
-    while more:
+    """Return the body; None for one that is too large, of which nothing is kept."""
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more and size <= MAX_READ_BYTES:
         message = await receive()
         if message["type"] == "http.disconnect":
             break
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            return None
-        chunks.append(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
         more = message.get("more_body", False)
-    return b"".join(chunks)
+    return b"".join(chunks) if size <= MAX_BODY_BYTES else None
 
 
 def _is_json(scope: Scope) -> bool:

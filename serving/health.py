@@ -13,6 +13,7 @@ from recsys.engine import DECLARED
 from serving.answers import json_response
 from serving.dependencies import ServicesOf
 from serving.features_missing import ADVICE, FAILED_ADVICE, FEATURES_MISSING, LACKING_ADVICE, MATERIALISED
+from serving.own_in_force import read_by
 
 router = APIRouter(tags=["operations"])
 
@@ -58,7 +59,10 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(services: ServicesOf) -> Response:
-    """Ready: decisions can be made and recorded; `mode` says what they do without."""
+    """Ready: decisions can be made and recorded; `mode` says what they do without.
+
+    `starting` until the models and the feature store were loaded, or could not be; `awaited` names what was not yet.
+    """
     try:
         with services.database.read() as log:
             catalogue, policy = services.catalogue.current(log), services.policy.current(log)
@@ -72,17 +76,20 @@ def readyz(services: ServicesOf) -> Response:
     if trouble := services.features.trouble():
         missing.append(trouble)
     with services.database.read() as log:
-        lacking = services.features.lacking(log, bundle, propensity)
-    failed = services.features.failed()
-    if (lacking or failed) and FEATURES_MISSING not in missing:
+        lacking = services.features.lacking(log, read_by(catalogue, bundle, propensity))
+    failed, aside = services.features.failed(), services.features.own.aside()
+    if lacking or failed or aside:
         missing.append(FEATURES_MISSING)
+    awaited = services.awaited()
     ready = {
         "status": "ready",
-        "mode": "degraded" if missing else "normal",
-        "degraded_reasons": missing,
+        "mode": "starting" if awaited else "degraded" if missing else "normal",
+        **({"awaited": awaited} if awaited else {}),
+        "degraded_reasons": list(dict.fromkeys(missing)),
         **({"advice": ADVICE} if trouble == FEATURES_MISSING else {}),
         **({"failed": failed, "advice": FAILED_ADVICE} if failed else {}),
         **({"lacking": lacking, "advice": LACKING_ADVICE} if lacking else {}),
+        **({"functions_aside": aside} if aside else {}),
         "model_version": bundle.version if bundle else None,
         "propensity_version": propensity.version if propensity else DECLARED,
         "catalogue_version": catalogue.version,

@@ -2,14 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 
 from features.online_marker import Marker
+from features.own_calls import FunctionCalls, LoadedBeside
 from features.own_code import CodeShelf
-from features.own_features import OwnFeatures, Transformations
+from features.own_features import OwnFeatures, Transformations, Transformed
+from recsys.catalogue import Catalogue
 from recsys.domain.customer import AttributeValue
 from recsys.models.bundle import Bundle
 from recsys.models.propensity_model import PropensityModel
 from recsys.storage.event_log import EventLog
+from serving.features_missing import FUNCTION_ASIDE
+from serving.own_questions import Question, Told
 from serving.settings import Settings
 
 
@@ -35,7 +40,8 @@ NOTHING_READ = OwnRead()
 @dataclass(frozen=True, slots=True)
 class _Version:
     own: OwnFeatures
-    transformations: Transformations
+    functions: LoadedBeside[Transformations]
+    calls: FunctionCalls
     code: Mapping[str, str]
 
 
@@ -47,18 +53,29 @@ def facts_read(relevance: Bundle | None, propensity: PropensityModel | None) -> 
     return frozenset(found)
 
 
+def read_by(catalogue: Catalogue, relevance: Bundle | None, propensity: PropensityModel | None) -> frozenset[str]:
+    """Return the names of all facts that these models read, or a rule or a term of an offer."""
+    return facts_read(relevance, propensity) | catalogue.rule_types.keys()
+
+
 def code_shelf(settings: Settings) -> CodeShelf:
     """Return where this machine keeps the code that was applied."""
     return CodeShelf(settings.home.absolute() / "feast" / "own", settings.features)
 
 
 class OwnInService:
-    """Holds what was applied; every read compares its number with the event log's."""
+    """Holds what was applied; every read compares its number with the event log's.
 
-    def __init__(self, shelf: CodeShelf) -> None:
+    A decision waits up to `seconds` for the functions, and as long again for their code where it was not loaded yet.
+    """
+
+    def __init__(self, shelf: CodeShelf, seconds: float) -> None:
         self._shelf = shelf
+        self._seconds = seconds
+        self._served: _Version | None = None
         self._names: tuple[int, int, frozenset[str]] = 0, 0, frozenset()  # one value: no thread sees half a change
         self._versions: dict[str, _Version] = {}
+        self._loading = Lock()
 
     def names(self, log: EventLog) -> frozenset[str]:
         """Return every name that means a feature of the bank's own."""
@@ -75,11 +92,12 @@ class OwnInService:
         marker: Marker | None,
         rows: Mapping[str, Mapping[str, AttributeValue] | None],
         known: Mapping[str, AttributeValue],
+        told: Told,
     ) -> OwnRead:
         """Return what the served `rows` by view say, and what follows from them and from what else is `known`.
 
         `marker` says which version of the functions was materialised. A function is not asked where something that it
-        reads could not be read.
+        reads could not be read; what the others say is what they have `told`, and NotAskedYet where they have not.
         """
         names = self.names(log)
         if not names:
@@ -89,13 +107,20 @@ class OwnInService:
         found = self._materialised(log, marker)
         failed: list[str] = []
         code: dict[str, str] = {}
-        if found is not None and found.transformations:
+        if found is not None and found.own.transformations and marker is not None and marker.own is not None:
             stored = {feature.name for view in found.own.views for feature in view.features}
-            made = found.transformations.apply({**known, **values})
-            whole = {t.name for t in found.own.transformations if all(n in values for n in t.inputs if n in stored)}
-            values |= {name: value for name, value in made.values.items() if name in whole & names}
-            failed = sorted(made.failed.keys() & whole)
-            code = {name: digest for name, digest in found.code.items() if name in values}
+            whole = [
+                one
+                for one in found.own.transformations
+                if one.name in names and all(name in values for name in one.inputs if name in stored)
+            ]
+            if whole:
+                inputs = {name: values.get(name, known.get(name)) for one in whole for name in one.inputs}
+                asked = Question(marker.own, tuple(one.name for one in whole), inputs)
+                made = told.answer(asked, self._ask)
+                values |= made.values
+                failed = sorted(made.failed)
+                code = {name: digest for name, digest in found.code.items() if name in values}
         unread = names - values.keys()
         dropped = self.dropped(log, marker) if unread else frozenset[str]()
         return OwnRead(values, tuple(sorted(unread)), tuple(failed), dropped, code)
@@ -108,17 +133,60 @@ class OwnInService:
         found = self._materialised(log, marker)
         return self.names(log) - served - {one.name for one in (found.own.transformations if found else ())}
 
+    def has_functions(self, log: EventLog, marker: Marker | None) -> bool:
+        """Return whether the version that was materialised has functions."""
+        found = self._materialised(log, marker)
+        return found is not None and bool(found.own.transformations)
+
     def warm(self, log: EventLog) -> None:
-        """Load the functions that were applied last, so that no decision waits for what they import."""
+        """Begin to load the functions that were applied last, so that no decision waits for what they import."""
+        self.names(log)
         if (saved := log.own_features()) is not None:
             self._of(log, saved.version)
 
+    def wait(self, seconds: float) -> None:
+        """Return when the code that is being loaded is there, or after so long."""
+        for one in tuple(self._versions.values()):
+            one.functions.get(seconds)
+
+    def aside(self) -> dict[str, str]:
+        """Return the functions in service that are not called now, and why."""
+        served = self._served
+        if served is None:
+            return {}
+        if (why := served.functions.trouble) is not None:
+            return {one.name: why for one in served.own.transformations}
+        return served.calls.aside()
+
+    def _ask(self, question: Question) -> Transformed:
+        version = self._versions[question.version]
+        functions = version.functions.get(self._seconds)
+        if functions is None:
+            why = version.functions.trouble or "its file was loaded too late"
+            found = Transformed({}, dict.fromkeys(question.names, why))
+        else:
+            found = version.calls.ask(question.names, lambda name: functions.call(name, question.known))
+        aside = self.aside()
+        for name in question.names:
+            FUNCTION_ASIDE.labels(name).set(name in aside)
+        return found
+
     def _materialised(self, log: EventLog, marker: Marker | None) -> _Version | None:
-        return self._of(log, marker.own) if marker is not None and marker.own is not None else None
+        found = self._of(log, marker.own) if marker is not None and marker.own is not None else None
+        before = self._served
+        if marker is not None and found is not before:
+            self._served = found
+            for one in before.own.transformations if before is not None else ():
+                FUNCTION_ASIDE.labels(one.name).set(False)
+        return found
 
     def _of(self, log: EventLog, version: str) -> _Version | None:
         known = self._versions.get(version)
         if known is None and (saved := log.own_features(version)) is not None:
             own = OwnFeatures.of_json(saved.document, self._shelf)
-            known = self._versions[version] = _Version(own, Transformations(own), own.code)
+            with self._loading:
+                known = self._versions.get(version)
+                if known is None:
+                    loading = LoadedBeside(lambda: Transformations(own))
+                    known = self._versions[version] = _Version(own, loading, FunctionCalls(self._seconds), own.code)
         return known

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     features: Path | None = None
     secret_key: str | None = None
     auth: Literal["demo", "local", "oidc"] = "demo"
-    decision_deadline_ms: int = 250
+    decision_deadline_ms: int = Field(default=250, gt=0)
     evidence_seconds: float = Field(default=5.0, gt=0)
     embed_ancestors: str = "'none'"
     time_zone: str = "UTC"

@@ -14,8 +14,6 @@ import structlog
 from recsys.domain.clock import Clock, system_clock
 from recsys.domain.errors import FeaturesUnavailable, StoreUnavailable
 from recsys.domain.policy import Policy
-from recsys.models.bundle import Bundle
-from recsys.models.propensity_model import PropensityModel
 from recsys.storage.database import Database, open_database
 from recsys.storage.event_log import EventLog
 from serving.access import Access
@@ -26,7 +24,7 @@ from serving.evidence import EvidenceInService
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
 from serving.heavy_imports import ONE_AT_A_TIME
 from serving.in_force import CatalogueInService, PolicyInService
-from serving.own_in_force import OwnInService, code_shelf, facts_read
+from serving.own_in_force import OwnInService, code_shelf
 from serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +32,11 @@ if TYPE_CHECKING:
     from training.registry import Registry
 
 OPEN_AGAIN_SECONDS = (0.5, 2.0, 10.0)
+OWN_SHARE = 0.5
+"""So much of a decision's deadline is for the bank's own functions."""
+OWN_CODE_SECONDS = 10.0
+"""How long the start waits for what the bank's own code imports."""
+WARMING_PAUSES = (0.1, 0.3, 1.0)
 logger = structlog.get_logger()
 
 
@@ -43,7 +46,7 @@ class FeaturesInService:
     def __init__(self, settings: Settings, clock: Clock = system_clock) -> None:
         self._settings = settings
         self._clock = clock
-        self.own = OwnInService(code_shelf(settings))
+        self.own = OwnInService(code_shelf(settings), settings.decision_deadline_ms / 1000 * OWN_SHARE)
         self._gateway: FeatureGateway | None = None
         self._has_tried = threading.Event()
         self._closing = threading.Event()
@@ -57,13 +60,27 @@ class FeaturesInService:
             return FEATURES_UNAVAILABLE
         return None if is_filled else FEATURES_MISSING
 
-    def lacking(self, log: EventLog, relevance: Bundle | None, propensity: PropensityModel | None) -> tuple[str, ...]:
-        """Return the bank's own features that these models read and that are served no more."""
+    def lacking(self, log: EventLog, read: frozenset[str]) -> tuple[str, ...]:
+        """Return those of the bank's own features in `read` that are served no more."""
         try:
             marker = self.gateway.marker()
         except FeaturesUnavailable:
             return ()
-        return tuple(sorted(self.own.dropped(log, marker) & facts_read(relevance, propensity)))
+        return tuple(sorted(self.own.dropped(log, marker) & read))
+
+    def warm(self) -> None:
+        """Read once as a decision does, of nobody: what is looked up, connected and imported first takes longer."""
+        for pause in WARMING_PAUSES:
+            with suppress(FeaturesUnavailable):
+                self.gateway.read_online("")
+                return
+            if self._closing.wait(pause):
+                return
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is open, or could not be opened at first."""
+        return self._gateway is not None or self._has_tried.is_set()
 
     def failed(self) -> Mapping[str, str]:
         """Return of each of the bank's own views that could not be brought up to date why."""
@@ -108,7 +125,9 @@ class FeaturesInService:
             from features.gateway import FeatureGateway
 
             with ONE_AT_A_TIME:
-                self._gateway = FeatureGateway(self._settings, clock=self._clock)
+                gateway = FeatureGateway(self._settings, clock=self._clock)
+                gateway.prepare()
+            self._gateway = gateway
         except Exception as error:  # decisions go on without features, and say so
             logger.warning("features_unavailable", error=type(error).__name__, reason=str(error)[:300])
         return self._gateway is not None
@@ -137,6 +156,7 @@ class Services:
     campaigns: CampaignsInService = field(default_factory=CampaignsInService)
     evidence: EvidenceInService = field(default_factory=EvidenceInService)
     clock: Clock = system_clock
+    is_settled: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Begin following the champions and opening the feature store.
@@ -149,6 +169,13 @@ class Services:
         self.features.start()
         self.evidence.follow(lambda offer_ids: self.features.gateway.read_offer_answers(offer_ids), self._look)
         threading.Thread(target=self._settle, name="settle", daemon=True).start()
+
+    def awaited(self) -> tuple[str, ...]:
+        """Return what a service that has just started is still loading, nothing once all was tried."""
+        if self.is_settled.is_set():
+            return ()
+        known = {"model": self.champion.is_known, "features": self.features.is_known, "propensity": False}
+        return tuple(part for part, is_known in known.items() if not is_known)
 
     def close(self) -> None:
         """Stop the threads and close what is open."""
@@ -165,8 +192,11 @@ class Services:
 
     def _warm(self) -> None:
         """Load the functions of the bank's own features; what they fail with, a decision says."""
-        with suppress(StoreUnavailable), ONE_AT_A_TIME, self.database.read() as log:
-            self.features.own.warm(log)
+        own = self.features.own
+        with suppress(StoreUnavailable), ONE_AT_A_TIME:
+            with self.database.read() as log:
+                own.warm(log)
+            own.wait(OWN_CODE_SECONDS)
 
     def _settle(self) -> None:
         """Follow the propensity champion; once everything is loaded, take it out of the garbage collector's rounds.
@@ -178,10 +208,12 @@ class Services:
             self._warm()
             self.champion.wait()
             self.champion.allow_propensity()
+            self.features.warm()
             if not self.champion.is_stopped:
                 gc.freeze()
         finally:
             gc.enable()
+            self.is_settled.set()
 
 
 def build_services(settings: Settings, clock: Clock = system_clock) -> Services:

@@ -14,7 +14,7 @@ from recsys.storage.schema import own_features, pushed_features
 _BATCH = 10_000
 _EVER = datetime(1, 1, 2, tzinfo=UTC)
 _NEWEST_FIRST = own_features.c.number.desc()
-_SAVED = select(own_features.c.version, own_features.c.document, own_features.c.types)
+_SAVED = select(own_features.c.version, own_features.c.document, own_features.c.types, own_features.c.recorded_at)
 _LATEST = _SAVED.order_by(_NEWEST_FIRST).limit(1)
 _OF_VERSION = _SAVED.where(own_features.c.version == bindparam("version")).order_by(_NEWEST_FIRST).limit(1)
 _ALL_TYPES = select(own_features.c.types).order_by(own_features.c.number)
@@ -28,11 +28,15 @@ _PUSHED = _PUSHED.order_by(pushed_features.c.customer_id, pushed_features.c.know
 
 @dataclass(frozen=True, slots=True)
 class SavedOwnFeatures:
-    """One document as it was applied; `types` are number, text or boolean by feature, as rules read them."""
+    """One document as it was applied; `types` are number, text or boolean by feature, as rules read them.
+
+    `applied_at` is when it was put in force last.
+    """
 
     version: str
     document: str
     types: Mapping[str, str]
+    applied_at: datetime = _EVER
 
 
 class OwnFeatureLog(BoundLog):
@@ -44,7 +48,7 @@ class OwnFeatureLog(BoundLog):
             row = self._connection.execute(_LATEST).first()
         else:
             row = self._connection.execute(_OF_VERSION, {"version": version}).first()
-        return None if row is None else SavedOwnFeatures(row[0], row[1], orjson.loads(row[2]))
+        return None if row is None else SavedOwnFeatures(row[0], row[1], orjson.loads(row[2]), row[3])
 
     def all_own_types(self) -> dict[str, str]:
         """Return the type of every own feature that was ever applied, of those that were dropped, too."""

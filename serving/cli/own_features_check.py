@@ -1,16 +1,21 @@
 """What `nbo doctor` says of the bank's own features: what is applied, and what goes without something that it names."""
 
 import json
-from typing import TYPE_CHECKING
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from recsys.domain.errors import SettingsInvalid
 
 if TYPE_CHECKING:
+    from recsys.storage.own_feature_log import SavedOwnFeatures
     from serving.settings import Settings
+
+_LATEST = 20
 
 
 def check_own_features(settings: "Settings") -> str:
-    """Return what is applied; raises SettingsInvalid where a rule or a model in service names what is not."""
+    """Return what is applied; raises SettingsInvalid where a rule or a model names what is not, or a function fails."""
     from recsys.storage.database import open_database
     from serving.in_force import CatalogueInService
 
@@ -19,6 +24,7 @@ def check_own_features(settings: "Settings") -> str:
         saved = log.own_features()
         gone = log.own_names() - (saved.types.keys() if saved else set())
         catalogue = CatalogueInService().current(log)
+        latest = log.latest_decisions(_LATEST)
     database.close()
     closed = [
         f"{offer.offer_id} ({', '.join(sorted(named))})"
@@ -28,9 +34,22 @@ def check_own_features(settings: "Settings") -> str:
     lines = [f"offers are closed whose rules name dropped features: {', '.join(closed)}"] if closed else []
     if lacking := sorted(gone & _read_by_models(settings)):
         lines.append(f"models in service read dropped features: {', '.join(lacking)}")
+    silent = _silent(saved, latest) if saved else {}
+    if silent:
+        told = ", ".join(f"{name} in {times}" for name, times in sorted(silent.items()))
+        lines.append(f"functions failed or did not return in time, in the latest decisions: {told}")
     if lines:
         raise SettingsInvalid("; ".join(lines))
     return f"{len(saved.types)} applied, version {saved.version}" if saved and saved.types else "none"
+
+
+def _silent(saved: "SavedOwnFeatures", latest: list[dict[str, Any]]) -> Counter[str]:
+    """Return how many of the latest decisions since these features were applied went without which function."""
+    from features.own_features import OwnFeatures
+
+    functions = {one.name for one in OwnFeatures.of_json(saved.document).transformations}
+    since = [one for one in latest if datetime.fromisoformat(one["made_at"]) > saved.applied_at]
+    return Counter(name for record in since for name in record.get("features_missing", ()) if name in functions)
 
 
 def _read_by_models(settings: "Settings") -> frozenset[str]:

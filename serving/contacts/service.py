@@ -45,6 +45,7 @@ from serving.contacts.situation import (
     Heard,
     Person,
     as_it_stands,
+    features_of,
     made_known,
     push_features,
     reserved_since,
@@ -56,6 +57,7 @@ from serving.decisions.record import make_record
 from serving.features_missing import MISSING
 from serving.idempotency import JUST_DO_IT, Once
 from serving.live_hub import LiveHub
+from serving.own_questions import asking_first
 from serving.timing import stage
 from serving.wiring import Services
 from serving.words import channel_named, need_named
@@ -73,12 +75,13 @@ class ContactService:
         self._services = services
         self._hub = hub
 
+    @asking_first
     def open(self, request: OpenContact, language: str, once: Once = JUST_DO_IT) -> Json:
         """Open a contact and decide for it; an unknown customer is served as a prospect.
 
         A contact that this one continues is over.
         """
-        features = FeaturesRead(self._services.features, request.customer_id)
+        features = features_of(self._services, request.customer_id)
         with self._services.database.transaction(request.customer_id) as log:
             now = self._services.clock()
             if made := once.begin(log, now):
@@ -103,6 +106,7 @@ class ContactService:
             self._hub.changed(request.continues)
         return decided.view(language)  # nobody can follow the contact yet, so nobody is told
 
+    @asking_first
     def add_event(self, contact_id: str, event: NewContactEvent, language: str, once: Once = JUST_DO_IT) -> Json:
         """Record what was heard and decide anew; ContactClosed once the contact has ended."""
         contact, features = self._before(contact_id)
@@ -131,6 +135,7 @@ class ContactService:
         """Give a waiting contact to an agent; ContactTaken when another one was quicker."""
         return self.hand_off(contact_id, HandOff(agent_id=agent_id), language, once, only_if_waiting=True)
 
+    @asking_first
     def hand_off(
         self,
         contact_id: str,
@@ -179,6 +184,7 @@ class ContactService:
         self._hub.changed(contact_id)
         return view
 
+    @asking_first
     def answer(self, request: AnswerRequest, idempotency_key: str) -> tuple[OutcomeReceipt, bool]:
         """Record an answer once and decide anew; returns the receipt and whether it is a new one.
 
@@ -189,7 +195,7 @@ class ContactService:
         digest = hashlib.sha256(request.model_dump_json().encode()).hexdigest()
         with self._services.database.read() as log:
             record = log.decision(request.decision_id)
-        features = FeaturesRead(self._services.features, record["customer_id"])
+        features = features_of(self._services, record["customer_id"])
         with self._services.database.transaction(record["customer_id"]) as log:
             now = self._services.clock()
             earlier = log.outcome_receipt(idempotency_key)
@@ -238,12 +244,13 @@ class ContactService:
                 campaigning.save()
         return is_new
 
+    @asking_first
     def protect(self, customer_id: str, *statements: Statement, once: Once = JUST_DO_IT) -> None:
         """Add statements to the ledger of what protects a customer, and decide anew in each of their open contacts.
 
         Raises `CustomerNotFound`.
         """
-        features = FeaturesRead(self._services.features, customer_id)
+        features = features_of(self._services, customer_id)
         with self._services.database.transaction(customer_id) as log:
             now = self._services.clock()
             if once.begin(log, now) is not None:
@@ -287,7 +294,7 @@ class ContactService:
 
     def _before(self, contact_id: str) -> tuple[Contact, FeaturesRead]:
         contact = self.contact(contact_id)
-        return contact, FeaturesRead(self._services.features, contact.customer_id)
+        return contact, features_of(self._services, contact.customer_id)
 
     def _as_stored(
         self, log: EventLog, contact: Contact, language: str, now: datetime, decision_id: str | None = None

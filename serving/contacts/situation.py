@@ -23,7 +23,8 @@ from recsys.ranking.permission import complaint_ends
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
 from serving.features_missing import FEATURES_MISSING, FEATURES_UNAVAILABLE
-from serving.own_in_force import OwnRead, facts_read
+from serving.own_in_force import OwnRead, read_by
+from serving.own_questions import NotAskedYet, told_so_far
 from serving.timing import stage
 from serving.wiring import FeaturesInService, Services
 
@@ -44,6 +45,7 @@ class FeaturesRead:
         self.degraded_reasons: tuple[str, ...] = ()
         self._online: OnlineFeatures | None = None
         self._own = features.own
+        self._told = told_so_far()
         self.dropped: frozenset[str] = frozenset()
         try:
             with stage("features"):
@@ -51,6 +53,11 @@ class FeaturesRead:
             self.values, self.age_seconds = self._online.values, self._online.age_seconds
         except FeaturesUnavailable:
             self.degraded_reasons = (FEATURES_UNAVAILABLE,)
+
+    @property
+    def names_functions(self) -> bool:
+        """Whether the bank had features of its own when the store was filled: perhaps functions among them."""
+        return self._online is not None and self._online.marker is not None and self._online.marker.own is not None
 
     def of_events(
         self, log: EventLog, person: "Person", history: HistoryRow | None, now: datetime
@@ -84,12 +91,27 @@ class FeaturesRead:
             return None
         return online.profile if person.facts_version <= online.marker.facts_version else None
 
+    def ask_ahead(self, log: EventLog, customer_id: str, now: datetime) -> NotAskedYet | None:
+        """Return what the bank's functions will be asked, as far as the event log knows the customer now."""
+        marker = self._online.marker if self._online else None
+        if self._told or not self._own.has_functions(log, marker):
+            return None
+        try:
+            person = look_up(log, customer_id, now)
+        except CustomerNotFound:
+            person = Person(Customer(customer_id, kind=CustomerKind.PROSPECT))
+        try:
+            self.own(log, person, self.of_events(log, person, self.history(person, now), now)[0])
+        except NotAskedYet as one:
+            return one
+        return None
+
     def own(self, log: EventLog, person: "Person", of_events: Mapping[str, AttributeValue]) -> OwnRead:
         """Return what the bank's own features say, and what follows from them and what else is known."""
         online = self._online
         facts = self.profile(person)
         known = {**(customer_facts(person.customer) if facts is None else facts), **of_events}
-        found = self._own.read(log, online.marker if online else None, online.own if online else {}, known)
+        found = self._own.read(log, online.marker if online else None, online.own if online else {}, known, self._told)
         self.dropped = found.dropped
         return found
 
@@ -115,6 +137,17 @@ class FeaturesRead:
         is_known = bool(customer.attributes or facts != (None, None, None) or events or answers or contacts)
         expected |= {view: row is None and is_known for view, row in online.own.items()}
         return tuple(view for view, is_missing in expected.items() if is_missing)
+
+
+def features_of(services: Services, customer_id: str) -> FeaturesRead:
+    """Read the customer's features before the transaction that decides, and ask the bank's functions for theirs."""
+    found = FeaturesRead(services.features, customer_id)
+    if found.names_functions:
+        with services.database.read() as log:
+            question = found.ask_ahead(log, customer_id, services.clock())
+        if question is not None:
+            told_so_far().ask(question)
+    return found
 
 
 def push_features(services: Services, customer_id: str) -> None:
@@ -224,8 +257,8 @@ def situation_in(
 
 
 def without_dropped(situation: Situation, dropped: frozenset[str], basis: Basis) -> Situation:
-    """Return the situation, which says so where a model that decides reads features that are served no more."""
-    lacking = sorted(dropped & facts_read(basis.model, basis.propensity)) if dropped else []
+    """Return the situation, which says so where a model or a rule reads features that are served no more."""
+    lacking = sorted(dropped & read_by(basis.catalogue, basis.model, basis.propensity)) if dropped else []
     if not lacking:
         return situation
     reasons = dict.fromkeys((*situation.degraded_reasons, FEATURES_MISSING))

@@ -12,11 +12,12 @@ from recsys.ranking.eligibility import permit
 from recsys.ranking.exploration import Slate
 from recsys.storage.event_log import EventLog
 from serving.basis import Basis
-from serving.contacts.situation import FeaturesRead, Heard, look_up, situation_in
+from serving.contacts.situation import Heard, features_of, look_up, situation_in
 from serving.decisions.record import LANGUAGES, make_record
 from serving.decisions.rendering import rendered
 from serving.in_force import vocabulary
 from serving.offers.schemas import OfferPreviewBody, PreviewedCustomer, PreviewRequest, SaidBody
+from serving.own_questions import asking_first
 from serving.wiring import Services
 from serving.words import channel_named, need_named
 
@@ -24,12 +25,13 @@ NAME = "preview"
 """The id of the contact and of the decision, which nobody else ever sees."""
 
 
+@asking_first
 def preview(services: Services, offer: Offer, asked: PreviewRequest, language: str) -> OfferPreviewBody:
     """Return the offer's card for this customer, with `offer` in the catalogue; raises `CustomerNotFound`.
 
     Nothing is tried out by chance, and the arms of campaigns are left out: both belong to real contacts.
     """
-    features = FeaturesRead(services.features, asked.customer_id)
+    features = features_of(services, asked.customer_id)
     with services.database.read() as log:
         basis = _basis_with(offer, services, log)
         now, words = services.clock(), basis.policy.words

@@ -14,6 +14,8 @@ LONG_FILES: dict[str, str] = {}
 LONG_FUNCTIONS: dict[str, str] = {}
 OTHER_EXCEPTIONS: dict[str, str] = {
     "features/breaker.py:BreakerOpen": "never leaves features: the gateway answers FeaturesUnavailable",
+    "features/own_calls.py:_Overdue": "ends a thread of a bank's function, and is caught at its end",
+    "serving/own_questions.py:NotAskedYet": "never leaves a request: its function is asked, and the work begins again",
     "features/own_tables.py:_Refused": "never leaves the building of own tables: it becomes lines of what is wrong",
     "serving/cli/service_line.py:Gone": "never leaves the simulated centre, which is a client of the service",
     "recsys/storage/import_rows.py:BadRow": "never leaves the import: it becomes a line of rejected.csv",

@@ -122,5 +122,8 @@ def test_a_checked_rule_comes_with_the_number_of_customers_it_is_true_for(api: T
 
 def test_health_readiness_and_metrics_answer(api: TestClient) -> None:
     assert api.get("/healthz").json() == {"status": "alive"}
-    assert api.get("/readyz").json()["status"] == "ready"
+    deadline = time.monotonic() + 60
+    while (status := api.get("/readyz").json()["status"]) != "ready" and time.monotonic() < deadline:
+        time.sleep(0.05)  # the model registry is asked first
+    assert status == "ready"
     assert "nbo_http_requests_total" in api.get("/metrics").text

@@ -6,10 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 import features.gateway
 from recsys.domain.clock import Clock
 from serving import wiring
+from serving.app import create_app
+from serving.champion import ChampionInService
 from serving.settings import Settings
 from serving.wiring import FeaturesInService
 
@@ -37,6 +40,33 @@ def test_a_feature_store_that_cannot_be_opened_at_first_is_opened_later(
     assert tries == [0, 1]
     assert service.gateway is not None
     service.close()
+
+
+def test_a_service_that_has_just_started_is_starting_until_all_was_loaded_and_read_once(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_load, read = threading.Event(), list[str]()
+    real = ChampionInService.allow_propensity
+
+    def allow(champion: ChampionInService) -> None:
+        may_load.wait()
+        real(champion)
+
+    monkeypatch.setattr(ChampionInService, "allow_propensity", allow)
+    monkeypatch.setattr(features.gateway.FeatureGateway, "read_online", lambda _, customer: read.append(customer))
+    with TestClient(create_app(Settings(home=tmp_path / "home", redis_url=redis_url))) as client:
+        deadline = time.monotonic() + 90
+        while client.get("/readyz").json().get("awaited") != ["propensity"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        ready = client.get("/readyz").json()
+        assert (ready["status"], ready["mode"], read) == ("ready", "starting", [])
+        may_load.set()
+        while (ready := client.get("/readyz").json())["mode"] == "starting":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "awaited" not in ready
+        assert read == [""]
 
 
 def test_garbage_is_collected_again_once_all_is_loaded(
