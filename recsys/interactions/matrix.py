@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
+
+if TYPE_CHECKING:
+    from recsys.interactions.past import Earlier, Past
 
 Texts = Sequence[str] | NDArray[np.str_]
 Numbers = Sequence[float] | NDArray[np.floating[Any]]
@@ -41,6 +44,7 @@ class InteractionMatrix:
     age_days: NDArray[np.float32] | None = None
     events: EventSequence | None = None
     open_share: NDArray[np.float64] | None = None
+    earlier: "Earlier | None" = None
 
     def __post_init__(self) -> None:
         if self.matrix.shape != (len(self.customer_ids), len(self.offer_ids)):
@@ -61,7 +65,10 @@ class InteractionMatrix:
             kept = self.events.where(is_kept[self.events.rows])
             events = replace(kept, rows=place[kept.rows])
         names = tuple(self.customer_ids[row] for row in rows.tolist())
-        return replace(self, matrix=self.matrix[rows], customer_ids=names, age_days=ages, events=events)
+        earlier = None if self.earlier is None else _of_customers(self.earlier, frozenset(names))
+        return replace(
+            self, matrix=self.matrix[rows], customer_ids=names, age_days=ages, events=events, earlier=earlier
+        )
 
     def without_entries(self, places: NDArray[np.intp]) -> "InteractionMatrix":
         """Return the same rows and columns without the stored entries at `places` and the events behind them."""
@@ -76,7 +83,14 @@ class InteractionMatrix:
             rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))[places]
             gone = rows * np.int64(width) + matrix.indices[places]
             events = self.events.where(~np.isin(self.events.rows * np.int64(width) + self.events.columns, gone))
-        return replace(self, matrix=kept, age_days=ages, events=events)
+        return replace(self, matrix=kept, age_days=ages, events=events, earlier=None)
+
+
+def _of_customers(earlier: "Earlier", names: frozenset[str]) -> "Earlier":
+    def go_back(ages: Sequence[float], window: float) -> "list[Past]":
+        return [past.of(names) for past in earlier(ages, window)]
+
+    return go_back
 
 
 def build_matrix(
@@ -94,16 +108,29 @@ def build_matrix(
     customer_ids, rows = np.unique(np.asarray(customers, dtype=str), return_inverse=True)
     offer_ids = np.unique(np.concatenate([np.asarray(offers, dtype=str), np.asarray(catalogue, dtype=str)]))
     columns = np.searchsorted(offer_ids, np.asarray(offers, dtype=str))
-    pairs, places = np.unique(rows * np.int64(max(len(offer_ids), 1)) + columns, return_inverse=True)
     evidence = np.ones(len(rows)) if weights is None else np.asarray(weights, dtype=np.float64)
-    data = np.bincount(places, weights=evidence, minlength=len(pairs)).astype(np.float32)
-    shape = (len(customer_ids), len(offer_ids))
-    matrix = csr_matrix((data, np.divmod(pairs, max(len(offer_ids), 1))), shape=shape)
-    ages, events = None, None
-    if age_days is not None:
-        every_age = np.asarray(age_days, dtype=np.float32)
-        ages = np.full(len(pairs), np.inf, dtype=np.float32)
-        np.minimum.at(ages, places, every_age)
-        order = np.lexsort((columns, -every_age, rows))
-        events = EventSequence(rows[order], columns[order], every_age[order], evidence[order].astype(np.float32))
-    return InteractionMatrix(matrix, tuple(customer_ids.tolist()), tuple(offer_ids.tolist()), ages, events)
+    ages = None if age_days is None else np.asarray(age_days, dtype=np.float32)
+    return matrix_of((rows, columns), evidence, ages, tuple(customer_ids.tolist()), tuple(offer_ids.tolist()))
+
+
+def matrix_of(
+    places: tuple[NDArray[np.intp], NDArray[np.intp]],
+    evidence: NDArray[np.floating[Any]],
+    age_days: NDArray[np.float32] | None,
+    customer_ids: tuple[str, ...],
+    offer_ids: tuple[str, ...],
+) -> InteractionMatrix:
+    """Return the matrix of events at `places` (rows, columns), with its single events where their ages are known."""
+    rows, columns = places
+    width = max(len(offer_ids), 1)
+    pairs, pair_of = np.unique(rows * np.int64(width) + columns, return_inverse=True)
+    data = np.bincount(pair_of, weights=evidence, minlength=len(pairs)).astype(np.float32)
+    matrix = csr_matrix((data, np.divmod(pairs, width)), shape=(len(customer_ids), len(offer_ids)))
+    if age_days is None:
+        return InteractionMatrix(matrix, customer_ids, offer_ids)
+    ages = np.full(len(pairs), np.inf, dtype=np.float32)
+    np.minimum.at(ages, pair_of, age_days)
+    order = np.lexsort((columns, -age_days, rows))
+    weights = evidence[order].astype(np.float32)
+    events = EventSequence(rows[order], columns[order], age_days[order], weights)
+    return InteractionMatrix(matrix, customer_ids, offer_ids, ages, events)

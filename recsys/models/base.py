@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -21,13 +21,15 @@ TIE_BREAK = np.float32(1e-6)
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """A score taken apart: `base` plus the `shares` of the history, by column, is the score.
+    """A score taken apart: `base`, the `shares` of the history by column, and of `facts` by number, add up to it.
 
-    `base` holds what does not come from the history: the offer's own level and the customer's facts.
+    Facts are numbered in the order of `FeatureSpace.facts`; a family that does not take them apart leaves them, like
+    the offer's own level, in `base`.
     """
 
     base: float
     shares: Mapping[int, float]
+    facts: Mapping[int, float] = field(default_factory=dict)
 
 
 class RelevanceModel(ABC):

@@ -10,6 +10,7 @@ from recsys.models.ease import Ease
 from recsys.models.item_item import ItemItem
 from recsys.models.lightfm import LightFm
 from recsys.models.popularity import Popularity
+from recsys.models.ranker import Ranker
 from recsys.models.sampled_factors import BayesianPersonalizedRanking, LogisticFactors
 
 FAMILIES: Mapping[str, type[RelevanceModel]] = {
@@ -23,6 +24,7 @@ FAMILIES: Mapping[str, type[RelevanceModel]] = {
         LogisticFactors,
         LightFm,
         Blend,
+        Ranker,
     )
 }
 
