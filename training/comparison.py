@@ -19,6 +19,8 @@ from training.promotion import Rivals, difference, judge_exposure, judge_rivals
 from training.tuning import Search
 
 BASELINE = "popularity"
+STACKED = "ranker"
+"""The family that is built on the others, and chosen only where it is clearly better than each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,37 @@ class Comparison:
     def best(self) -> Candidate:
         """The one to register: the best by `HEADLINE` of the families asked for that clearly beat popularity.
 
-        Where none does, popularity itself, unless it was not asked for and a champion serves already: then
+        The ranker only where it clearly beats them all. Where none does, popularity itself, unless it was not asked for and a champion serves already: then
         the best of those asked for, which the gates keep out of service.
         """
         asked = [candidate for candidate in self.candidates if candidate.name in self.config.models]
         better = [candidate for candidate in asked if candidate.is_clearly_better]
         if better:
-            return max(better, key=lambda candidate: candidate.headline)
+            found = max(better, key=lambda candidate: candidate.headline)
+            simpler = [candidate for candidate in better if candidate.name != STACKED]
+            if found.name == STACKED and simpler and not self.is_worth_it:
+                return max(simpler, key=lambda candidate: candidate.headline)
+            return found
         if BASELINE in self.config.models or self.champion is None:
             return self.candidates[0]
         return max(asked, key=lambda candidate: candidate.headline)
+
+    @property
+    def against_simpler(self) -> tuple[str, Interval] | None:
+        """The best family that the ranker is not made of, and the ranker's paired interval against it."""
+        stacked = next((candidate for candidate in self.candidates if candidate.name == STACKED), None)
+        others = [candidate for candidate in self.candidates if candidate.name != STACKED]
+        if stacked is None or not others:
+            return None
+        rival = max(others, key=lambda candidate: candidate.headline)
+        values = [candidate.evaluation.values[HEADLINE] for candidate in (stacked, rival)]
+        rng = np.random.default_rng(self.config.seed)
+        return rival.name, difference(*values, self.fold.tasks.customers, rng)
+
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether the ranker's whole interval against the best other family lies above 0."""
+        return self.against_simpler is not None and self.against_simpler[1].low > 0
 
     @property
     def skipped(self) -> list[str]:

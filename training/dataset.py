@@ -15,6 +15,7 @@ from recsys.domain.errors import ImportInvalid
 from recsys.domain.interaction import InteractionKind
 from recsys.evaluation.ranking_tasks import RankingTasks
 from recsys.interactions.matrix import EventSequence, InteractionMatrix
+from recsys.interactions.past import Earlier, Past
 from recsys.interactions.side_features import SideFeatures
 from recsys.interactions.weights import EVIDENCE, SIGNAL_CEILING, SIGNAL_HALF_LIFE_DAYS, SIGNALS
 from training.exported_events import has_view, number_ids, open_events
@@ -119,12 +120,14 @@ class Dataset:
             raise ImportInvalid("There is no evidence to learn from; import interactions with purchases.")
         return _knowledge(data, self._customer_ids(), self.offers())
 
-    def with_facts(self, known: Knowledge, now: datetime, facts_at: datetime | None = None) -> Knowledge:
+    def with_facts(
+        self, known: Knowledge, now: datetime, facts_at: datetime | None = None, like: SideFeatures | None = None
+    ) -> Knowledge:
         """Return what the log knew at `now` with all that only some families use.
 
         That is the single purchases in time order, the share of customers to whom each offer is open –
         everybody for one that can be bought again, else who does not hold it – and the facts as they were known at
-        `now`, or at `facts_at`.
+        `now`, or at `facts_at`, encoded as those of `like` are. It can go back to earlier moments.
         """
         matrix = known.interactions
         held = np.asarray((known.held > 0).mean(axis=0)).ravel()
@@ -133,8 +136,35 @@ class Dataset:
             matrix, events=self._purchases(known, now), open_share=np.where(is_repeatable, 1.0, 1.0 - held)
         )
         facts = self.customer_facts(matrix.customer_ids, facts_at or now)
-        side = side_features(self._connection, facts, matrix)
+        side = side_features(self._connection, facts, matrix, like)
+        interactions = replace(interactions, earlier=self._earlier(now, side))
         return Knowledge(interactions, known.held, side, digest_of(facts))
+
+    def _earlier(self, now: datetime, side: SideFeatures | None) -> Earlier:
+        """Return what goes back from `now`, with facts encoded as those of `side`; each moment is read once."""
+        found: dict[tuple[float, float], Past | None] = {}
+
+        def go_back(ages: Sequence[float], window: float) -> list[Past]:
+            for age in ages:
+                if (age, window) not in found:
+                    moment = now - timedelta(days=age)
+                    found[age, window] = self._past(moment, moment + timedelta(days=window), side)
+            return [past for age in ages if (past := found[age, window]) is not None]
+
+        return go_back
+
+    def _past(self, moment: datetime, until: datetime, side: SideFeatures | None) -> Past | None:
+        """Return what was known at `moment`, and bought after it until `until`; None where nobody did."""
+        try:
+            known = self.with_facts(self.as_of(moment), moment, like=side)
+            names, tasks = self._tasks(moment, known, until)
+        except ImportInvalid:
+            return None
+        customers = known.side.customers if known.side else None
+        assert tasks.excluded is not None
+        return Past(
+            known.interactions, customers, names, tasks.histories, tasks.relevant, tasks.excluded, tasks.facts
+        )
 
     def _purchases(self, known: Knowledge, now: datetime) -> EventSequence | None:
         self._number_ids()
@@ -155,6 +185,10 @@ class Dataset:
         The model sees the customer as `known` at the split; what was held is left out of the ranking.
         Raises ImportInvalid when nobody bought anything new.
         """
+        return self._tasks(split, known, until)[1]
+
+    def _tasks(self, split: datetime, known: Knowledge, until: datetime | None) -> tuple[tuple[str, ...], RankingTasks]:
+        """Return the customers of `tasks_after`, by id, and their tasks."""
         self._number_ids()
         moments = {"split": _microseconds(split), "until": None if until is None else _microseconds(until)}
         data = self._connection.execute(_BOUGHT_AFTER, moments).fetchnumpy()
@@ -170,9 +204,10 @@ class Dataset:
         if len(asked) == 0:
             raise ImportInvalid("Nobody bought anything new at the end of the log; models cannot be compared.")
         histories = (pick @ known.interactions.matrix).tocsr()[asked]
-        facts = self.customer_facts(self._customer_ids()[customers[asked]].tolist(), split)
+        names = tuple(self._customer_ids()[customers[asked]].tolist())
+        facts = self.customer_facts(names, split)
         segments = facts.get("segment")
-        return RankingTasks(
+        return names, RankingTasks(
             histories,
             relevant[asked],
             np.arange(len(asked)),

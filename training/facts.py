@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -60,12 +61,19 @@ def repeatable_offers(connection: "DuckDBPyConnection") -> list[str]:
 
 
 def side_features(
-    connection: "DuckDBPyConnection", columns: Mapping[str, NDArray[Any]], interactions: InteractionMatrix
+    connection: "DuckDBPyConnection",
+    columns: Mapping[str, NDArray[Any]],
+    interactions: InteractionMatrix,
+    like: SideFeatures | None = None,
 ) -> SideFeatures | None:
     """Encode `columns`, the facts of the matrix's customers, and the offers of the catalogue.
 
-    A value that fewer than 20 customers have is left out. None when nothing is known.
+    A value that fewer than 20 customers have is left out; or the spaces are those of `like`. None when nothing is
+    known.
     """
+    if like is not None:
+        encoded = like.customer_space.encode_columns(columns, len(interactions.customer_ids))
+        return replace(like, customers=encoded)
     offers = offer_facts(connection)
     if not columns and not offers:
         return None

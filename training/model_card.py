@@ -40,6 +40,7 @@ FOLD_IN: Mapping[str, str] = {
     "bpr": "Ridge regression of the history on the item factors, not the customer factors fitted in training.",
     "lmf": "Ridge regression of the history on the item factors, not the customer factors fitted in training.",
     "blend": "Exactly: history × weights of pairs, as in training; known purchases also switch the shift on.",
+    "ranker": "Exactly: its base folds in as in training, and the trees read what the history says now.",
     "lightfm": "The customer's facts plus the mean of the history's item vectors, mapped to the fitted people's.",
 }
 

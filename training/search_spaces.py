@@ -65,6 +65,12 @@ SPACES: Mapping[str, Space] = {
         "long_half_life_days": Numbers(60.0, 1_440.0),
         "regularization": Numbers(0.3, 100.0),
     },
+    "ranker": {
+        "leaves": Numbers(4, 31, is_whole=True),
+        "learning_rate": Numbers(0.03, 0.15),
+        "least_rows_in_leaf": Numbers(30, 500, is_whole=True),
+        "l2": Numbers(1.0, 50.0),
+    },
     "lightfm": {
         "factors": Numbers(8, 64, is_whole=True),
         "epochs": Numbers(5, 40, is_whole=True),

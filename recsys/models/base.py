@@ -31,6 +31,11 @@ class Contributions:
     shares: Mapping[int, float]
     facts: Mapping[int, float] = field(default_factory=dict)
 
+    @property
+    def total(self) -> float:
+        """The score."""
+        return self.base + sum(self.shares.values()) + sum(self.facts.values())
+
 
 class RelevanceModel(ABC):
     """A model of how relevant each offer is to a customer with a given history.

@@ -29,6 +29,7 @@ _SHORTEST, _LONGEST = 7.0, 120.0
 _LEAST_KNOWN = 0.1
 _FOLDS = 3
 _RESEMBLING = 10
+_BASE_ALONE = np.array([1.0, 0.0, 0.0])
 
 
 class Ranker(RelevanceModel):
@@ -65,9 +66,11 @@ class Ranker(RelevanceModel):
         )  # fmt: skip
         self.cuts = int(cuts)
         self.popularity: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
-        self.base = np.zeros(3)
+        self.base = _BASE_ALONE
         self.offers: csr_matrix = csr_matrix((0, 0), dtype=np.float32)
-        self._text, self._booster, self._signals = "", None, None
+        self._text = ""
+        self._booster: Any = None
+        self._signals: Signals | None = None
 
     def fit(
         self, interactions: InteractionMatrix, side_features: SideFeatures | None = None, *, rng: np.random.Generator
@@ -79,11 +82,12 @@ class Ranker(RelevanceModel):
         facts = Facts.of(space if customers is not None else FeatureSpace())
         pasts = self._pasts(interactions, customers, rng)
         examples = draw_examples(pasts, facts, self.options, rng)
-        signals = Signals.learn(interactions, customers, facts, rng)
-        found = fit_trees(examples, signals.monotone, self.options, int(rng.integers(2**31 - 1)))
-        self.base = np.array([*found.weights, found.offset])
-        self._text = saved_text(found.booster)
-        self._signals, self._booster = signals, load_trees(self._text, found.booster.num_trees(), len(signals.names))
+        self._signals = signals = Signals.learn(interactions, customers, facts, rng)
+        self.base, self._text, self._booster = _BASE_ALONE, "", None
+        if examples is not None:
+            found = fit_trees(examples, signals.monotone, self.options, int(rng.integers(2**31 - 1)))
+            self.base, self._text = found.base, saved_text(found.booster)
+            self._booster = load_trees(self._text, found.booster.num_trees(), len(signals.names))
         self.popularity = np.exp(signals.level - signals.level.max())
         has_facts = side_features is not None and side_features.offers.nnz
         self.offers = side_features.offers if has_facts and side_features else csr_matrix((len(self.popularity), 0))
@@ -153,9 +157,16 @@ class Ranker(RelevanceModel):
         return np.asarray(weighed, dtype=np.float32)
 
     def _trees(self, table: NDArray[Any]) -> NDArray[np.float32]:
-        assert self._booster is not None  # fitted or loaded, see `_learned`
+        if self._booster is None:
+            return np.zeros(len(table), dtype=np.float32)
         found = self._booster.predict(table, raw_score=True, num_threads=1)
         return np.asarray(found, dtype=np.float32)
+
+    def _shap(self, table: NDArray[Any]) -> NDArray[np.float64]:
+        """Return what each signal adds in the trees for one row, and what they expect of nobody in particular."""
+        if self._booster is None:
+            return np.zeros(table.shape[1] + 1)
+        return np.asarray(self._booster.predict(table, pred_contrib=True, num_threads=1)[0])
 
     def score_new(
         self, histories: csr_matrix, offers: csr_matrix, customers: csr_matrix | None = None
@@ -196,10 +207,7 @@ class Ranker(RelevanceModel):
             return Contributions(total, {})
         bases = self._learned.base(history)
         table = self._learned.columns(history, self._facts(customer), bases[0])
-        assert self._booster is not None
-        parts = self._booster.predict(
-            at(table, bases.shape[1:], where[None]), pred_contrib=True, num_threads=1
-        )[0]
+        parts = self._shap(at(table, bases.shape[1:], where[None]))
         facts = np.zeros(self._learned.facts.count)
         of_history = 0.0
         for name, part in zip(self._learned.names, parts[:-1].tolist(), strict=True):
@@ -259,8 +267,8 @@ class Ranker(RelevanceModel):
         require_shape(model.base, (3,), "base")
         model._signals = Signals.from_arrays(arrays, size)
         model._text = bytes(_bytes_of(arrays["trees"])).decode("ascii")
-        count = int(arrays["tree_count"][0])
-        model._booster = load_trees(model._text, count, len(model._signals.names))
+        if model._text:
+            model._booster = load_trees(model._text, int(arrays["tree_count"][0]), len(model._signals.names))
         rows, facts = (int(number) for number in arrays["offer_shape"])
         places = arrays["offer_facts"]
         require_shape(places, (2, places.shape[-1]), "offer_facts")

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from recsys.interactions.past import Past
 from recsys.models.ranker_signals import Facts, Signals
@@ -54,18 +53,18 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """The weights of both bases, what is added to them (log-odds), and the grown LightGBM booster."""
+    """(3,) the weights of both bases and what is added to them (log-odds), and the grown LightGBM booster."""
 
-    weights: Doubles
-    offset: float
+    base: Doubles
     booster: Any
-    rounds: int
 
 
-def draw_examples(pasts: Sequence[Past], facts: Facts, options: TreeOptions, rng: np.random.Generator) -> Examples:
+def draw_examples(
+    pasts: Sequence[Past], facts: Facts, options: TreeOptions, rng: np.random.Generator
+) -> Examples | None:
     """Return examples of every past, oldest first, each with signals that were learned as of its moment alone.
 
-    Raises ValueError when there is no example.
+    None when there is no example.
     """
     asked = sum(len(past.customer_ids) for past in pasts)
     share = min(1.0, options.most_examples / max(1, asked))
@@ -81,7 +80,7 @@ def draw_examples(pasts: Sequence[Past], facts: Facts, options: TreeOptions, rng
             parts.append(Examples(part.table, part.bought, part.bases, part.group + groups, np.full(size, block)))
             groups += int(part.group[-1]) + 1 if size else 0
     if not parts:
-        raise ValueError("nobody bought anything new: there is nothing to learn from")
+        return None
     fields = ([getattr(part, name) for part in parts] for name in ("table", "bought", "bases", "group", "block"))
     return Examples(*(np.concatenate(values) for values in fields))
 
@@ -124,7 +123,7 @@ def fit_trees(examples: Examples, monotone: Sequence[int], options: TreeOptions,
     booster = _grower(examples.table, examples.bought, start, parameters)
     for _ in range(rounds):
         booster.update()
-    return Fitted(weights, offset, booster, rounds)
+    return Fitted(np.array([*weights, offset]), booster)
 
 
 def _base_weights(examples: Examples) -> Doubles:
@@ -221,21 +220,8 @@ def _parameters(monotone: Sequence[int], options: TreeOptions, seed: int) -> dic
     }
 
 
-def spread(table: list[NDArray[np.float32]], shape: tuple[int, int], columns: NDArray[np.intp] | None) -> NDArray[Any]:
-    """Return (n × m, signals) of the trees' columns, of all offers or the given ones."""
-    picked = [np.broadcast_to(one, shape) for one in table]
-    if columns is not None:
-        picked = [one[:, columns] for one in picked]
-    return np.stack(picked, axis=2).reshape(-1, len(picked))
-
-
 def at(table: list[NDArray[np.float32]], shape: tuple[int, int], columns: NDArray[np.intp]) -> NDArray[Any]:
     """Return (n × k, signals) where `columns` (n, k) are offers of each row."""
     rows = np.arange(shape[0])[:, None]
     picked = [np.broadcast_to(one, shape)[rows, columns] for one in table]
     return np.stack(picked, axis=2).reshape(-1, len(picked))
-
-
-def no_history(offers: int) -> csr_matrix:
-    """Return one empty history."""
-    return csr_matrix((1, offers), dtype=np.float32)

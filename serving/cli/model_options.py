@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-FAMILIES = ("popularity", "item_item", "ease", "als", "bpr", "lmf", "lightfm", "blend")
+FAMILIES = ("popularity", "item_item", "ease", "als", "bpr", "lmf", "lightfm", "blend", "ranker")
 """The names of `recsys.models.families`, kept equal by a test: importing those takes a second."""
 
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn; the same gives the same.")]

@@ -74,7 +74,7 @@ def test_an_unknown_customer_gets_the_popularity_answer(name: str) -> None:
     assert np.array_equal(model.score(nobody, every_offer(world))[0], model.popularity)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "blend"])
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in ("blend", "ranker")])
 def test_popularity_is_the_share_of_evidence(name: str) -> None:
     world = a_market()
     totals = np.asarray(world.matrix.sum(axis=0)).ravel()
@@ -107,7 +107,7 @@ def test_contributions_sum_to_the_score(name: str) -> None:
         for column in (0, 5, 11):
             parts = model.contributions(world.matrix[customer], column)
             assert set(parts.shares) == set(world.matrix[customer].indices.tolist())
-            assert parts.base + sum(parts.shares.values()) == pytest.approx(scores[row, column], abs=1e-5)
+            assert parts.total == pytest.approx(scores[row, column], abs=1e-5)
 
 
 def test_popularity_shares_nothing_with_the_history() -> None:
@@ -132,7 +132,7 @@ def test_facts_change_only_the_scores_of_families_that_say_so(name: str) -> None
     model.fit(world, side, rng=np.random.default_rng(1))
     with_facts = model.score(world.matrix, every_offer(world), side.customers)
     without = model.score(world.matrix, every_offer(world))
-    assert model.uses_facts == (name in ("popularity", "lightfm"))
+    assert model.uses_facts == (name in ("popularity", "lightfm", "ranker"))
     assert np.array_equal(with_facts, without) != model.uses_facts
 
 
@@ -147,7 +147,7 @@ def test_with_facts_too_contributions_sum_and_loading_changes_nothing(name: str)
     assert np.array_equal(loaded.score(world.matrix[:9], every_offer(world), side.customers[:9]), scores)
     for row in range(9):
         parts = model.contributions(world.matrix[row], 5, side.customers[row])
-        assert parts.base + sum(parts.shares.values()) == pytest.approx(scores[row, 5], abs=1e-5)
+        assert parts.total == pytest.approx(scores[row, 5], abs=1e-5)
 
 
 @every_model
@@ -156,7 +156,7 @@ def test_an_offer_known_by_facts_only_gets_a_score_or_nothing(name: str) -> None
     side = facts_of(world)
     model = create_model(name).fit(world, side, rng=np.random.default_rng(1))
     scores = model.score_new(world.matrix, side.offers[:3], side.customers)
-    assert (scores is not None) == (name == "lightfm")
+    assert (scores is not None) == (name in ("lightfm", "ranker"))
     if scores is not None:
         assert scores.shape == (world.matrix.shape[0], 3)
         assert np.isfinite(scores).all()

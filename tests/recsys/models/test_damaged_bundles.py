@@ -24,6 +24,7 @@ LEARNED = {
     "lmf": "item_factors",
     "lightfm": "item_vectors",
     "blend": "level",
+    "ranker": "blend.level",
 }
 """What each family scores with."""
 
