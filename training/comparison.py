@@ -65,8 +65,8 @@ class Comparison:
     def best(self) -> Candidate:
         """The one to register: the best by `HEADLINE` of the families asked for that clearly beat popularity.
 
-        The ranker only where it clearly beats them all. Where none does, popularity itself, unless it was not asked for and a champion serves already: then
-        the best of those asked for, which the gates keep out of service.
+        The ranker only where it clearly beats them all. Where none does, popularity itself, unless it was not asked
+        for and a champion serves already: then the best of those asked for, which the gates keep out of service.
         """
         asked = [candidate for candidate in self.candidates if candidate.name in self.config.models]
         better = [candidate for candidate in asked if candidate.is_clearly_better]
@@ -88,9 +88,9 @@ class Comparison:
         if stacked is None or not others:
             return None
         rival = max(others, key=lambda candidate: candidate.headline)
-        values = [candidate.evaluation.values[HEADLINE] for candidate in (stacked, rival)]
+        mine, theirs = (candidate.evaluation.values[HEADLINE] for candidate in (stacked, rival))
         rng = np.random.default_rng(self.config.seed)
-        return rival.name, difference(*values, self.fold.tasks.customers, rng)
+        return rival.name, difference(mine, theirs, self.fold.tasks.customers, rng)
 
     @property
     def is_worth_it(self) -> bool:

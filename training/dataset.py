@@ -162,9 +162,7 @@ class Dataset:
             return None
         customers = known.side.customers if known.side else None
         assert tasks.excluded is not None
-        return Past(
-            known.interactions, customers, names, tasks.histories, tasks.relevant, tasks.excluded, tasks.facts
-        )
+        return Past(known.interactions, customers, names, tasks.histories, tasks.relevant, tasks.excluded, tasks.facts)
 
     def _purchases(self, known: Knowledge, now: datetime) -> EventSequence | None:
         self._number_ids()
@@ -216,8 +214,8 @@ class Dataset:
             segments=segments if segments is not None and any(segments) else None,
         )
 
-    def undated(self, moment: datetime) -> Undated:
-        """Return the customers whose facts carry no date, a sample of at most 100,000, with what was known at `moment`.
+    def undated(self) -> Undated:
+        """Return the customers whose facts carry no date, a sample of at most 100,000, with what their import said.
 
         Their facts are dated by the import that brought them: in truth they may be as young as that.
         """
@@ -237,7 +235,7 @@ class Dataset:
         place[found["customer"]] = np.arange(len(found["customer"]))
         is_judged = place[bought["customer"]] >= 0
         purchases = Bought(place[bought["customer"]], bought["offer"].astype(np.intp), bought["moment"])
-        facts = self.customer_facts(found["customer_id"].tolist(), moment)
+        facts = self.customer_facts(found["customer_id"].tolist(), [_moment(date) for date in found["date"].tolist()])
         return Undated(facts, found["date"], purchases.select(is_judged))
 
     def refusers(self) -> int:
@@ -246,11 +244,13 @@ class Dataset:
         assert row is not None
         return int(row[0])
 
-    def customer_facts(self, customer_ids: Sequence[str], moment: datetime) -> dict[str, NDArray[Any]]:
-        """Return what was known of these customers at the moment: name in rules → values, in their order.
+    def customer_facts(
+        self, customer_ids: Sequence[str], moment: datetime | Sequence[datetime]
+    ) -> dict[str, NDArray[Any]]:
+        """Return what was known of these customers, in their order, at the moment or each one's: name → values.
 
-        Numbers are float64 with NaN, everything else objects with None, where it was not known; what was known of
-        nobody is left out.
+        Names are those in rules. Numbers are float64 with NaN, everything else objects with None, where it was not
+        known; what was known of nobody is left out.
         """
         return customer_facts(self._features, customer_ids, moment)
 

@@ -25,7 +25,9 @@ _FEWEST_CUSTOMERS = 20
 _ATTRIBUTE = "attr_"
 
 
-def customer_facts(features: OfflineFeatures, customer_ids: Sequence[str], moment: datetime) -> dict[str, NDArray[Any]]:
+def customer_facts(
+    features: OfflineFeatures, customer_ids: Sequence[str], moment: datetime | Sequence[datetime]
+) -> dict[str, NDArray[Any]]:
     """See `Dataset.customer_facts`."""
     table = features.known_at(RELEVANCE_SERVICE, customer_ids, moment)
     sources = {name.removeprefix(_ATTRIBUTE): name for name in table.column_names if name.startswith(_ATTRIBUTE)}

@@ -138,7 +138,7 @@ def _judge_facts(bundle: Bundle, dataset: Dataset, config: TrainingConfig) -> Ga
     if not bundle.uses_facts:
         return Gate(FACTS_GATE, Verdict.NOT_APPLICABLE, "this model reads no facts of customers")
     split = dataset.split_at(config.test_share)
-    return dataset.undated(split).judge(split)
+    return dataset.undated().judge(split)
 
 
 def _judge(account: Account, of_facts: Gate, outputs: Outputs) -> list[Gate]:
@@ -161,6 +161,7 @@ def _findings(comparison: Comparison, gates: list[Gate]) -> Findings:
 def summarise(result: TrainResult) -> dict[str, Any]:
     """Return the result as JSON values."""
     comparison = result.comparison
+    stacked = comparison.against_simpler
     return {
         "window": result.window.described(),
         "tasks": len(comparison.fold.tasks),
@@ -169,6 +170,7 @@ def summarise(result: TrainResult) -> dict[str, Any]:
         "models": {candidate.name: described(candidate) for candidate in comparison.candidates},
         "skipped": comparison.skipped,
         "best": comparison.best.name,
+        "ranker_against": None if stacked is None else {"family": stacked[0], "interval": asdict(stacked[1])},
         "popularity_wins": comparison.baseline_wins,
         "parity": asdict(result.parity) if result.parity else None,
         "version": result.registered.version,

@@ -112,7 +112,9 @@ def _open_share(matrix: csr_matrix, now: NDArray[np.float64]) -> NDArray[np.floa
     return np.where(now >= 1.0, 1.0, 1.0 - held)
 
 
-def left_out(interactions: InteractionMatrix, customers: csr_matrix | None, folds: int, rng: np.random.Generator) -> list[Past]:
+def left_out(
+    interactions: InteractionMatrix, customers: csr_matrix | None, folds: int, rng: np.random.Generator
+) -> list[Past]:
     """Return `folds` parts of the customers, each held against what the others tell, for a log without time.
 
     Of every customer with two offers or more one is hidden, drawn at random: it is what was bought.
@@ -122,7 +124,10 @@ def left_out(interactions: InteractionMatrix, customers: csr_matrix | None, fold
     names = np.array(interactions.customer_ids, dtype=object)
     found = []
     for fold in range(folds):
-        others, asked = np.flatnonzero(fold_of != fold), np.flatnonzero((fold_of == fold) & (np.diff(matrix.indptr) > 1))
+        others, asked = (
+            np.flatnonzero(fold_of != fold),
+            np.flatnonzero((fold_of == fold) & (np.diff(matrix.indptr) > 1)),
+        )
         if len(others) == 0 or len(asked) == 0:
             continue
         mine = matrix[asked]

@@ -50,20 +50,16 @@ class Ranker(RelevanceModel):
         learning_rate: float = 0.05,
         least_rows_in_leaf: int = 100,
         l2: float = 5.0,
-        most_rounds: int = 300,
-        negatives: int = 15,
         cuts: int = 6,
-        most_examples: int = 200_000,
         candidates: int = 200,
     ) -> None:
-        if min(leaves - 1, least_rows_in_leaf, most_rounds, negatives, cuts, most_examples, candidates) < 1:
+        if min(leaves - 1, least_rows_in_leaf, cuts, candidates) < 1:
             raise ValueError("leaves are at least 2, and the other counts at least 1")
         if not 0 < learning_rate <= 1 or not l2 >= 0:
             raise ValueError("learning_rate is in 0–1, and l2 not negative")
         self.options = TreeOptions(
-            int(leaves), float(learning_rate), int(least_rows_in_leaf), float(l2),
-            int(most_rounds), int(negatives), int(most_examples), int(candidates),
-        )  # fmt: skip
+            int(leaves), float(learning_rate), int(least_rows_in_leaf), float(l2), int(candidates)
+        )
         self.cuts = int(cuts)
         self.popularity: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
         self.base = _BASE_ALONE
@@ -187,9 +183,7 @@ class Ranker(RelevanceModel):
         grid = np.broadcast_to(np.arange(offers.shape[0]), (shape[0], offers.shape[0]))
         scores = self._weighed(bases) @ near.T + self._trees(at(table, grid.shape, grid)).reshape(grid.shape)
         popularity = np.asarray(self.popularity @ near.T, dtype=np.float32)
-        return fill_unknown(
-            np.asarray(scores, dtype=np.float32), self._is_unknown(histories, customers), popularity
-        )
+        return fill_unknown(np.asarray(scores, dtype=np.float32), self._is_unknown(histories, customers), popularity)
 
     def _resembling(self, offers: csr_matrix) -> NDArray[np.float32]:
         """Return (k, offers) the weights, which add up to 1, of the known offers that resemble each new one most."""
@@ -197,17 +191,19 @@ class Ranker(RelevanceModel):
         most = min(_RESEMBLING, alike.shape[1])
         least = np.partition(alike, alike.shape[1] - most, axis=1)[:, [alike.shape[1] - most]]
         alike[alike < least] = 0.0
-        return alike / alike.sum(axis=1, keepdims=True)
+        return np.asarray(alike / alike.sum(axis=1, keepdims=True))
 
     def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
         """See `RelevanceModel.contributions`: the trees' SHAP values (Lundberg et al. 2020) by what they are about."""
         where = np.array([column])
-        total = float(self.score(history, where, customer)[0, 0])
         if self._is_unknown(history, customer)[0]:
-            return Contributions(total, {})
+            return Contributions(float(self.popularity[column]), {})
         bases = self._learned.base(history)
-        table = self._learned.columns(history, self._facts(customer), bases[0])
-        parts = self._shap(at(table, bases.shape[1:], where[None]))
+        table = at(self._learned.columns(history, self._facts(customer), bases[0]), bases.shape[1:], where[None])
+        total = float(self._weighed(bases)[0, column] + self._trees(table)[0])
+        if len(self.popularity) > self.options.candidates:
+            total = float(self.score(history, where, customer)[0, 0])
+        parts = self._shap(table)
         facts = np.zeros(self._learned.facts.count)
         of_history = 0.0
         for name, part in zip(self._learned.names, parts[:-1].tolist(), strict=True):
@@ -236,10 +232,7 @@ class Ranker(RelevanceModel):
             "learning_rate": options.learning_rate,
             "least_rows_in_leaf": options.least_rows_in_leaf,
             "l2": options.l2,
-            "most_rounds": options.most_rounds,
-            "negatives": options.negatives,
             "cuts": self.cuts,
-            "most_examples": options.most_examples,
             "candidates": options.candidates,
         }
 
@@ -280,6 +273,10 @@ class Ranker(RelevanceModel):
 
 
 def _bytes_of(numbers: NDArray[Any]) -> Sequence[int]:
-    if numbers.ndim != 1 or numbers.dtype.kind != "i" or (numbers.size and not 0 < numbers.min() <= numbers.max() < 128):
+    if (
+        numbers.ndim != 1
+        or numbers.dtype.kind != "i"
+        or (numbers.size and not 0 < numbers.min() <= numbers.max() < 128)
+    ):
         raise ValueError("the trees are not text")
     return list(numbers.tolist())

@@ -15,6 +15,10 @@ CELLS = 2_000_000
 
 _CHUNK, _PATIENCE = 20, 5
 _LIST = 5
+_MOST_ROUNDS = 300
+_MOST_EXAMPLES = 200_000
+"""Of so many customers who bought, at most, and `_NEGATIVES` offers each that they did not buy."""
+_NEGATIVES = 15
 _RIDGE = 1e-3
 _NEVER = np.float32(2.0)
 
@@ -23,15 +27,12 @@ Doubles = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class TreeOptions:
-    """How examples are drawn and trees grow; `negatives` are the offers not bought beside those that were."""
+    """How trees grow, and among how many `candidates` of the base."""
 
     leaves: int
     learning_rate: float
     least_rows_in_leaf: int
     l2: float
-    most_rounds: int
-    negatives: int
-    most_examples: int
     candidates: int
 
 
@@ -67,7 +68,7 @@ def draw_examples(
     None when there is no example.
     """
     asked = sum(len(past.customer_ids) for past in pasts)
-    share = min(1.0, options.most_examples / max(1, asked))
+    share = min(1.0, _MOST_EXAMPLES / max(1, asked))
     parts: list[Examples] = []
     groups = 0
     for block, past in enumerate(pasts):
@@ -97,12 +98,12 @@ def _examples_of(
         order = np.argpartition(-bases[0], options.candidates - 1, axis=1)[:, options.candidates :]
         np.put_along_axis(keys, order, _NEVER, axis=1)
     keys[bought] = -1.0  # what was bought comes first
-    most = min(bought.shape[1], int(bought.sum(axis=1).max()) + options.negatives)
+    most = min(bought.shape[1], int(bought.sum(axis=1).max()) + _NEGATIVES)
     columns = np.argpartition(keys, most - 1, axis=1)[:, :most]
     chosen = np.take_along_axis(keys, columns, axis=1)
     is_bought = np.take_along_axis(bought, columns, axis=1)
     place = np.cumsum(np.where(is_bought, 0, chosen < _NEVER), axis=1)
-    keep = is_bought | ((chosen < _NEVER) & (place <= options.negatives))
+    keep = is_bought | ((chosen < _NEVER) & (place <= _NEGATIVES))
     row, column = np.nonzero(keep)[0], columns[keep]
     table = np.stack(
         [np.broadcast_to(one, bought.shape)[row, column] for one in signals.columns(histories, facts, bases[0])], axis=1
@@ -117,9 +118,9 @@ def fit_trees(examples: Examples, monotone: Sequence[int], options: TreeOptions,
     start = examples.bases @ weights + offset
     parameters = _parameters(monotone, options, seed)
     is_last = examples.block == examples.block.max()
-    rounds = options.most_rounds // 2
+    rounds = _MOST_ROUNDS // 2
     if 0 < is_last.sum() < len(is_last):
-        rounds = _best_rounds(examples, start, is_last, parameters, options.most_rounds)
+        rounds = _best_rounds(examples, start, is_last, parameters)
     booster = _grower(examples.table, examples.bought, start, parameters)
     for _ in range(rounds):
         booster.update()
@@ -171,14 +172,12 @@ def _offset(scores: Doubles, bought: Doubles) -> float:
     return offset
 
 
-def _best_rounds(
-    examples: Examples, start: Doubles, is_last: NDArray[np.bool_], parameters: dict[str, Any], most: int
-) -> int:
+def _best_rounds(examples: Examples, start: Doubles, is_last: NDArray[np.bool_], parameters: dict[str, Any]) -> int:
     early, late = ~is_last, examples.of(is_last)
     booster = _grower(examples.table[early], examples.bought[early], start[early], parameters)
     scores, rounds = start[is_last].copy(), 0
     best = list_gain(scores, late)
-    for done in range(_CHUNK, most + 1, _CHUNK):
+    for done in range(_CHUNK, _MOST_ROUNDS + 1, _CHUNK):
         for _ in range(_CHUNK):
             booster.update()
         scores += booster.predict(late.table, raw_score=True, start_iteration=done - _CHUNK, num_threads=1)
@@ -194,7 +193,9 @@ def _grower(table: NDArray[np.float32], bought: Doubles, start: Doubles, paramet
     import lightgbm
 
     quiet = {"verbosity": -1, "num_threads": 1}
-    data = lightgbm.Dataset(table, bought, init_score=start, params={**quiet, "max_bin": 63, "use_missing": False}, free_raw_data=True)
+    data = lightgbm.Dataset(
+        table, bought, init_score=start, params={**quiet, "max_bin": 63, "use_missing": False}, free_raw_data=True
+    )
     return lightgbm.Booster(parameters, data)
 
 

@@ -1,6 +1,5 @@
 """What the ranker's trees see of a customer and an offer: numbers learned as of one moment, made in one place."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -124,17 +123,20 @@ class Signals:
 
         `first` is what `base` gave for the first source. A fact that is not known lifts nothing (0), and is in band −1.
         """
-        n, offers = histories.shape
+        n = histories.shape[0]
         taken = histories.astype(np.float32)
         taken.data = np.minimum(taken.data, np.float32(1))
         size = np.asarray(taken.sum(axis=1), dtype=np.float32)
-        found = [first, *(self._source(source, histories) for source in self.sources[1:])]
+        found: list[NDArray[Any]] = [first, *(self._source(source, histories) for source in self.sources[1:])]
         if self.steps.size:
-            found += [np.asarray(taken @ self.steps) / np.maximum(size, 1), self._best_step(taken)]
+            mean = np.asarray(taken @ self.steps, dtype=np.float32) / np.maximum(size, np.float32(1))
+            found += [np.asarray(mean, dtype=np.float32), self._best_step(taken)]
         found += [taken.toarray(), size]
         found += [self.recent[None], self.long[None], self.open_share[None]]
+        width = len(self.facts.fact_of)
+        known = np.zeros((n, width), np.float32) if customers is None else customers.toarray()
         for fact in range(self.facts.count):
-            found += self._of_fact(fact, customers, n)
+            found += self._of_fact(fact, known)
         return [np.asarray(column, dtype=np.float32) for column in found]
 
     def _source(self, source: Blend | Ease | ItemItem, histories: csr_matrix) -> Floats:
@@ -154,25 +156,29 @@ class Signals:
         return best
 
     def _parts(self, fact: int) -> list[str]:
-        columns = self.facts.columns(fact)
-        if (self.facts.band_of[columns] >= 0).any():
+        places, bands = self._places[fact]
+        if bands is not None:
             return ["lift", "value"]
-        singles = [f"value {place}" for place in range(len(columns))] if len(columns) <= _SINGLE_VALUES else []
-        return ["lift", *singles]
+        return ["lift", *(f"value {place}" for place in range(len(places)) if len(places) <= _SINGLE_VALUES)]
 
-    def _of_fact(self, fact: int, customers: csr_matrix | None, n: int) -> list[Floats]:
-        parts = self._parts(fact)
-        if customers is None:
-            customers = csr_matrix((n, len(self.facts.fact_of)), dtype=np.float32)
-        places = self.facts.columns(fact)
-        mine = customers[:, places]
-        lift = np.asarray(mine @ self.lift[places], dtype=np.float32)
-        if "value" in parts:
-            value = np.asarray(mine @ self.facts.band_of[places].astype(np.float32)).reshape(-1, 1)
-            value[is_empty(mine)] = _NO_BAND
+    def _of_fact(self, fact: int, known: Floats) -> list[Floats]:
+        places, bands = self._places[fact]
+        mine = known[:, places]
+        lift = mine @ self.lift[places]
+        if bands is not None:
+            value = (mine @ (bands - _NO_BAND) + _NO_BAND).reshape(-1, 1)  # a person has one band, or none
             return [lift, value]
-        singles = [mine[:, [place]].toarray() for place in range(len(places))] if len(parts) > 1 else []
-        return [lift, *singles]
+        return [lift, *(mine[:, [place]] for place in range(len(places)) if len(places) <= _SINGLE_VALUES)]
+
+    @cached_property
+    def _places(self) -> list[tuple[NDArray[np.intp], Floats | None]]:
+        """Return for each fact its columns, and their bands where it is a number."""
+        found = []
+        for fact in range(self.facts.count):
+            places = self.facts.columns(fact)
+            bands = self.facts.band_of[places].astype(np.float32)
+            found.append((places, bands if (bands >= 0).any() else None))
+        return found
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return what was learned; what is all zero is left out."""
@@ -234,7 +240,7 @@ def _lift(matrix: csr_matrix, customers: csr_matrix | None, width: int) -> Float
     by_value = np.asarray((customers.T @ taken).todense(), dtype=np.float64)
     people = np.asarray(customers.sum(axis=0), dtype=np.float64).reshape(-1, 1)
     due = (people + _PSEUDO_CUSTOMERS) * share
-    return np.log((by_value + _PSEUDO_CUSTOMERS * share + 0.1) / (due + 0.1)).astype(np.float32)
+    return np.asarray(np.log((by_value + _PSEUDO_CUSTOMERS * share + 0.1) / (due + 0.1)), dtype=np.float32)
 
 
 def _steps(interactions: InteractionMatrix) -> Floats:
@@ -247,9 +253,4 @@ def _steps(interactions: InteractionMatrix) -> Floats:
     counts = counted.reshape(offers, offers).astype(np.float64)
     share = (counts.sum(axis=0) + 1.0) / (counts.sum() + offers)
     due = (counts.sum(axis=1, keepdims=True) + _PSEUDO_STEPS) * share
-    return np.log((counts + _PSEUDO_STEPS * share) / due).astype(np.float32)
-
-
-def about(names: Mapping[str, str] | tuple[str, ...]) -> list[str]:
-    """Return what each column is about: "history", "general" or "fact N"."""
-    return [name.partition(":")[0] for name in names]
+    return np.asarray(np.log((counts + _PSEUDO_STEPS * share) / due), dtype=np.float32)

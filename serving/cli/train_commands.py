@@ -282,6 +282,9 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
     lines = [f"{summary['tasks']} customers' latest purchases held out, by time.", "", table(header, rows), ""]
     lines += _search_lines(summary["models"])
     lines += [f"{name} was skipped: it is made for smaller catalogues." for name in summary["skipped"]]
+    if stacked := summary["ranker_against"]:
+        chosen = "" if stacked["interval"]["low"] > 0 else ": not clearly better, so it is not chosen"
+        lines.append(f"ranker against {stacked['family']}: NDCG@5 {interval(stacked['interval'], '+')}{chosen}.")
     if summary["popularity_wins"]:
         lines.append("No model is clearly better than popularity here, as is common on small catalogues.")
     if parity := summary["parity"]:

@@ -97,3 +97,25 @@ def test_too_little_to_learn_from_is_said(tmp_path: Path) -> None:
         pytest.raises(ImportInvalid, match="Nobody bought anything new"),
     ):
         dataset.tasks_after(day(1), dataset.as_of(day(1)))
+
+
+def test_an_earlier_moment_is_what_the_log_knew_then_and_what_was_bought_in_its_window(tmp_path: Path) -> None:
+    history = [
+        bought("a", "card", 1), bought("a", "fund", 6, "view"), bought("b", "loan", 3, "holding"),
+        bought("b", "loan", 4, "cancelled"), bought("a", "loan", 12), bought("b", "fund", 14), bought("c", "card", 19),
+    ]  # fmt: skip
+    later = [bought("a", "card", 10 + 1e-6 / 86_400), bought("b", "card", 25)]
+    with dataset_of(export(tmp_path / "one", *history, bought("c", "loan", 30))) as dataset:
+        now = dataset.with_facts(dataset.as_of(day(20)), day(20))
+        assert now.interactions.earlier is not None
+        past = now.interactions.earlier([10.0], 6.0)[0]
+        assert past.known.matrix.toarray().tolist() == dataset.as_of(day(10)).interactions.matrix.toarray().tolist()
+        assert past.customer_ids == ("a", "b")
+        assert [past.known.offer_ids[column] for column in past.relevant.indices] == ["loan", "fund"]
+        assert now.interactions.earlier([400.0], 6.0) == []
+    with dataset_of(export(tmp_path / "two", *history, *later, bought("c", "loan", 30))) as dataset:
+        now = dataset.with_facts(dataset.as_of(day(20)), day(20))
+        assert now.interactions.earlier is not None
+        again = now.interactions.earlier([10.0], 6.0)[0]
+        assert again.known.matrix.toarray().tolist() == past.known.matrix.toarray().tolist()
+        assert again.histories.toarray().tolist() == past.histories.toarray().tolist()

@@ -10,6 +10,7 @@ from recsys.interactions.side_features import FeatureSpace
 COLUMNS = {
     "segment": np.array(["mass", "private", None, "", "青年", "mass"], dtype=object),
     "age": np.array([20.0, 35.0, np.nan, 50.0, 65.0, 80.0]),
+    "born": np.array(["1960-02-29", "1980-01-01", None, "1999-12-31", "2001-05-05", "1960-02-29"], dtype=object),
     "is_member": np.array([True, False, None, True, True, False], dtype=object),
 }
 SPACE = FeatureSpace.of_columns(COLUMNS)
@@ -20,8 +21,8 @@ def test_rows_and_columns_encode_alike() -> None:
     assert np.array_equal(SPACE.encode(ROWS).toarray(), SPACE.encode_columns(COLUMNS, 6).toarray())
 
 
-def test_texts_have_a_column_a_value_and_numbers_one_a_fifth() -> None:
-    assert [name for name in SPACE.columns if not name.startswith("age")] == [
+def test_texts_have_a_column_a_value_and_numbers_one_a_band() -> None:
+    assert [name for name in SPACE.columns if not name.startswith(("age", "born"))] == [
         "is_member=False", "is_member=True", "segment=mass", "segment=private", "segment=青年",
     ]  # fmt: skip
     assert sum(name.startswith("age") for name in SPACE.columns) == 5
@@ -67,3 +68,17 @@ def test_a_space_survives_json() -> None:
 def test_a_space_that_is_none_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises((KeyError, ValueError)):
         FeatureSpace.from_json(wrong)
+
+
+def test_a_date_is_a_number_of_days_and_anything_else_where_dates_are_expected_says_nothing() -> None:
+    early, late = SPACE.encode([{"born": "1900-01-01"}, {"born": "2020-01-01"}])
+    bands = [name for name in SPACE.columns if name.startswith("born=")]
+    assert [SPACE.columns[row.indices[0]] for row in (early, late)] == [bands[0], bands[-1]]
+    assert SPACE.encode([{"born": text} for text in ("", "soon", "1999-13-45", "1999-1-1")]).nnz == 0
+    assert SPACE.encode([SPACE.decode(early)]).toarray().tolist() == early.toarray().tolist()
+
+
+def test_texts_of_which_one_is_no_date_stay_texts() -> None:
+    for odd in ("later", "1999-02-30"):
+        space = FeatureSpace.of_columns({"since": np.array(["1999-01-01", odd], dtype=object)})
+        assert space.columns == tuple(sorted(("since=1999-01-01", f"since={odd}")))
