@@ -17,7 +17,7 @@ from recsys.models.ease import Ease
 from recsys.models.item_item import ItemItem
 
 RECENT_DAYS, LONG_DAYS = 60.0, 365.0
-_PSEUDO_CUSTOMERS = 100.0
+_PSEUDO_CUSTOMERS = 25.0
 _PSEUDO_STEPS = 20.0
 _MOST_FOR_STEPS = 1_000
 _MOST_FOR_EASE = 5_000
@@ -231,7 +231,7 @@ def _popularity(interactions: InteractionMatrix, half_life_days: float) -> Float
 
 
 def _lift(matrix: csr_matrix, customers: csr_matrix | None, width: int) -> Floats:
-    """Return (f, offers) log of how much more often those with a value took an offer, with 100 average people added."""
+    """Return (f, offers) log of how much more often those with a value took an offer, with 25 average people added."""
     if customers is None or width == 0:
         return np.zeros((width, matrix.shape[1]), dtype=np.float32)
     taken = matrix.astype(np.float32)
