@@ -1,6 +1,6 @@
 """A decision, start to finish: what may be offered to this customer now, what fits best, and why."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -9,6 +9,7 @@ from recsys.catalogue import Catalogue
 from recsys.domain.customer import AttributeValue
 from recsys.domain.decision import Decision, RankedOffer, Reason, Situation
 from recsys.domain.interaction import held_offers
+from recsys.domain.outcome import Answer
 from recsys.domain.policy import Policy
 from recsys.ranking.appraisal import Appraisal, Case, Models, RelevanceModel, appraise, in_order, take_in
 from recsys.ranking.arbitration import arrange
@@ -18,7 +19,15 @@ from recsys.ranking.evidence import OfferEvidence
 from recsys.ranking.exploration import Slate, drawn_slate, explore
 from recsys.ranking.held_back import held_back
 from recsys.ranking.people import Pairs
-from recsys.ranking.reasons import PropensityModel, declared_parts, named_by_evidence, split_relevance, to_reasons
+from recsys.ranking.reasons import (
+    NOTHING_EXPLAINED,
+    PropensityModel,
+    declared_parts,
+    named_by_evidence,
+    signed_relevance,
+    split_relevance,
+    to_reasons,
+)
 
 NO_MODEL = "no_model"
 DECLARED = "declared"
@@ -98,9 +107,8 @@ def name_held_back(case: Case, appraisal: Appraisal, slate: Slate) -> dict[str, 
 def present(case: Case, appraisal: Appraisal, slate: Slate) -> tuple[RankedOffer, ...]:
     """Return the offers as they stand on the list, with the terms computed for this person and the reasons."""
     listed = []
-    shares = relevance_shares(case, slate)
-    for place, column in enumerate(slate.columns):
-        reasons = explain(case, appraisal, column, shares[place])
+    explained = explain_plainly if case.known.situation.plain_reasons else explain
+    for place, (column, reasons) in enumerate(zip(slate.columns, explained(case, appraisal, slate), strict=True)):
         if place + 1 == slate.explored_position:
             reasons = (*reasons, Reason("explored", 0.0))
         offer_id = case.catalogue.table.offer_ids[column]
@@ -151,20 +159,46 @@ def terms_of(
     return terms
 
 
-def explain(case: Case, appraisal: Appraisal, column: int, shares: Sequence[tuple[str, float]]) -> tuple[Reason, ...]:
-    """Return the offer's reasons, whose contributions add up to the log-odds of its propensity.
+def explain(case: Case, appraisal: Appraisal, slate: Slate) -> list[tuple[Reason, ...]]:
+    """Return the reasons of each offer on the list, whose contributions add up to the log-odds of its propensity.
 
-    The relevance is taken apart further, into its `shares` by product.
+    The relevance is taken apart further, into what products that the customer holds, facts and the rest add to it.
     """
-    known, model, trained = case.known, case.models.relevance, appraisal.trained
+    known, model, ids = case.known, case.models.relevance, case.catalogue.table.offer_ids
+    held = set(filter(case.catalogue.is_sale, held_offers(known.situation.history)))
+    offer_ids = [ids[column] for column in slate.columns]
+    parts = [NOTHING_EXPLAINED] * len(offer_ids)
+    if model is not None and known.history is not None:  # None: whoever refuses profiling gets what is popular
+        parts = list(model.explained(known.history, offer_ids, known.about))
+    found = []
+    for offer_id, column, part in zip(offer_ids, slate.columns, parts, strict=True):
+        reasons, weight = parts_of(case, appraisal, column)
+        found.append(signed_relevance(reasons, part, weight, (held - {offer_id}).__contains__))
+    return found
+
+
+def explain_plainly(case: Case, appraisal: Appraisal, slate: Slate) -> list[tuple[Reason, ...]]:
+    """Return the reasons of each offer on the list as records had them up to format 4."""
+    known, model = case.known, case.models.relevance
+    rest = "relevance" if known.history else "popular"
+    if model is not None and model.uses_facts and known.about.customer:
+        rest = "suits_profile"
+    found = []
+    for column, shares in zip(slate.columns, relevance_shares(case, slate), strict=True):
+        reasons, weight = parts_of(case, appraisal, column)
+        found.append(split_relevance(reasons, shares, weight, rest))
+    return found
+
+
+def parts_of(case: Case, appraisal: Appraisal, column: int) -> tuple[list[Reason], float]:
+    """Return what adds to the log-odds of an offer, relevance as one, and what one of relevance is worth."""
+    known, trained, offer_id = case.known, appraisal.trained, case.catalogue.table.offer_ids[column]
     if trained is None:
         weight = case.policy.relevance_weight
         parts = declared_parts(appraisal.declared, column, bool(case.catalogue.table.is_sale[column]))
     else:
         weight, parts = trained.model.relevance_weight, trained.by_code(column)
     if case.evidence is not None:
-        parts = named_by_evidence(parts, case.evidence.answered(case.catalogue.table.offer_ids[column]), case.policy)
-    rest = "relevance" if known.history else "popular"
-    if model is not None and model.uses_facts and known.about.customer:
-        rest = "suits_profile"
-    return split_relevance(to_reasons(parts, column, known.situation, known.matches), shares, weight, rest)
+        parts = named_by_evidence(parts, case.evidence.answered(offer_id), case.policy)
+    is_declined = any(one.offer_id == offer_id and one.answer is Answer.DECLINED for one in known.situation.answers)
+    return to_reasons(parts, column, known.situation, known.matches, is_declined), weight

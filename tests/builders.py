@@ -18,6 +18,7 @@ from recsys.domain.outcome import Answer, PastAnswer
 from recsys.domain.protection import FLAGS
 from recsys.domain.vocabulary import SHIPPED
 from recsys.interactions.side_features import NOTHING_KNOWN, About
+from recsys.models.bundle import Explained
 from recsys.rules import BUILT_IN, ValueType
 
 NOW = datetime(2026, 6, 1, 10, 0, tzinfo=UTC)
@@ -94,6 +95,14 @@ class FakeModel:
     def evidence(self, offer_ids: Sequence[str]) -> NDArray[np.float64]:
         """Return the told answers."""
         return np.array([self.answer_counts.get(offer_id, (0, 0)) for offer_id in offer_ids], float).reshape(-1, 2)
+
+    def explained(
+        self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
+    ) -> list[Explained]:
+        """Return the contributions as parts of the history, and no facts."""
+        mixes = self.uses_facts and bool(about.customer)
+        shares = self.contributions(history, offer_ids, about)
+        return [Explained(dict(of_offer), mixes_facts=mixes) for of_offer in shares]
 
     def contributions(
         self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN

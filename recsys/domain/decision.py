@@ -45,7 +45,8 @@ class Situation:
     `history` alone tells), and `profile` the customer's facts from there (None: those of `customer`): both for the
     ranking, never for permission. `features_missing` names the feature views that should have been there and were not.
     `own` is what the bank's own features say, unknown values as None, and `unread` are those that could not be read: a
-    rule that names one is not judged. `own_code` is by which code each of them was computed that is.
+    rule that names one is not judged. `own_code` is by which code each of them was computed that is. With
+    `plain_reasons` reasons say what older records have: no fact by name, and nothing of whether it speaks against.
     """
 
     decision_id: str
@@ -71,6 +72,7 @@ class Situation:
     own: Mapping[str, AttributeValue] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     own_code: Mapping[str, str] = field(default_factory=dict)
+    plain_reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,20 @@ class _Asked:
         return spread
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What adds to one relevance: each offer of the history, and each fact of the customer, by name.
+
+    `mixes_facts` where facts of the customer count that the family does not take apart; an offer that training did not
+    know is not `is_known`.
+    """
+
+    history: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
+    mixes_facts: bool = False
+    is_known: bool = True
+
+
 @dataclass(frozen=True)
 class Bundle:
     """One model version in use: offers go by id, scores are standardised.
@@ -179,6 +193,26 @@ class Bundle:
         if row.nnz == 0:
             return [[] for _ in offer_ids]
         return [self._shares(row, self._columns.get(offer_id), customer) for offer_id in offer_ids]
+
+    def explained(
+        self, history: Mapping[str, float], offer_ids: Sequence[str], about: About = NOTHING_KNOWN
+    ) -> list["Explained"]:
+        """Return, for each of `offer_ids`, what the history and each fact add to the score.
+
+        The rest of a score comes from the offer itself, or is not taken apart by the family.
+        """
+        row, customer = self._row(history), self._customer(about)
+        if row.nnz == 0 and (customer is None or customer.nnz == 0):
+            return [Explained() for _ in offer_ids]
+        return [self._explained(row, self._columns.get(offer_id), customer) for offer_id in offer_ids]
+
+    def _explained(self, row: csr_matrix, column: int | None, customer: csr_matrix | None) -> "Explained":
+        if column is None:
+            return Explained(is_known=False)
+        parts, names = self.model.contributions(row, column, customer), tuple(self.customer_space.facts)
+        of_facts = {names[number]: part / self.scale.deviation for number, part in parts.facts.items()}
+        of_history = {self.offer_ids[place]: part / self.scale.deviation for place, part in parts.shares.items()}
+        return Explained(of_history, of_facts, mixes_facts=customer is not None and customer.nnz > 0 and not of_facts)
 
     def _shares(self, row: csr_matrix, column: int | None, customer: csr_matrix | None) -> list[tuple[str, float]]:
         if column is None:

@@ -34,7 +34,7 @@ from recsys.ranking.propensity import (
     recent_declines,
     total_log_odds,
 )
-from recsys.ranking.reasons import PropensityModel, TrainedParts
+from recsys.ranking.reasons import PropensityModel, RelevanceParts, TrainedParts
 from recsys.ranking.signals import OfferSignals, Signal, shared_signals
 
 INTENT_EVIDENCE = 0.5
@@ -54,6 +54,9 @@ class RelevanceModel(Protocol):
     def contributions(
         self, history: Mapping[str, float], offer_ids: Sequence[str], about: About
     ) -> list[list[tuple[str, float]]]: ...
+    def explained(
+        self, history: Mapping[str, float], offer_ids: Sequence[str], about: About
+    ) -> Sequence[RelevanceParts]: ...
     def evidence(self, offer_ids: Sequence[str]) -> Floats: ...
     @property
     def uses_facts(self) -> bool: ...

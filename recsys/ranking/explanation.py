@@ -11,9 +11,17 @@ from recsys.domain.vocabulary import SHIPPED, Vocabulary
 REASON_TEXTS: dict[str, tuple[str, str]] = {
     "asked_about": ("This contact is about: {intent}", "本次联系涉及：{intent}"),
     "chosen_with": ("Often chosen by customers with {offer}", "有“{offer}”的客户常选择此项"),
+    "chosen_with_less": ("Less often chosen by customers with {offer}", "有“{offer}”的客户较少选择此项"),
+    "fits_fact": ("Often chosen by customers of similar {fact}", "“{fact}”相近的客户常选择此项"),
+    "fits_fact_less": ("Less often chosen by customers of similar {fact}", "“{fact}”相近的客户较少选择此项"),
     "relevance": ("Fits what this customer has chosen so far", "符合该客户以往的选择"),
+    "relevance_less": ("Fits less with what this customer has chosen so far", "与该客户以往的选择不太相符"),
     "suits_profile": ("Chosen by customers in a similar situation", "情况相近的客户常选择此项"),
+    "suits_profile_less": ("Less often chosen by customers in a similar situation", "情况相近的客户较少选择此项"),
+    "resembles": ("Like offers that such customers choose", "与这类客户常选的方案相似"),
+    "resembles_less": ("Not like the offers that such customers choose", "与这类客户常选的方案不同"),
     "popular": ("Popular with customers now", "近期很受客户欢迎"),
+    "popular_less": ("Less often chosen than other offers now", "近期选择此项的客户较少"),
     "offer_base": ("How often this offer is accepted in general", "该方案的总体接受率"),
     "offer_expected": (
         "What is expected of this offer; few have answered so far",

@@ -1,7 +1,8 @@
 """Reasons: what adds up to the log-odds of one offer's propensity, by code, before it is said in words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,8 @@ _CODE_OF_SIGNAL = {
 }
 _ALWAYS = frozenset({"offer_base", "offer_expected", "relevance"})
 _NAMED_SHARES = 3
+_LESS = "_less"
+"""How the code ends of what speaks against an offer, where the sentence is another one."""
 
 
 class PropensityModel(Protocol):
@@ -46,6 +49,32 @@ class PropensityModel(Protocol):
     def relevance_weight(self) -> float: ...
     def log_odds(self, table: Floats) -> Floats: ...
     def contributions(self, table: Floats) -> Floats: ...
+
+
+class RelevanceParts(Protocol):
+    """What adds to one relevance (`recsys.models.bundle.Explained` is one)."""
+
+    @property
+    def history(self) -> Mapping[str, float]: ...
+    @property
+    def facts(self) -> Mapping[str, float]: ...
+    @property
+    def mixes_facts(self) -> bool: ...
+    @property
+    def is_known(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unexplained:
+    """What adds to a relevance of which nothing is known apart."""
+
+    history: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
+    mixes_facts: bool = False
+    is_known: bool = True
+
+
+NOTHING_EXPLAINED: RelevanceParts = Unexplained()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +124,13 @@ def named_by_evidence(parts: Mapping[str, float], answered: int, policy: Policy)
     return {"offer_expected" if code == "offer_base" and not is_known else code: part for code, part in parts.items()}
 
 
-def to_reasons(parts: Mapping[str, float], column: int, situation: Situation, matches: Matches) -> list[Reason]:
-    """Return the parts that say something as reasons, with the facts that their sentences name."""
+def to_reasons(
+    parts: Mapping[str, float], column: int, situation: Situation, matches: Matches, is_declined: bool
+) -> list[Reason]:
+    """Return the parts that say something as reasons, with the facts that their sentences name.
+
+    `is_declined` is whether this customer ever said no to the offer.
+    """
     reasons = []
     for code, part in parts.items():
         if part == 0.0 and code not in _ALWAYS:
@@ -113,6 +147,8 @@ def to_reasons(parts: Mapping[str, float], column: int, situation: Situation, ma
                 facts = {"count": f"{count:.0f}"}
             else:
                 code = "circumstances"
+        elif code == "own_declines" and not situation.plain_reasons and not is_declined:
+            code = "circumstances"
         elif code == "sentiment":
             mood = situation.contact.sentiment
             code = "circumstances" if mood is None else "good_mood" if mood > 0 else "bad_mood"
@@ -150,3 +186,41 @@ def split_relevance(
         for reason in reasons
     ]
     return tuple(sorted((*others, *named), key=lambda reason: -reason.contribution))
+
+
+def signed_relevance(
+    reasons: Sequence[Reason], parts: RelevanceParts, weight: float, named: Callable[[str], bool]
+) -> tuple[Reason, ...]:
+    """Return the reasons, largest first, with the relevance taken apart into what made it, each said by its sign.
+
+    `weight` is what one of relevance is worth in log-odds; only offers of the history that are `named` are said by
+    name. Three of them and three facts at most, those that count most; what is left has a sentence of its own.
+    """
+    shares = {one: weight * part for one, part in parts.history.items()}
+    chosen = _largest({one: part for one, part in shares.items() if named(one)})
+    facts = _largest({one: weight * part for one, part in parts.facts.items()})
+    found = [_signed("chosen_with", part, {"offer_id": one}) for one, part in chosen.items()]
+    found += [_signed("fits_fact", part, {"fact": one.replace("_", " ")}) for one, part in facts.items()]
+    left = {
+        "relevance": total(part for one, part in shares.items() if one not in chosen),
+        "suits_profile": total(weight * part for one, part in parts.facts.items() if one not in facts),
+    }
+    rest = "suits_profile" if parts.mixes_facts else "popular" if parts.is_known else "resembles"
+    others = []
+    for reason in reasons:
+        if reason.code != "relevance":
+            others.append(reason)
+            continue
+        explained = total((*(one.contribution for one in found), *left.values()))
+        left[rest] = left.get(rest, 0.0) + reason.contribution - explained
+    found += [_signed(code, part) for code, part in left.items() if part != 0.0]
+    return tuple(sorted((*others, *found), key=lambda reason: -reason.contribution))
+
+
+def _largest(parts: Mapping[str, float]) -> dict[str, float]:
+    ordered = sorted(parts.items(), key=lambda one: (-abs(one[1]), one[0]))[:_NAMED_SHARES]
+    return {one: part for one, part in ordered if part != 0.0}
+
+
+def _signed(code: str, contribution: float, facts: Mapping[str, str] = MappingProxyType({})) -> Reason:
+    return Reason(code if contribution >= 0 else code + _LESS, contribution, dict(facts))

@@ -24,7 +24,9 @@ from recsys.ranking.explanation import say_reason
 from serving.basis import Basis
 from serving.treatments import campaign_arms
 
-FORMAT = 4
+FORMAT = 5
+BEFORE_SIGNED = 4
+"""The format of before reasons named facts, and said whether something speaks for the offer or against it."""
 BEFORE_SERVED = 3
 """The format of before what the feature store served: the log told history and profile, the bundle the evidence."""
 BEFORE_VOCABULARIES = 2
@@ -182,7 +184,7 @@ def _customer(customer: Customer, flags: Mapping[str, Any]) -> dict[str, Any]:
 
 def check_format(record: Record) -> None:
     """Raise `NotReplayable` for a record that another version of this program wrote."""
-    if record.get("format") not in (BEFORE_VOCABULARIES, BEFORE_SERVED, FORMAT):
+    if record.get("format") not in (BEFORE_VOCABULARIES, BEFORE_SERVED, BEFORE_SIGNED, FORMAT):
         raise NotReplayable("The decision was made by another version of this program, which has to read it.")
 
 
@@ -226,6 +228,7 @@ def situation_of(record: Record) -> Situation:
         features_missing=tuple(record.get("features_missing", ())),
         own=inputs.get("own", {}),
         own_code=inputs.get("own_code", {}),
+        plain_reasons=record["format"] <= BEFORE_SIGNED,
         unread=tuple(inputs.get("unread", ())),
     )
 

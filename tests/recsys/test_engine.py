@@ -112,12 +112,14 @@ def test_the_model_is_told_the_served_facts_where_there_are_some_and_rules_are_n
 
 @pytest.mark.parametrize(("uses_facts", "code"), [(True, "suits_profile"), (False, "popular")])
 def test_without_a_history_the_reason_says_where_the_relevance_comes_from(uses_facts: bool, code: str) -> None:
-    model = FakeModel({"fund": 2.0})
+    model = FakeModel({"fund": 2.0}, {"fund": 1.0})
     model.uses_facts = uses_facts
     decision = decide(a_situation(), CATALOGUE, model, ALWAYS_BEST)
-    assert code in [reason.code for reason in decision.offers[0].reasons]
+    fund = next(offer for offer in decision.offers if offer.offer_id == "fund")
+    assert code in [reason.code for reason in fund.reasons]
     refuser = decide(a_situation(customer=REFUSES_PROFILING), CATALOGUE, model, ALWAYS_BEST)
-    assert "popular" in [reason.code for reason in refuser.offers[0].reasons]
+    fund = next(offer for offer in refuser.offers if offer.offer_id == "fund")
+    assert "popular" in [reason.code for reason in fund.reasons]
 
 
 def test_nothing_is_told_of_who_refuses_profiling() -> None:
