@@ -54,8 +54,19 @@ staged_interactions = Table(
     Column("kind", String, nullable=False),
     Column("channel", String),
     Column("weight", Float, nullable=False),
+    Column("is_known", Boolean, comment="true: it says only what another row says, and is not added"),
     prefixes=["TEMPORARY"],
 )
+inferred_interactions = Table(
+    "inferred_interactions",
+    metadata,
+    *(
+        Column(column.name, column.type, primary_key=column.primary_key, autoincrement=True, nullable=column.nullable)
+        for column in staged_interactions.columns
+    ),
+    prefixes=["TEMPORARY"],
+)
+"""What no row says, but extracts do by what stands in them and what does not."""
 
 staged_contacts = Table(
     "staged_contacts",
