@@ -17,6 +17,7 @@ from recsys.evaluation.event_files import EventTable, read_events
 from recsys.evaluation.intervals import bootstrap
 from recsys.evaluation.metrics import Values
 from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
+from recsys.evaluation.sameness import sameness_of
 from recsys.interactions.matrix import InteractionMatrix, build_matrix
 from recsys.models.base import RelevanceModel
 from recsys.models.families import create_model
@@ -58,6 +59,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     results, values = {}, {}
     for name in [name for name in models if name not in skipped]:
         outcome, fit_seconds = _fit_and_rank(models[name], training, tasks, request, progress)
+        sameness = sameness_of(models[name], tasks.histories, tasks.facts, np.random.default_rng(request.seed))
         values[name] = outcome.values
         results[name] = {
             **_figures(outcome.values, values.get("popularity") if name != "popularity" else None, tasks.customers),
@@ -65,6 +67,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
             "fit_seconds": round(fit_seconds, 4),
             "score_seconds": round(outcome.score_seconds, 4),
             "parameters": models[name].parameters(),
+            "warning": sameness.value if sameness else None,
         }
     is_known = np.diff(tasks.histories.indptr) > 0
     for name, group in product(results, ("known_customers", "new_customers")):

@@ -85,6 +85,7 @@ def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
     rivals = {name: metrics for name, metrics in result["models"].items() if "against_popularity" in metrics}
     if rivals:
         parts.append(_against_popularity(rivals, ks))
+    parts += [f"Warning: {name} {m['warning']}." for name, m in result["models"].items() if m["warning"]]
     parts += [f"{name} was skipped: it is {reason}." for name, reason in result["skipped"].items()]
     return "\n\n".join(parts)
 
