@@ -6,14 +6,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.domain.errors import ImportInvalid
-from recsys.evaluation.event_files import EventTable, read_events
+from recsys.evaluation.event_files import EventTable, read_events, without_repeats
 from recsys.evaluation.intervals import bootstrap
 from recsys.evaluation.metrics import Values
 from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
@@ -51,7 +51,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     """
     names = sorted(request.models, key=lambda name: name != "popularity")  # the others are compared with it
     models = {name: create_model(name, request.parameters.get(name)) for name in names}
-    training, tasks = read_tasks(request)
+    training, tasks, extract = read_tasks(request)
     offers = len(training.offer_ids)
     skipped = {name: model.most_offers for name, model in models.items() if (model.most_offers or offers) < offers}
     if len(skipped) == len(models):
@@ -80,6 +80,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
         "training_customers": len(training.customer_ids),
         "include_seen": request.include_seen,
         "seed": request.seed,
+        "extract": extract,
         "models": results,
         "skipped": {name: f"for at most {most} offers" for name, most in skipped.items()},
     }
@@ -135,13 +136,22 @@ def _intervals(values: Mapping[str, Values], customers: NDArray[np.intp]) -> dic
     return {metric: interval.rounded() for metric, interval in intervals.items()}
 
 
-def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTasks]:
+class TaskSet(NamedTuple):
+    """What models learn from, what they rank for, and what was done to a training file that is an extract."""
+
+    training: InteractionMatrix
+    tasks: RankingTasks
+    extract: str | None = None
+
+
+def read_tasks(request: BacktestRequest) -> TaskSet:
     """Return the training matrix and the tasks: one an event where the test file has event ids, else a customer.
 
     With a file of eligible offers, the share of tasks to which each offer is open comes with the matrix:
-    averages of inputs that a bank knows of its base when it decides, never of what was bought.
+    averages of inputs that a bank knows of its base when it decides, never of what was bought. Of a training file that
+    repeats every holding, as a monthly extract does, each counts once, when it began.
     """
-    train = read_events(request.train, request.columns, ("customer_id", "offer_id"))
+    train, said = without_repeats(read_events(request.train, request.columns, ("customer_id", "offer_id")))
     test = read_events(request.test, request.columns, ("customer_id", "offer_id"))
     allowed = read_events(request.eligible, request.columns, ("offer_id",)) if request.eligible else None
     assert train.customer_ids is not None
@@ -163,7 +173,7 @@ def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTask
         excluded=None if request.include_seen else histories,
         eligible=eligible,
     )
-    return training, tasks
+    return TaskSet(training, tasks, f"{request.train.name} {said}." if said else None)
 
 
 def _histories(training: InteractionMatrix, customers: Texts) -> csr_matrix:

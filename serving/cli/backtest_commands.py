@@ -71,6 +71,7 @@ def _parameters(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
     parts = [f"{result['tasks']} tasks of {result['customers']} customers, {result['offers']} offers."]
+    parts += [f"Warning: {result['extract']}"] if result["extract"] else []
     for k in ks:
         names = ("HR", "Recall", "Precision", "NDCG", "MAP")
         header = ("model", *(f"{name}@{k}" for name in names), f"coverage@{k}")

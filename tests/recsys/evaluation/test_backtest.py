@@ -64,21 +64,21 @@ def test_gzipped_files_and_parquet_are_read_alike(tmp_path: Path) -> None:
     paths = files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")
     (tmp_path / "train.csv.gz").write_bytes(gzip.compress(TRAIN.encode()))
     pq.write_table(pa.table({"customer_id": ["b"], "offer_id": ["y"]}), tmp_path / "test.parquet")
-    plain, _ = read_tasks(BacktestRequest(**paths))
-    packed, tasks = read_tasks(BacktestRequest(tmp_path / "train.csv.gz", tmp_path / "test.parquet"))
+    plain = read_tasks(BacktestRequest(**paths)).training
+    packed, tasks, _ = read_tasks(BacktestRequest(tmp_path / "train.csv.gz", tmp_path / "test.parquet"))
     assert (plain.matrix != packed.matrix).nnz == 0
     assert len(tasks) == 1
 
 
 def test_times_give_ages_and_those_without_a_zone_are_utc(tmp_path: Path) -> None:
-    training, _ = read_tasks(BacktestRequest(**files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")))
+    training = read_tasks(BacktestRequest(**files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n"))).training
     assert training.age_days is not None
     assert training.age_days.tolist() == pytest.approx([2 + 10 / 24, 1 + 2 / 24, 0])
 
 
 def test_weights_add_up(tmp_path: Path) -> None:
     train = "customer_id,offer_id,weight\na,x,0.5\na,x,2\n"
-    training, _ = read_tasks(BacktestRequest(**files(tmp_path, train=train, test="customer_id,offer_id\nb,x\n")))
+    training = read_tasks(BacktestRequest(**files(tmp_path, train=train, test="customer_id,offer_id\nb,x\n"))).training
     assert training.matrix.data.tolist() == [2.5]
 
 
@@ -125,7 +125,7 @@ def test_a_task_without_eligible_offers_in_the_file_is_said(tmp_path: Path) -> N
 def test_lists_of_offers_are_read_as_the_same_events(tmp_path: Path) -> None:
     (tmp_path / "train.dat").write_text("2 x y\n1 x\n0\n1 z\n")
     (tmp_path / "test.dat.gz").write_bytes(gzip.compress(b"1 z\n1 y\n0\n0\n"))
-    training, tasks = read_tasks(BacktestRequest(tmp_path / "train.dat", tmp_path / "test.dat.gz"))
+    training, tasks, _ = read_tasks(BacktestRequest(tmp_path / "train.dat", tmp_path / "test.dat.gz"))
     assert training.matrix.toarray().tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 1]]
     assert tasks.relevant.toarray().tolist() == [[0, 0, 1], [0, 1, 0]]
 
