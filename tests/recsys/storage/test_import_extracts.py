@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
+from recsys.domain.errors import ImportInvalid
 from recsys.storage.database import Database, open_database
 from recsys.storage.extracts import CHANNEL
+from recsys.storage.holdings import TRACES
 from recsys.storage.import_directory import ImportReport
 from recsys.storage.import_mapping import parse_mapping
 from recsys.storage.schema import interactions
 from tests.recsys.storage.importing import Importer
+from tests.recsys.storage.test_decision_log import a_record, an_outcome
 
 Pair = tuple[str, str]
 Stock = Mapping[date, set[Pair]]
@@ -168,3 +171,111 @@ def test_events_between_extracts_count_when_they_come_as_they_happen(
         assert in_log(bank.database) == truth_with_events(stock, events)
     finally:
         bank.database.close()
+
+
+def test_purchases_are_no_extract_also_where_some_buy_again_and_again(bank: Importer) -> None:
+    rng = np.random.default_rng(5)
+    rows = "".join(
+        f"c{rng.integers(60)},o{rng.integers(4)},{date(2025, 1, 1) + timedelta(int(rng.integers(120)))}\n"
+        for _ in range(2_000)
+    )
+    report = give(bank, "customer_id,offer_id,occurred_at\n" + rows)
+    assert not report.extracts
+    assert report.files["interactions.csv"].added == 2_000
+
+
+def test_a_mapping_may_say_that_repeated_rows_are_events(bank: Importer) -> None:
+    stock = a_bank(np.random.default_rng(6), 100, ends=0.1, begins=0.05, months=3)
+    events = parse_mapping({"interactions": {"extract": False}})
+    report = give(bank, as_file(stock, stock), mapping=events)
+    assert report.files["interactions.csv"].added == sum(map(len, stock.values()))
+
+
+def test_repeated_holdings_are_one_also_where_nothing_is_known_to_be_complete(bank: Importer) -> None:
+    rows = "a,x,2025-01-31,holding\na,x,2025-02-28,holding\na,x,2025-03-05,cancelled\na,x,2025-04-30,holding\n"
+    give(bank, "customer_id,offer_id,occurred_at,event\n" + rows)
+    kinds = [(row[2], row[3]) for row in in_log(bank.database)]
+    assert kinds == [("2025-01-31", "holding"), ("2025-03-05", "cancelled"), ("2025-04-30", "holding")]
+
+
+def test_a_file_that_lacks_much_is_not_taken_for_complete_and_that_is_said(bank: Importer) -> None:
+    stock = a_bank(np.random.default_rng(7), 200, ends=0.0, begins=0.0, months=2)
+    first, second = stock
+    stock = {first: stock[first], second: set(sorted(stock[second])[::2])}
+    give(bank, as_file(stock, [first]))
+    report = give(bank, as_file(stock, [second], "holding"))
+    assert not report.extracts
+    assert any("not taken for complete" in notice for notice in report.notices)
+    assert {row[3] for row in in_log(bank.database)} == {"accepted"}
+
+
+def test_the_plan_says_that_a_file_is_an_extract_and_saves_nothing(bank: Importer) -> None:
+    stock = a_bank(np.random.default_rng(8), 100, ends=0.1, begins=0.0)
+    assert give(bank, as_file(stock, stock), plan=True).extracts["interactions.csv"].how == "recognised"
+    assert in_log(bank.database) == []
+
+
+def test_replacing_everything_forgets_earlier_extracts(bank: Importer) -> None:
+    stock = a_bank(np.random.default_rng(9), 200, ends=0.1, begins=0.05)
+    give(bank, as_file(stock, stock))
+    later = {day: stock[day] for day in list(stock)[3:]}
+    give(bank, as_file(later, later), replace=True)
+    assert in_log(bank.database) == truth(later)
+
+
+def test_who_cannot_be_read_holds_on(bank: Importer) -> None:
+    """A row that was rejected may have said that it is held: nothing of that customer ends, and nobody is freed."""
+    stock = a_bank(np.random.default_rng(10), 200, ends=0.0, begins=0.0, months=2)
+    first, second = stock
+    customer, offer = min(stock[first])
+    content = as_file(stock, stock).replace(f"{customer},{offer},{second}", f"{customer},{offer},soon")
+    report = give(bank, content, most_rejected=1.0)
+    assert report.held == 1
+    assert in_log(bank.database) == truth({first: stock[first]})
+    with bank.database.read() as log:
+        assert set(log.held_customers(10)) == {customer}
+
+
+def test_an_inferred_ending_does_not_free_who_is_held(bank: Importer) -> None:
+    """The hold is about a row of customer and offer; that the offer is in no extract any more is no such row."""
+    stock = a_bank(np.random.default_rng(11), 200, ends=0.0, begins=0.0, months=3)
+    first, second, third = stock
+    customer, offer = min(stock[first])
+    unread = f"{customer},{offer},{second}"
+    give(bank, as_file(stock, [first, second]).replace(unread, f"{customer},{offer},soon"), most_rejected=1.0)
+    stock[third].remove((customer, offer))
+    report = give(bank, as_file(stock, [third]))
+    assert (customer, offer, f"{third}", "cancelled") in in_log(bank.database)
+    assert report.extracts["interactions.csv"].ended == 1
+    with bank.database.read() as log:
+        assert set(log.held_customers(10)) == {customer}
+
+
+def test_a_live_acceptance_has_until_the_second_extract_to_stand_in_one(known_contact: Database, tmp_path: Path) -> None:
+    bank = Importer(known_contact, tmp_path / "bank")
+    stock = {date(2027, month, 28): {(f"d{number}", "card") for number in range(40)} for month in (1, 2, 3)}
+    with known_contact.transaction() as log:
+        log.add_decision(a_record(), 1)
+        log.add_outcome(an_outcome(), "k", "digest", {})
+    live = [row for row in in_log(known_contact) if row[3] == "accepted"]
+    assert len(live) == 1
+    ended = (*live[0][:2], "2027-02-28", "cancelled")
+    for day, is_ended in zip(stock, (False, True, True), strict=True):
+        stock[day].add(("d0", live[0][1]))
+        give(bank, as_file(stock, [day]), mapping=DECLARED)
+        assert (ended in in_log(known_contact)) == is_ended
+
+
+@pytest.mark.parametrize("document", [{"interactions": {"extract": "yes"}}, {"contacts": {"extract": True}}])
+def test_a_mapping_says_of_interactions_alone_and_truly_whether_they_are_an_extract(document: object) -> None:
+    with pytest.raises(ImportInvalid, match="extract is true or false"):
+        parse_mapping(document)
+
+
+def test_of_every_extract_a_few_rows_without_weight_are_its_trace(bank: Importer) -> None:
+    stock = a_bank(np.random.default_rng(12), 400, ends=0.1, begins=0.05)
+    give(bank, as_file(stock, stock))
+    with bank.database.read() as log:
+        rows = [row for batch in log.batches(select(interactions.c.weight, interactions.c.channel), 1000) for row in batch]
+    assert sum(weight == 0 for weight, _ in rows) == TRACES * len(stock)
+    assert all(channel == CHANNEL for weight, channel in rows if weight == 0)
