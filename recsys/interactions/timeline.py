@@ -38,9 +38,9 @@ class Timeline:
         decayed = self.events.weights[chosen] * 0.5 ** ((self.age[chosen] - now) / half_life)
         return np.bincount(self.events.columns[chosen], weights=decayed, minlength=self.offers).astype(np.float64)
 
-    def first_baskets(self) -> csr_matrix:
-        """Return 0/1 (customers, offers): what each customer took at first, at one moment."""
-        firsts = np.unique(self._customer_start)
+    def baskets(self) -> csr_matrix:
+        """Return 0/1 (baskets, offers): what a customer took at one moment."""
+        firsts = np.unique(self._basket_start)
         return self._marks(firsts, self._basket_end[firsts])
 
     def known_before(self, places: NDArray[np.intp]) -> csr_matrix:
