@@ -22,7 +22,7 @@ from training.dataset import Dataset, Knowledge
 LIST_LENGTH = 5
 """How many offers a list shows where exposure is measured."""
 MOST_LEFT_OUT = 20_000
-"""Of more customers who hold two offers or more, so many are drawn: more would make no interval that matters narrower."""
+"""Of more customers who hold two offers or more so many are drawn: intervals are narrow enough then."""
 
 
 class Split(StrEnum):

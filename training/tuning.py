@@ -56,7 +56,8 @@ def tune(config: TrainingConfig, dataset: Dataset, families: Sequence[str], prog
     """Search `config.tune` trials for every family and return them by name.
 
     Models are fitted on the events before the validation window and ranked for the purchases in it, which
-    ends where the held-out purchases begin (see `held_out_fold` for where there is no such window). A trial that was finished before is not repeated.
+    ends where the held-out purchases begin; see `held_out_fold` for where there is no such window. A trial that was
+    finished before is not repeated.
     """
     fold = held_out_fold(dataset, config.validation_and_test_share, config.test_share, config.seed)
     digest = f"{dataset.window().digest}|{fold.facts_digest}"

@@ -89,7 +89,8 @@ def without_repeats(table: EventTable) -> tuple[EventTable, str | None]:
     if not is_extract([Date(*counts) for counts in zip(stand.tolist(), again.tolist(), strict=True)]):
         return table, None
     first = np.sort(order[~goes_on])
-    said = f"is an extract: {len(table.offer_ids):,} rows at {len(days):,} dates say {len(first):,} holdings, each used once"
+    rows, holdings = f"{len(table.offer_ids):,} rows at {len(days):,} dates", f"{len(first):,} holdings"
+    said = f"is an extract: {rows} say {holdings}, each used once"
     columns = (table.offer_ids, table.customer_ids, table.event_ids, table.occurred_at, table.weights)
     return EventTable(*(None if column is None else column[first] for column in columns)), said  # type: ignore[arg-type]
 

@@ -15,10 +15,11 @@ def hide_one(
     rng: np.random.Generator,
     facts: csr_matrix | None = None,
 ) -> tuple[InteractionMatrix, RankingTasks]:
-    """Hide one entry of `held` in each of `rows`, drawn from `rng`; return what is left, and a task a row to find it.
+    """Hide one entry of `held` in each of `rows`, drawn from `rng`; return what is left, and a task a row.
 
-    `held` has the shape of the matrix, stored entries only where it has some, and one or more in each of `rows`. What is left of the history is left out of the ranking. `facts` are those of all
-    rows of the matrix.
+    A task is to find what is hidden; what is left of the history is left out of the ranking. `held` has the shape of
+    the matrix, stored entries only where the matrix has some, and one or more in each of `rows`. `facts` are those of
+    all rows of the matrix.
     """
     matrix = interactions.matrix
     columns = held.indices[held.indptr[rows] + rng.integers(0, np.diff(held.indptr)[rows])].astype(np.int64)

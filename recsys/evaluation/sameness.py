@@ -13,6 +13,9 @@ MOST_ROWS = 500
 _FLAT = 4e-6
 """Of a row's largest score (at least 1): what popularity adds to break ties, and rounding, spread no further."""
 
+_ROUNDING = 2e-6
+"""Of a row's largest score: closer together, two scores in single precision may be the same."""
+
 
 class Sameness(StrEnum):
     """What is wrong with scores, as a sentence goes on after the model's name."""
@@ -61,5 +64,5 @@ def _is_one_order(sample: _Sample) -> bool:
     order = np.argsort(-np.median(centred, axis=0), kind="stable")
     scores, is_open = sample.scores[:, order], sample.is_open[:, order]
     lowest_before = np.minimum.accumulate(np.where(is_open, scores, np.inf), axis=1)
-    room = _FLAT * np.maximum(1.0, np.abs(scores).max(axis=1, keepdims=True))
+    room = _ROUNDING * np.abs(scores).max(axis=1, keepdims=True)
     return bool((~is_open | (scores <= lowest_before + room)).all())

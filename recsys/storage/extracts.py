@@ -130,9 +130,9 @@ class Likeness:
 
     def __str__(self) -> str:
         return (
-            f"it has one date, and {self.standing:,} of {self.held:,} holdings that are known then stand in it. It is not "
-            "taken for complete: nothing that is missing has ended. If it is, say so in the mapping: "
-            "interactions: extract: true."
+            f"it has one date, and {self.standing:,} of {self.held:,} holdings that are known then stand in it. It is "
+            "not taken for complete: nothing that is missing has ended. If it is complete, say so in the mapping "
+            "(interactions: extract: true)."
         )
 
 

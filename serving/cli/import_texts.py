@@ -54,11 +54,8 @@ def _plan_counts(file: str, rows: Mapping[str, Any]) -> str:
 
 def _extract(file: str, found: Mapping[str, Any]) -> str:
     dates = f"{found['dates']:,} dates ({found['first']} to {found['last']})" if found["dates"] > 1 else found["first"]
-    unknown = (
-        f"; of {found['first_unknown']:,} the first date is not known (they stood in the first extract, {found['first']})"
-        if found["first_unknown"]
-        else ""
-    )
+    of_unknown = f"of {found['first_unknown']:,} the first date is not known"
+    unknown = f"; {of_unknown} (they stood in the first extract, {found['first']})" if found["first_unknown"] else ""
     ended = f"; {found['ended']:,} ended (not in the next extract) and count as cancelled from then"
     return (
         f"{file} is an extract of what is held ({_HOW[found['how']]}): {found['rows']:,} rows at {dates} say "

@@ -1,8 +1,9 @@
-"""Monthly extracts: however the files are cut and in whatever order they come, the log says who held what since when."""
+"""Monthly extracts: however files are cut and in whatever order they come, the log says who held what since when."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,10 +30,16 @@ MONTHS = [date(2025, month, 28) for month in range(1, 9)]
 
 def in_log(database: Database) -> list[Row]:
     """Return customer, offer, day and kind of every interaction but the traces of extracts."""
-    columns = (interactions.c.customer_id, interactions.c.offer_id, interactions.c.occurred_at, interactions.c.kind)
+    rows = [row for row in all_rows(database) if row["weight"] > 0]
+    return sorted((row["customer_id"], row["offer_id"], f"{row['occurred_at']:%Y-%m-%d}", row["kind"]) for row in rows)
+
+
+def all_rows(database: Database) -> list[Mapping[str, Any]]:
+    """Return all interactions of the log."""
+    names = [column.name for column in interactions.columns]
     with database.read() as log:
-        rows = [row for batch in log.batches(select(*columns).where(interactions.c.weight > 0), 1000) for row in batch]
-    return sorted((customer, offer, f"{at:%Y-%m-%d}", kind) for customer, offer, at, kind in rows)
+        rows = [row for batch in log.batches(select(interactions), 1000) for row in batch]
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def truth(stock: Stock) -> list[Row]:
@@ -251,7 +258,9 @@ def test_an_inferred_ending_does_not_free_who_is_held(bank: Importer) -> None:
         assert set(log.held_customers(10)) == {customer}
 
 
-def test_a_live_acceptance_has_until_the_second_extract_to_stand_in_one(known_contact: Database, tmp_path: Path) -> None:
+def test_a_live_acceptance_has_until_the_second_extract_to_stand_in_one(
+    known_contact: Database, tmp_path: Path
+) -> None:
     bank = Importer(known_contact, tmp_path / "bank")
     stock = {date(2027, month, 28): {(f"d{number}", "card") for number in range(40)} for month in (1, 2, 3)}
     with known_contact.transaction() as log:
@@ -275,7 +284,6 @@ def test_a_mapping_says_of_interactions_alone_and_truly_whether_they_are_an_extr
 def test_of_every_extract_a_few_rows_without_weight_are_its_trace(bank: Importer) -> None:
     stock = a_bank(np.random.default_rng(12), 400, ends=0.1, begins=0.05)
     give(bank, as_file(stock, stock))
-    with bank.database.read() as log:
-        rows = [row for batch in log.batches(select(interactions.c.weight, interactions.c.channel), 1000) for row in batch]
-    assert sum(weight == 0 for weight, _ in rows) == TRACES * len(stock)
-    assert all(channel == CHANNEL for weight, channel in rows if weight == 0)
+    traces = [row for row in all_rows(bank.database) if row["weight"] == 0]
+    assert len(traces) == TRACES * len(stock)
+    assert {row["channel"] for row in traces} == {CHANNEL}
