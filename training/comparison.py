@@ -122,7 +122,8 @@ class Comparison:
         rng = np.random.default_rng(self.config.seed)
         exposure = judge_exposure(best.evaluation.values["HR@5"], best.exposure.is_filled, self.fold.tasks.segments)
         judged = judge_rivals(rivals, HEADLINE, self.config.tolerance, rng)
-        return [*judged, judge_split(self.fold.split is Split.TIME), judge_sameness(best.sameness), exposure]
+        differs = judge_sameness(best.sameness, best.name == BASELINE)
+        return [*judged, judge_split(self.fold.split is Split.TIME), differs, exposure]
 
 
 def compare(

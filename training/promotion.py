@@ -129,12 +129,16 @@ def judge_split(is_by_time: bool) -> Gate:
     return Gate(name, Verdict.WARNED, said)
 
 
-def judge_sameness(sameness: Sameness | None) -> Gate:
-    """Refuse scores that do not tell offers apart; warn of those that are the same for everybody."""
+def judge_sameness(sameness: Sameness | None, is_baseline: bool) -> Gate:
+    """Refuse scores that do not tell offers apart; warn of those that are the same for everybody.
+
+    Popularity, the baseline, is warned of only: offers may be equally popular, and there is nothing below it.
+    """
     name = "scores tell offers and customers apart"
     if sameness is None:
         return Gate(name, Verdict.PASSED, "they differ on a sample of histories")
-    return Gate(name, Verdict.REFUSED if sameness is Sameness.FLAT else Verdict.WARNED, f"the model {sameness}")
+    is_refused = sameness is Sameness.FLAT and not is_baseline
+    return Gate(name, Verdict.REFUSED if is_refused else Verdict.WARNED, f"the model {sameness}")
 
 
 def judge_bundle(directory: Path, kind: ModelKind = RELEVANCE) -> Gate:

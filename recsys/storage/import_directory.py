@@ -303,8 +303,7 @@ class _Import:
                 self._tell("saving", len(merged) + 1, steps)
                 report.customers_created += merging.create_customers(connection, _STAGED[name].name, at)
                 if name == "interactions":
-                    merged[name] = merging.merge_interactions(connection, replace, self._extract)
-                    self._count_ended(connection, opened.tables[name].name)
+                    merged[name] = self._merge_interactions(connection, opened.tables[name].name)
                 else:
                     merging_protections.hold_moved_complaints(connection, complaints_since)
                     merged[name] = merging.merge_contacts(connection, replace, complaints_since)
@@ -393,10 +392,12 @@ class _Import:
         report.added, report.changed, report.rejected = result.added, result.changed, self._rejected.counts[file]
         report.already_there = report.read - report.rejected - report.added - report.changed
 
-    def _count_ended(self, connection: Connection, file: str) -> None:
+    def _merge_interactions(self, connection: Connection, file: str) -> merging.Merged:
+        merged = merging.merge_interactions(connection, self._options.replace, self._extract)
         if self._extract:
-            found = self._report.extracts[file]
-            self._report.extracts[file] = replace_fields(found, ended=ended_at(connection, self._extract.dates))
+            ended = ended_at(connection, self._extract.dates)
+            self._report.extracts[file] = replace_fields(self._report.extracts[file], ended=ended)
+        return merged
 
     def _unknown(self, opened: ImportTables) -> Mapping[tuple[str, str], int]:
         return sum((table.reader.unknown for table in opened.tables.values()), Counter())

@@ -36,6 +36,7 @@ def test_a_stock_of_one_date_trains_and_says_what_it_was_judged_by(tmp_path: Pat
     assert summary["best"] in ("item_item", "blend")
     gate = next(gate for gate in result.gates if gate.name == "judged by later purchases")
     assert gate.verdict is Verdict.WARNED
+    assert result.registered.card
     card = Path(result.registered.card.removeprefix("file://")).read_text(encoding="utf-8")
     assert "leave-one-out" in card
 
