@@ -21,6 +21,7 @@ extract_dates = Table(
     metadata,
     Column("at", UtcDateTime, primary_key=True),
     Column("number", Integer, comment="from 1 on among those of the file; empty: of an earlier import"),
+    Column("day", String, unique=True, comment="the bank's; empty: of an earlier import"),
     prefixes=["TEMPORARY"],
 )
 staged_standing = Table(
@@ -186,14 +187,14 @@ def _stand(connection: Connection, kinds: Sequence[str], offset_minutes: int) ->
     """Fill `extract_dates` and `staged_standing` with the rows of these kinds, one a pair and day."""
     day = f"date(occurred_at, '{offset_minutes:+d} minutes')"
     if connection.dialect.name == "postgresql":
-        day = f"CAST((occurred_at AT TIME ZONE 'UTC') + interval '{offset_minutes:d} minutes' AS date)"
+        day = f"CAST(CAST((occurred_at AT TIME ZONE 'UTC') + interval '{offset_minutes:d} minutes' AS date) AS varchar)"
     rows = f"staged_interactions WHERE kind IN ({', '.join(map(repr, kinds))}) AND weight > 0"
     connection.execute(text("DELETE FROM extract_dates"))
     connection.execute(text("DELETE FROM staged_standing"))
     connection.execute(
         text(f"""
-        INSERT INTO extract_dates (at, number)
-        SELECT max(occurred_at), row_number() OVER (ORDER BY {day}) FROM {rows} GROUP BY {day}
+        INSERT INTO extract_dates (at, number, day)
+        SELECT max(occurred_at), row_number() OVER (ORDER BY {day}), {day} FROM {rows} GROUP BY {day}
     """)
     )
     connection.execute(
@@ -201,7 +202,7 @@ def _stand(connection: Connection, kinds: Sequence[str], offset_minutes: int) ->
         INSERT INTO staged_standing (customer_id, offer_id, number, line)
         SELECT customer_id, offer_id, number, min(line)
         FROM (SELECT customer_id, offer_id, {day} AS day, line FROM {rows}) AS s
-        JOIN (SELECT number, {day.replace("occurred_at", "at")} AS day FROM extract_dates) AS d ON d.day = s.day
+        JOIN extract_dates AS d ON d.day = s.day
         GROUP BY customer_id, offer_id, number
     """)
     )

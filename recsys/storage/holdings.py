@@ -1,6 +1,5 @@
 """Who holds what since when: a repeated holding is known already, and what an extract lacks has ended."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Boolean, Column, Connection, Integer, String, Table, bindparam, insert, text
@@ -163,6 +162,11 @@ _ONE_DATE_IS_HELD = text(
     "UPDATE interactions SET kind = 'holding' WHERE kind = 'accepted' AND outcome_id IS NULL AND occurred_at = :at"
 ).bindparams(bindparam("at", type_=UtcDateTime))
 
+_ENDED = text(f"""
+    SELECT count(*) FROM interactions WHERE kind = 'cancelled' AND channel = '{CHANNEL}'
+    AND occurred_at IN (SELECT at FROM extract_dates WHERE number IS NOT NULL)
+""")
+
 
 def settle_holdings(connection: Connection, extract: Extract | None) -> None:
     """Bring staged rows and the log to one account of who holds what, whatever order files are imported in.
@@ -187,12 +191,9 @@ def settle_holdings(connection: Connection, extract: Extract | None) -> None:
         connection.execute(_TRACE_OF_LOG, {"at": extract.single})
 
 
-def ended_at(connection: Connection, dates: Sequence[datetime]) -> int:
-    """Return how many holdings ended on these dates because an extract lacks them."""
-    statement = text(
-        f"SELECT count(*) FROM interactions WHERE kind = 'cancelled' AND channel = '{CHANNEL}' AND occurred_at = :at"
-    ).bindparams(bindparam("at", type_=UtcDateTime))
-    return sum(connection.execute(statement, {"at": at}).scalar_one() for at in dates)
+def count_ended(connection: Connection) -> int:
+    """Return how many holdings ended on the dates of the file because an extract lacks them."""
+    return connection.execute(_ENDED).scalar_one()
 
 
 def _know_dates(connection: Connection, extract: Extract | None) -> list[datetime]:

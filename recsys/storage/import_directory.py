@@ -24,7 +24,7 @@ from recsys.storage.catalogue_log import SavedCatalogue
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
 from recsys.storage.extracts import Extract, find_extract
-from recsys.storage.holdings import ended_at
+from recsys.storage.holdings import count_ended
 from recsys.storage.import_mapping import TableMapping
 from recsys.storage.import_protections import Protecting, tell_of_outvoted
 from recsys.storage.import_report import FileReport
@@ -395,7 +395,7 @@ class _Import:
     def _merge_interactions(self, connection: Connection, file: str) -> merging.Merged:
         merged = merging.merge_interactions(connection, self._options.replace, self._extract)
         if self._extract:
-            ended = ended_at(connection, self._extract.dates)
+            ended = count_ended(connection)
             self._report.extracts[file] = replace_fields(self._report.extracts[file], ended=ended)
         return merged
 
