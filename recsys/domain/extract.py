@@ -9,8 +9,8 @@ LEAST_PAIRS = 20
 LEAST_REPEATED = 0.7
 """Of the pairs on one date, the share that stands on the next one again.
 
-Logs of purchases, true dates of a bank and the simulated bank's history have at most .03; monthly extracts of a bank of
-whose holdings a tenth ends a month have .9, quarterly ones .73.
+An insurer's log of purchases, a bank's true dates and the simulated bank's history have at most .002; monthly extracts
+of a bank of whose holdings a tenth ends every month have .9, quarterly ones .73.
 """
 
 
