@@ -193,7 +193,8 @@ def settle_holdings(connection: Connection, extract: Extract | None) -> None:
 
 def count_ended(connection: Connection) -> int:
     """Return how many holdings ended on the dates of the file because an extract lacks them."""
-    return connection.execute(_ENDED).scalar_one()
+    ended: int = connection.execute(_ENDED).scalar_one()
+    return ended
 
 
 def _know_dates(connection: Connection, extract: Extract | None) -> list[datetime]:
