@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Integer, String, Table, bindparam, se
 from recsys.domain.extract import LEAST_PAIRS, LEAST_REPEATED, Date, is_extract
 from recsys.storage.import_report import ExtractReport
 from recsys.storage.moments import UtcDateTime
-from recsys.storage.staging import index_staging, metadata
+from recsys.storage.staging import analyse_staging, index_staging, metadata, staged_interactions
 
 CHANNEL = "extract"
 """The channel of rows that no file has: what was inferred from extracts, and the traces by which the log knows them."""
@@ -150,6 +150,7 @@ def find_extract(
         text(f"SELECT DISTINCT kind FROM staged_interactions WHERE kind IN {HELD} AND weight > 0 ORDER BY kind")
     )
     kinds = tuple(present.scalars())
+    analyse_staging(connection, staged_interactions)
     if not kinds or declared is False:
         return None, None
     likeness, how = None, "declared"
@@ -233,6 +234,7 @@ def _collapsed(
     """Leave the first row of every run, as a holding; all others say what is known."""
     connection.execute(_RUNS)
     index_staging(connection, staged_runs, "customer_id", "offer_id")
+    analyse_staging(connection, staged_runs, extract_dates)
     of_kinds = f"kind IN ({', '.join(map(repr, kinds))}) AND weight > 0"
     rows = connection.execute(text(f"SELECT count(*) FROM staged_interactions WHERE {of_kinds}")).scalar_one()
     is_first = "EXISTS (SELECT 1 FROM staged_runs AS r WHERE r.line = staged_interactions.line)"

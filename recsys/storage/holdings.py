@@ -8,7 +8,7 @@ from recsys.storage.extracts import CHANNEL, HELD, Extract, extract_dates, known
 from recsys.storage.moments import UtcDateTime
 from recsys.storage.protective_cells import INTERACTIONS_HOLD
 from recsys.storage.schema import interactions
-from recsys.storage.staging import index_staging, metadata
+from recsys.storage.staging import analyse_staging, index_staging, metadata
 
 TRACES = 3
 """Of the rows of every extract, so many are kept without weight: by them the log knows of which dates it knows all."""
@@ -181,6 +181,7 @@ def settle_holdings(connection: Connection, extract: Extract | None) -> None:
     before = _know_dates(connection, extract)
     _gather(connection, extract)
     connection.execute(_CHANGES)
+    analyse_staging(connection, held_changes)
     connection.execute(_KNOWN_ROWS)
     connection.execute(_NOT_NEEDED)
     connection.execute(_INFER)
@@ -218,9 +219,10 @@ def _gather(connection: Connection, extract: Extract | None) -> None:
     if extract:
         named = " UNION ALL ".join(f"SELECT customer_id, offer_id, kind FROM {one}" for one in (staged, "interactions"))
     connection.execute(text(_PAIRS.format(named)))
+    analyse_staging(connection, held_pairs, extract_dates)
     connection.execute(_SPELLS)
     index_staging(connection, held_spells, "customer_id", "offer_id")
-    index_staging(connection, held_points, "customer_id", "offer_id")
+    analyse_staging(connection, held_spells)
     for statement in (
         _OF_LOG,
         _OF_FILE,

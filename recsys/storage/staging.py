@@ -135,6 +135,13 @@ def index_staging(connection: Connection, table: Table, *columns: str) -> None:
     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({', '.join(columns)})"))
 
 
+def analyse_staging(connection: Connection, *tables: Table) -> None:
+    """Let PostgreSQL know how many rows are in temporary tables, which it never looks at by itself."""
+    if connection.dialect.name == "postgresql":
+        for table in tables:
+            connection.execute(text(f"ANALYZE {table.name}"))
+
+
 def set_dated_consents_aside(connection: Connection) -> None:
     """Move rows that only add consents of another date to a customer's first row to `staged_consents`."""
     later = f"""
