@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from recsys.evaluation.exposure import Exposure
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.ranking_tasks import Evaluation
+from recsys.evaluation.sameness import Sameness
 from recsys.models.families import FAMILIES, create_model
 from training.config import HEADLINE, LOCAL, Engine, Progress, TrainingConfig
 from training.dataset import Dataset
-from training.folds import Fold, Outcome, Recipe, fit_and_evaluate, fold_at
+from training.folds import Fold, Outcome, Recipe, Split, fit_and_evaluate, held_out_fold
 from training.gates import Gate
-from training.promotion import Rivals, difference, judge_exposure, judge_rivals
+from training.promotion import Rivals, difference, judge_exposure, judge_rivals, judge_sameness, judge_split
 from training.tuning import Search
 
 BASELINE = "popularity"
@@ -25,7 +26,10 @@ STACKED = "ranker"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One model family on the held-out purchases: intervals by metric, and against popularity (paired)."""
+    """One model family on the held-out purchases: intervals by metric, and against popularity (paired).
+
+    `sameness` is what is wrong with its scores: they do not tell offers or customers apart.
+    """
 
     name: str
     evaluation: Evaluation
@@ -35,6 +39,7 @@ class Candidate:
     parameters: dict[str, Any]
     search: Search | None = None
     engine: Engine = LOCAL
+    sameness: Sameness | None = None
 
     @property
     def headline(self) -> float:
@@ -116,7 +121,9 @@ class Comparison:
         rivals = Rivals(headline[0], baseline, rival, self.fold.tasks.customers)
         rng = np.random.default_rng(self.config.seed)
         exposure = judge_exposure(best.evaluation.values["HR@5"], best.exposure.is_filled, self.fold.tasks.segments)
-        return [*judge_rivals(rivals, HEADLINE, self.config.tolerance, rng), exposure]
+        judged = judge_rivals(rivals, HEADLINE, self.config.tolerance, rng)
+        differs = judge_sameness(best.sameness, best.name == BASELINE)
+        return [*judged, judge_split(self.fold.split is Split.TIME), differs, exposure]
 
 
 def compare(
@@ -126,8 +133,11 @@ def compare(
     searches: Mapping[str, Search],
     progress: Progress,
 ) -> Comparison:
-    """Fit every family on the events up to the split and rank what each customer bought after it."""
-    fold = fold_at(dataset, dataset.split_at(config.test_share))
+    """Fit every family on the events up to the split and rank what each customer bought after it.
+
+    Where there is no such split, one offer of each customer is held out; see `held_out_fold`.
+    """
+    fold = held_out_fold(dataset, config.test_share, seed=config.seed)
     names = families_of(config, len(fold.interactions.offer_ids))
     candidates: list[Candidate] = []
     for number, name in enumerate(names):
@@ -172,6 +182,7 @@ def _candidate(
         outcome.parameters,
         found,
         recipe.engine,
+        outcome.sameness,
     )
 
 

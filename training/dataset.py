@@ -96,14 +96,20 @@ class Dataset:
         return [str(row[0]) for row in rows]
 
     def split_at(self, test_share: float) -> datetime:
-        """Return the moment after which the last `test_share` of all purchases happened."""
-        row = self._connection.execute(
-            "SELECT epoch_us(quantile_disc(occurred_at, ?)) FROM interactions WHERE kind IN (?, ?)",
-            [1.0 - test_share, *_PURCHASES],
-        ).fetchone()
+        """Return the moment after which the last `test_share` of all purchases happened.
+
+        Where so many have the last date that none comes after, it is the date before, if half of all lie up to that.
+        """
+        row = self._connection.execute(_SPLIT, {"before": 1.0 - test_share}).fetchone()
         if row is None or row[0] is None:
             raise ImportInvalid("No customer holds or accepted anything yet: there is nothing to learn from.")
         return _moment(row[0])
+
+    def buys_after(self, split: datetime, until: datetime | None = None) -> bool:
+        """Return whether anybody bought anything after `split`, and not after `until`."""
+        self._number_ids()
+        moments = {"split": _microseconds(split), "until": None if until is None else _microseconds(until)}
+        return self._connection.execute(f"SELECT 1 FROM ({_BOUGHT_AFTER}) LIMIT 1", moments).fetchone() is not None
 
     def as_of(self, now: datetime) -> Knowledge:
         """Return what the log knew at `now`, with all offers of the log as columns.
@@ -277,6 +283,13 @@ _CANCELLED = """
 CREATE OR REPLACE TEMP TABLE cancelled AS
 SELECT customer, offer, max(occurred_at) AS last FROM numbered
 WHERE kind = 'cancelled' AND occurred_at <= make_timestamp($now)::TIMESTAMPTZ GROUP BY ALL
+"""
+_SPLIT = f"""
+WITH purchases AS (SELECT occurred_at FROM interactions WHERE kind IN {_PURCHASES} AND weight > 0),
+ends AS (SELECT max(occurred_at) AS last, quantile_disc(occurred_at, $before) AS split FROM purchases),
+earlier AS (SELECT max(occurred_at) AS at, count(*) AS up_to FROM purchases, ends WHERE occurred_at < last)
+SELECT epoch_us(CASE WHEN split = last AND 2 * up_to >= (SELECT count(*) FROM purchases) THEN earlier.at ELSE split END)
+FROM ends, earlier
 """
 _AS_OF = """
 WITH known AS (

@@ -10,6 +10,7 @@ from recsys.evaluation.exposure import by_group
 from training.comparison import BASELINE, Candidate, Comparison
 from training.config import HEADLINE
 from training.dataset import Window
+from training.folds import Split
 from training.gates import Gate
 from training.importance import Importance
 from training.parity import Parity
@@ -121,9 +122,21 @@ def _model(account: Account, best: Candidate) -> dict[str, Any]:
 
 def _split(comparison: Comparison) -> dict[str, Any]:
     config, fold = comparison.config, comparison.fold
+    split, searched = (
+        (
+            f"by time: the last {config.test_share:.0%} of all purchases are held out",
+            f"the last {config.validation_share:.0%} before them",
+        )
+        if fold.split is Split.TIME
+        else (
+            "leave-one-out: one held offer of each customer is held out, since no purchase comes after the others. It "
+            "shows what people hold, not what they buy next",
+            "another held offer of each customer",
+        )
+    )
     return {
-        "split": f"by time: the last {config.test_share:.0%} of all purchases are held out",
-        "searched on": f"the last {config.validation_share:.0%} before them" if config.tune else "nothing",
+        "split": split,
+        "searched on": searched if config.tune else "nothing",
         "evaluated customers": len(fold.tasks),
         "fitted on customers": len(fold.interactions.customer_ids),
         "ranked offers": len(fold.interactions.offer_ids),
@@ -148,6 +161,7 @@ def _tried(candidate: Candidate) -> dict[str, Any]:
         HEADLINE: candidate.intervals[HEADLINE].rounded(),
         "against popularity": against.rounded() if against else "the baseline",
         "parameters": ", ".join(f"{name} {value}" for name, value in candidate.parameters.items() if value != ""),
+        "warning": f"It {candidate.sameness}." if candidate.sameness else "",
     }
 
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from recsys.evaluation.intervals import Interval, bootstrap
-from recsys.evaluation.ranking_tasks import RankingTasks, evaluate
+from recsys.evaluation.leave_one_out import hide_one
+from recsys.evaluation.ranking_tasks import evaluate
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from training.folds import Recipe
@@ -53,10 +53,8 @@ def measure_parity(
     if count == 0:
         return None
     drawn = np.sort(rng.choice(able, count, replace=False))
-    hidden = matrix.indptr[drawn] + rng.integers(0, np.diff(matrix.indptr)[drawn])
-    whole = interactions.without_entries(hidden)
-    facts = None if side_features is None else side_features.customers[drawn]
-    tasks = _tasks(whole, drawn, matrix.indices[hidden], facts)
+    facts = None if side_features is None else side_features.customers
+    whole, tasks = hide_one(interactions, matrix, drawn, rng, facts)
     others = np.setdiff1d(np.arange(matrix.shape[0]), drawn)
     models = [
         recipe.fit(whole.of_rows(others), _side_rows(side_features, others), seed),
@@ -73,16 +71,6 @@ def measure_parity(
     }
     intervals = bootstrap(columns, tasks.customers, np.random.default_rng(seed))
     return Parity(count, length, **intervals)
-
-
-def _tasks(
-    whole: InteractionMatrix, rows: NDArray[np.intp], hidden: NDArray[np.intp], facts: csr_matrix | None
-) -> RankingTasks:
-    """Return one task a row: find the hidden offer without what the rest of the history holds."""
-    histories = whole.matrix[rows]
-    places = np.arange(len(rows))
-    relevant = csr_matrix((np.ones(len(rows), dtype=np.float32), (places, hidden)), shape=histories.shape)
-    return RankingTasks(histories, relevant, places, excluded=histories, facts=facts)
 
 
 def _side_rows(side: SideFeatures | None, rows: NDArray[np.intp]) -> SideFeatures | None:

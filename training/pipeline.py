@@ -165,7 +165,7 @@ def summarise(result: TrainResult) -> dict[str, Any]:
     return {
         "window": result.window.described(),
         "tasks": len(comparison.fold.tasks),
-        "split": "time",
+        "split": comparison.fold.split.value,
         "engine": comparison.config.engine.name,
         "models": {candidate.name: described(candidate) for candidate in comparison.candidates},
         "skipped": comparison.skipped,

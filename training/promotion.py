@@ -14,6 +14,7 @@ from recsys.domain.errors import BundleRefused
 from recsys.evaluation.exposure import by_group
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.probability_metrics import Forecasts
+from recsys.evaluation.sameness import Sameness
 from training.gates import SKEW, Gate, Verdict
 from training.model_kinds import RELEVANCE, ModelKind
 
@@ -117,6 +118,27 @@ def judge_exposure(hits: NDArray[np.float64], is_filled: NDArray[np.bool_], segm
     if outside:
         return Gate(name, Verdict.WARNED, f"{said}, should lie within {WARNED_OUTSIDE[0]}–{WARNED_OUTSIDE[1]}")
     return Gate(name, Verdict.PASSED, f"{said}, the farthest from 1")
+
+
+def judge_split(is_by_time: bool) -> Gate:
+    """Warn where no purchase of the future was held out: what people hold is not what they buy next."""
+    name = "judged by later purchases"
+    if is_by_time:
+        return Gate(name, Verdict.PASSED, "what was held out happened after what was learned from")
+    said = "one offer of each customer was held out (leave-one-out): it shows what people hold, not what they buy next"
+    return Gate(name, Verdict.WARNED, said)
+
+
+def judge_sameness(sameness: Sameness | None, is_baseline: bool) -> Gate:
+    """Refuse scores that do not tell offers apart; warn of those that are the same for everybody.
+
+    Popularity, the baseline, is warned of only: offers may be equally popular, and there is nothing below it.
+    """
+    name = "scores tell offers and customers apart"
+    if sameness is None:
+        return Gate(name, Verdict.PASSED, "they differ on a sample of histories")
+    is_refused = sameness is Sameness.FLAT and not is_baseline
+    return Gate(name, Verdict.REFUSED if is_refused else Verdict.WARNED, f"the model {sameness}")
 
 
 def judge_bundle(directory: Path, kind: ModelKind = RELEVANCE) -> Gate:

@@ -154,6 +154,7 @@ def described(candidate: Candidate) -> dict[str, Any]:
         f"gini@{candidate.exposure.length}": round(candidate.exposure.gini, 6),
         "against_popularity": {HEADLINE: against.rounded()} if against else None,
         "parameters": candidate.parameters,
+        "warning": candidate.sameness.value if candidate.sameness else None,
         "search": {
             "trials": len(found.trials),
             "defaults": round(found.trials[0].value, 6),

@@ -15,7 +15,7 @@ import numpy as np
 from recsys.models.families import create_model
 from training.config import HEADLINE, Progress, TrainingConfig
 from training.dataset import Dataset
-from training.folds import Fold, Recipe, fit_and_evaluate, fold_at
+from training.folds import Fold, Recipe, fit_and_evaluate, held_out_fold
 from training.search_spaces import VERSION, Numbers, Space, space_of
 
 _HEADLINE_K = int(HEADLINE.partition("@")[2])
@@ -56,10 +56,10 @@ def tune(config: TrainingConfig, dataset: Dataset, families: Sequence[str], prog
     """Search `config.tune` trials for every family and return them by name.
 
     Models are fitted on the events before the validation window and ranked for the purchases in it, which
-    ends where the held-out purchases begin. A trial that was finished before is not repeated.
+    ends where the held-out purchases begin; see `held_out_fold` for where there is no such window. A trial that was
+    finished before is not repeated.
     """
-    until = dataset.split_at(config.test_share)
-    fold = fold_at(dataset, dataset.split_at(config.validation_and_test_share), until)
+    fold = held_out_fold(dataset, config.validation_and_test_share, config.test_share, config.seed)
     digest = f"{dataset.window().digest}|{fold.facts_digest}"
     with _storage(config.studies) as storage:
         return {family: search(family, config, fold, (digest, storage), progress) for family in families}

@@ -19,7 +19,7 @@ from recsys.storage.decision_log import AnsweredOffer
 from training.comparison import families_of
 from training.config import HEADLINE, Progress, TrainingConfig
 from training.dataset import Dataset
-from training.folds import Fold, Recipe, fold_at
+from training.folds import Fold, Recipe, held_out_fold
 from training.importance import HISTORY, ranked, without_history
 from training.logistic import probability
 from training.propensity_data import AnsweredRows
@@ -75,7 +75,7 @@ def worth_to_relevance(config: TrainingConfig, progress: Progress) -> list[Worth
     """
     views = config.features.views_of(RELEVANCE_SERVICE)
     with Dataset(config.features) as dataset:
-        fold = fold_at(dataset, dataset.split_at(config.test_share))
+        fold = held_out_fold(dataset, config.test_share, seed=config.seed)
         families = families_of(config, len(fold.interactions.offer_ids))
         found: list[Worth] = []
         for number, family in enumerate(families):

@@ -6,17 +6,18 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from recsys.domain.errors import ImportInvalid
-from recsys.evaluation.event_files import EventTable, read_events
+from recsys.evaluation.event_files import EventTable, read_events, without_repeats
 from recsys.evaluation.intervals import bootstrap
 from recsys.evaluation.metrics import Values
 from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
+from recsys.evaluation.sameness import sameness_of
 from recsys.interactions.matrix import InteractionMatrix, build_matrix
 from recsys.models.base import RelevanceModel
 from recsys.models.families import create_model
@@ -50,7 +51,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     """
     names = sorted(request.models, key=lambda name: name != "popularity")  # the others are compared with it
     models = {name: create_model(name, request.parameters.get(name)) for name in names}
-    training, tasks = read_tasks(request)
+    training, tasks, extract = read_tasks(request)
     offers = len(training.offer_ids)
     skipped = {name: model.most_offers for name, model in models.items() if (model.most_offers or offers) < offers}
     if len(skipped) == len(models):
@@ -58,6 +59,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     results, values = {}, {}
     for name in [name for name in models if name not in skipped]:
         outcome, fit_seconds = _fit_and_rank(models[name], training, tasks, request, progress)
+        sameness = sameness_of(models[name], tasks.histories, tasks.facts, np.random.default_rng(request.seed))
         values[name] = outcome.values
         results[name] = {
             **_figures(outcome.values, values.get("popularity") if name != "popularity" else None, tasks.customers),
@@ -65,6 +67,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
             "fit_seconds": round(fit_seconds, 4),
             "score_seconds": round(outcome.score_seconds, 4),
             "parameters": models[name].parameters(),
+            "warning": sameness.value if sameness else None,
         }
     is_known = np.diff(tasks.histories.indptr) > 0
     for name, group in product(results, ("known_customers", "new_customers")):
@@ -77,6 +80,7 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
         "training_customers": len(training.customer_ids),
         "include_seen": request.include_seen,
         "seed": request.seed,
+        "extract": extract,
         "models": results,
         "skipped": {name: f"for at most {most} offers" for name, most in skipped.items()},
     }
@@ -132,13 +136,22 @@ def _intervals(values: Mapping[str, Values], customers: NDArray[np.intp]) -> dic
     return {metric: interval.rounded() for metric, interval in intervals.items()}
 
 
-def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTasks]:
+class TaskSet(NamedTuple):
+    """What models learn from, what they rank for, and what was done to a training file that is an extract."""
+
+    training: InteractionMatrix
+    tasks: RankingTasks
+    extract: str | None = None
+
+
+def read_tasks(request: BacktestRequest) -> TaskSet:
     """Return the training matrix and the tasks: one an event where the test file has event ids, else a customer.
 
     With a file of eligible offers, the share of tasks to which each offer is open comes with the matrix:
-    averages of inputs that a bank knows of its base when it decides, never of what was bought.
+    averages of inputs that a bank knows of its base when it decides, never of what was bought. Of a training file that
+    repeats every holding, as a monthly extract does, each counts once, when it began.
     """
-    train = read_events(request.train, request.columns, ("customer_id", "offer_id"))
+    train, said = without_repeats(read_events(request.train, request.columns, ("customer_id", "offer_id")))
     test = read_events(request.test, request.columns, ("customer_id", "offer_id"))
     allowed = read_events(request.eligible, request.columns, ("offer_id",)) if request.eligible else None
     assert train.customer_ids is not None
@@ -160,7 +173,7 @@ def read_tasks(request: BacktestRequest) -> tuple[InteractionMatrix, RankingTask
         excluded=None if request.include_seen else histories,
         eligible=eligible,
     )
-    return training, tasks
+    return TaskSet(training, tasks, f"{request.train.name} {said}." if said else None)
 
 
 def _histories(training: InteractionMatrix, customers: Texts) -> csr_matrix:

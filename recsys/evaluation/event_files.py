@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.domain.errors import ImportInvalid
+from recsys.domain.extract import Date, is_extract
 from recsys.interactions.file_queries import open_duckdb
 
 _SECONDS_PER_DAY = 86_400.0
@@ -66,6 +67,32 @@ def read_events(path: Path, columns: Mapping[str, str], required: Sequence[str])
         occurred_at=numbers.get("occurred_at"),
         weights=numbers.get("weight"),
     )
+
+
+def without_repeats(table: EventTable) -> tuple[EventTable, str | None]:
+    """Return the events; of an extract, which says at each of its dates what is held, only when each holding began.
+
+    An extract is told by `recsys.domain.extract`, days are those of UTC; the second value says what was done to one.
+    """
+    if table.occurred_at is None or table.customer_ids is None:
+        return table, None
+    days, numbers = np.unique(np.floor(table.occurred_at), return_inverse=True)
+    customers, offers = (np.unique(ids, return_inverse=True)[1] for ids in (table.customer_ids, table.offer_ids))
+    pairs = customers * np.int64(offers.max() + 1) + offers
+    order = np.lexsort((numbers, pairs))
+    pairs, numbers = pairs[order], numbers[order]
+    is_new = (np.diff(pairs, prepend=-1) != 0) | (np.diff(numbers, prepend=-1) != 0)
+    order, pairs, numbers = order[is_new], pairs[is_new], numbers[is_new]
+    goes_on = (np.diff(pairs, prepend=-1) == 0) & (np.diff(numbers, prepend=-1) == 1)
+    stand = np.bincount(numbers, minlength=len(days))
+    again = np.bincount(numbers[goes_on] - 1, minlength=len(days))
+    if not is_extract([Date(*counts) for counts in zip(stand.tolist(), again.tolist(), strict=True)]):
+        return table, None
+    first = np.sort(order[~goes_on])
+    rows, holdings = f"{len(table.offer_ids):,} rows at {len(days):,} dates", f"{len(first):,} holdings"
+    said = f"is an extract: {rows} say {holdings}, each used once"
+    columns = (table.offer_ids, table.customer_ids, table.event_ids, table.occurred_at, table.weights)
+    return EventTable(*(None if column is None else column[first] for column in columns)), said  # type: ignore[arg-type]
 
 
 def _read_lists(path: Path) -> EventTable:

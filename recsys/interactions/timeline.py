@@ -31,8 +31,17 @@ class Timeline:
 
     def log_popularity(self, half_life: float, chosen: NDArray[np.bool_], now: float) -> Floats:
         """Return (offers,) the log share of each offer among the chosen events, halved every half-life before `now`."""
+        return log_shares(self.evidence(half_life, chosen, now))
+
+    def evidence(self, half_life: float, chosen: NDArray[np.bool_], now: float) -> Floats:
+        """Return (offers,) what the chosen events of each offer come to, halved every half-life before `now`."""
         decayed = self.events.weights[chosen] * 0.5 ** ((self.age[chosen] - now) / half_life)
-        return log_shares(np.bincount(self.events.columns[chosen], weights=decayed, minlength=self.offers))
+        return np.bincount(self.events.columns[chosen], weights=decayed, minlength=self.offers).astype(np.float64)
+
+    def baskets(self) -> csr_matrix:
+        """Return 0/1 (baskets, offers): what a customer took at one moment."""
+        firsts = np.unique(self._basket_start)
+        return self._marks(firsts, self._basket_end[firsts])
 
     def known_before(self, places: NDArray[np.intp]) -> csr_matrix:
         """Return 0/1 (places, offers): what the customer of each event had taken before it."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags, vstack
 
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
@@ -24,6 +24,8 @@ from recsys.models.base import (
 
 _BLOCK_DAYS = 30.0
 _WARM_UP_DAYS = 120.0
+_MOST_OF_SPAN = 0.25
+"""Of a short log, a block takes at most this share, and the warm-up twice as much."""
 _ONCE_BELOW = 0.9
 _LEAST_OPEN = 1e-3
 _MOST_ITERATIONS = 200
@@ -51,8 +53,9 @@ class Blend(RelevanceModel):
     two turn "how often bought" into "how often bought by those who still can"; the shift is how people with
     known purchases choose differently; W, one weight a pair of offers, is what a purchase says of the next.
     W is fitted in time order: every example's offset is computed from earlier blocks of 30 days only, so
-    that nothing learned at the first stage leaks into the second. Without times, an offer is predicted from
-    the customer's others.
+    that nothing learned at the first stage leaks into the second. Without times an offer is predicted from the
+    customer's others; so it is from others of the same moment that next to nobody had taken before anything else, as
+    in a stock of one date.
     """
 
     name: ClassVar[str] = "blend"
@@ -84,6 +87,10 @@ class Blend(RelevanceModel):
             timeline = Timeline(interactions.events, offers)
             recent, shift = self._prior(timeline, timeline.age >= 0, 0.0)
             examples = self._in_time_order(timeline, is_once, rng)
+            is_seldom = np.asarray(examples.known.sum(axis=0)).ravel() < offers
+            if is_seldom.any():
+                baskets = _each_from_the_others(timeline.baskets(), recent, is_once, rng)
+                examples = _both(examples, _knowing(baskets, is_seldom))
         level = recent if share is None else recent - np.log(np.maximum(share, _LEAST_OPEN))
         self.level, self.shift = level.astype(np.float32), shift.astype(np.float32)
         self.weights = _fit_weights(examples, self.regularization).astype(np.float32)
@@ -93,17 +100,20 @@ class Blend(RelevanceModel):
     def _prior(self, timeline: Timeline, before: NDArray[np.bool_], now: float) -> tuple[Floats, Floats]:
         """Return the log recent popularity and the shift of people with known purchases, from the events `before`."""
         recent = timeline.log_popularity(self.half_life_days, before, now)
-        everybody = timeline.log_popularity(self.long_half_life_days, before, now)
-        return recent, timeline.log_popularity(
-            self.long_half_life_days, before & (timeline.earlier > 0), now
-        ) - everybody
+        everybody = timeline.evidence(self.long_half_life_days, before, now)
+        again = timeline.evidence(self.long_half_life_days, before & (timeline.earlier > 0), now)
+        usual = np.exp(log_shares(everybody))
+        expected = len(usual) * usual  # where nobody comes back, those who do choose as everybody
+        return recent, np.log((again + expected) / (again.sum() + len(usual))) - np.log(usual)
 
     def _in_time_order(self, timeline: Timeline, is_once: NDArray[np.bool_], rng: np.random.Generator) -> _Examples:
         age, offers = timeline.age, len(is_once)
-        usable = np.flatnonzero((timeline.earlier > 0) & (age <= age.max() - _WARM_UP_DAYS))
+        block_days = min(_BLOCK_DAYS, _MOST_OF_SPAN * float(age.max()))
+        warm_up_days = min(_WARM_UP_DAYS, 2 * _MOST_OF_SPAN * float(age.max()))
+        usable = np.flatnonzero((timeline.earlier > 0) & (age <= age.max() - warm_up_days))
         usable = _at_most(usable, offers, rng)
         offsets = np.zeros((len(usable), offers))
-        begins = age.max() - np.floor((age.max() - age[usable]) / _BLOCK_DAYS) * _BLOCK_DAYS
+        begins = age.max() - np.floor((age.max() - age[usable]) / (block_days or 1.0)) * block_days
         for begin in np.unique(begins):
             offsets[begins == begin] = np.add(*self._prior(timeline, age > begin, begin))
         known, basket = timeline.known_before(usable), timeline.basket_of(usable)
@@ -173,6 +183,23 @@ def _each_from_the_others(
     offsets = np.tile(recent, (len(places), 1))
     offsets[(known.toarray() > 0) & is_once] = _CLOSED
     return _Examples(known, offsets, chosen, np.ones(len(places)))
+
+
+def _knowing(examples: _Examples, is_known: NDArray[np.bool_]) -> _Examples:
+    """Return the examples as if only these offers were known, without those of which nothing is."""
+    known = (examples.known @ diags(is_known.astype(np.float64))).tocsr()
+    known.eliminate_zeros()
+    left = np.flatnonzero(np.diff(known.indptr))
+    return _Examples(known[left], examples.offsets[left], examples.chosen[left], examples.weights[left])
+
+
+def _both(some: _Examples, others: _Examples) -> _Examples:
+    return _Examples(
+        vstack([some.known, others.known], format="csr"),
+        np.concatenate([some.offsets, others.offsets]),
+        np.concatenate([some.chosen, others.chosen]),
+        np.concatenate([some.weights, others.weights]),
+    )
 
 
 def _fit_weights(examples: _Examples, penalty: float) -> Floats:

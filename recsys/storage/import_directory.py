@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from recsys.storage.attribute_types import retype
 from recsys.storage.catalogue_log import SavedCatalogue
 from recsys.storage.database import Database
 from recsys.storage.event_log import EventLog
+from recsys.storage.extracts import Extract, find_extract
+from recsys.storage.holdings import count_ended
 from recsys.storage.import_mapping import TableMapping
 from recsys.storage.import_protections import Protecting, tell_of_outvoted
 from recsys.storage.import_report import FileReport
@@ -128,6 +131,7 @@ class _Import:
         self._offer_rows: list[tuple[int, Row]] | None = None
         self._protecting = Protecting(SHIPPED)
         self._complaint_days = 0
+        self._extract: Extract | None = None
 
     def run(self) -> ImportReport:
         options = self._options
@@ -206,6 +210,16 @@ class _Import:
         staging.index_staging(connection, staging.staged_contacts, "contact_id")
         staging.index_staging(connection, staging.staged_holds, "customer_id")
         customer_versions.set_outdated_aside(connection)
+        self._find_extract(connection, opened.tables["interactions"])
+
+    def _find_extract(self, connection: Connection, table: ReadTable) -> None:
+        offset = table.reader.zone.utcoffset(self._started.replace(tzinfo=None)) or timedelta()
+        declared, replace = table.source.mapping.extract, self._options.replace
+        self._extract, likeness = find_extract(connection, int(offset.total_seconds()) // 60, declared, replace)
+        if self._extract:
+            self._report.extracts[table.name] = self._extract.described()
+        elif likeness and likeness.is_like_one:
+            self._report.notices.append(f"{table.name}: {likeness}")
 
     def _check_names(self, log: EventLog, opened: ImportTables) -> None:
         """Refuse attributes that are called like a feature of the bank's own: a name means one thing."""
@@ -289,7 +303,7 @@ class _Import:
                 self._tell("saving", len(merged) + 1, steps)
                 report.customers_created += merging.create_customers(connection, _STAGED[name].name, at)
                 if name == "interactions":
-                    merged[name] = merging.merge_interactions(connection, replace)
+                    merged[name] = self._merge_interactions(connection, opened.tables[name].name)
                 else:
                     merging_protections.hold_moved_complaints(connection, complaints_since)
                     merged[name] = merging.merge_contacts(connection, replace, complaints_since)
@@ -377,6 +391,13 @@ class _Import:
         report = self._report.files[file]
         report.added, report.changed, report.rejected = result.added, result.changed, self._rejected.counts[file]
         report.already_there = report.read - report.rejected - report.added - report.changed
+
+    def _merge_interactions(self, connection: Connection, file: str) -> merging.Merged:
+        merged = merging.merge_interactions(connection, self._options.replace, self._extract)
+        if self._extract:
+            ended = count_ended(connection)
+            self._report.extracts[file] = replace_fields(self._report.extracts[file], ended=ended)
+        return merged
 
     def _unknown(self, opened: ImportTables) -> Mapping[tuple[str, str], int]:
         return sum((table.reader.unknown for table in opened.tables.values()), Counter())

@@ -23,7 +23,8 @@ class TableMapping:
     """One table: where it comes from and how it is written; what is not said is found out from the file.
 
     `columns` map our column to the file's, `constants` our column to a value for every row, `dates`, `decimal`
-    and `thousands` our column (or `EVERY_COLUMN`) to its format.
+    and `thousands` our column (or `EVERY_COLUMN`) to its format. `extract` says of interactions whether the file names
+    all that is held at each of its dates.
     """
 
     file: str | None = None
@@ -40,6 +41,7 @@ class TableMapping:
     time_zone: str | None = None
     consents_as_of: str | None = None
     known_at: str | None = None
+    extract: bool | None = None
 
 
 _PARTS = tuple(TableMapping.__dataclass_fields__)
@@ -85,6 +87,7 @@ def _parse_table(table: str, entry: Any) -> TableMapping:
         values[part] = None if entry.get(part) is None else str(entry[part])
     if entry.get("nulls") is not None:
         values["nulls"] = _words(table, entry["nulls"])
+    values["extract"] = _extract(table, entry.get("extract"))
     mapping = TableMapping(**values)
     _check(table, mapping)
     return mapping
@@ -126,6 +129,12 @@ def _texts(table: str, entry: Mapping[str, Any], part: str, or_one: bool = False
     if not isinstance(names, Mapping):
         raise ImportInvalid(f"The mapping's {part} of {table} must be a list of `name: value`.")
     return {str(name): str(value).lower() if isinstance(value, bool) else str(value) for name, value in names.items()}
+
+
+def _extract(table: str, value: Any) -> bool | None:
+    if value is not None and (table != "interactions" or not isinstance(value, bool)):
+        raise ImportInvalid("The mapping's extract is true or false, and of interactions alone.")
+    return value
 
 
 def _words(table: str, words: Any) -> tuple[str, ...]:

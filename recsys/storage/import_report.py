@@ -60,6 +60,24 @@ class UnknownWord:
     nearest: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ExtractReport:
+    """A file that says at each of its dates what is held: what its rows come to.
+
+    `how` it was recognised: by its rows ("recognised"), by the log ("like what is known"), or "declared". Of
+    `first_unknown` holdings nobody knows since when; `ended` are those that the extract after lacks.
+    """
+
+    how: str
+    rows: int
+    dates: int
+    first: str
+    last: str
+    holdings: int
+    first_unknown: int
+    ended: int
+
+
 @dataclass(slots=True)
 class ImportReport:
     """What an import did, by file; `tables` name the file of each table.
@@ -72,6 +90,7 @@ class ImportReport:
     files: dict[str, FileReport] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
     sources: dict[str, SourceReport] = field(default_factory=dict)
+    extracts: dict[str, ExtractReport] = field(default_factory=dict)
     customers_created: int = 0
     offers_created: int = 0
     consents_written: int = 0

@@ -11,9 +11,11 @@ from recsys.domain.identifier import alike
 from recsys.domain.protection import Purpose
 from recsys.storage.contact_log import SATISFIED_CSAT
 from recsys.storage.customer_versions import forget_versions
+from recsys.storage.extracts import Extract
+from recsys.storage.holdings import settle_holdings
 from recsys.storage.moments import UtcDateTime
 from recsys.storage.schema import customers
-from recsys.storage.staging import BATCH, staged_customers
+from recsys.storage.staging import BATCH, inferred_interactions, staged_customers, staged_interactions
 
 CREATED = "created"
 """The `import_key` of a customer that only interactions or contacts name."""
@@ -24,18 +26,18 @@ _NEW_CUSTOMER = (
     "SELECT DISTINCT customer_id, 'customer', '{}', :at, :key FROM"
 )
 _DELETE_IMPORTED_INTERACTIONS = text("DELETE FROM interactions WHERE outcome_id IS NULL")
-_INTERACTIONS = text("""
+_INTERACTIONS = """
     INSERT INTO interactions (customer_id, offer_id, occurred_at, kind, channel, weight)
     SELECT customer_id, offer_id, occurred_at, kind, channel, weight
     FROM (SELECT *, row_number() OVER (
               PARTITION BY customer_id, occurred_at, offer_id, kind, channel, weight) AS ordinal
-          FROM staged_interactions) AS s
+          FROM {staged} WHERE is_known IS NULL) AS s
     WHERE ordinal > (
         SELECT count(*) FROM interactions AS i
         WHERE i.customer_id = s.customer_id AND i.occurred_at = s.occurred_at AND i.offer_id = s.offer_id
         AND i.kind = s.kind AND coalesce(i.channel, '') = coalesce(s.channel, '') AND i.weight = s.weight
         AND i.outcome_id IS NULL)
-""")
+"""
 _NEW_CONTACTS = text("""
     INSERT INTO contacts (contact_id, customer_id, opened_at, channel, direction, reason, is_complaint, sentiment,
                           agent_id, csat, closed_at, import_key)
@@ -130,11 +132,18 @@ def merge_customers(connection: Connection, columns: Sequence[str], attributes: 
     return Merged(added, max(written - added, 0))
 
 
-def merge_interactions(connection: Connection, replace: bool) -> Merged:
-    """Add the interactions that are not there; of n identical rows in the file n are there in the end."""
+def merge_interactions(connection: Connection, replace: bool, extract: Extract | None = None) -> Merged:
+    """Add the interactions that are not there; of n identical rows in the file n are there in the end.
+
+    A holding is a state: the earliest row that says it stays, in the log and in the file; see `settle_holdings`, also
+    for what an `extract` says by what does not stand in it.
+    """
     if replace:
         connection.execute(_DELETE_IMPORTED_INTERACTIONS)
-    return Merged(connection.execute(_INTERACTIONS).rowcount)
+    settle_holdings(connection, extract)
+    added = connection.execute(text(_INTERACTIONS.format(staged=staged_interactions.name))).rowcount
+    connection.execute(text(_INTERACTIONS.format(staged=inferred_interactions.name)))
+    return Merged(added)
 
 
 def merge_contacts(connection: Connection, replace: bool, complaints_since: datetime) -> Merged:

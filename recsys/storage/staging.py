@@ -54,8 +54,19 @@ staged_interactions = Table(
     Column("kind", String, nullable=False),
     Column("channel", String),
     Column("weight", Float, nullable=False),
+    Column("is_known", Boolean, comment="true: it says only what another row says, and is not added"),
     prefixes=["TEMPORARY"],
 )
+inferred_interactions = Table(
+    "inferred_interactions",
+    metadata,
+    *(
+        Column(column.name, column.type, primary_key=column.primary_key, autoincrement=True, nullable=column.nullable)
+        for column in staged_interactions.columns
+    ),
+    prefixes=["TEMPORARY"],
+)
+"""What no row says, but extracts do by what stands in them and what does not."""
 
 staged_contacts = Table(
     "staged_contacts",
@@ -122,6 +133,13 @@ def index_staging(connection: Connection, table: Table, *columns: str) -> None:
     """Make the rows of a temporary table found by these columns; without it each search reads the whole table."""
     name = f"ix_{table.name}_{'_'.join(columns)}"
     connection.execute(text(f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({', '.join(columns)})"))
+
+
+def analyse_staging(connection: Connection, *tables: Table) -> None:
+    """Let PostgreSQL know how many rows are in temporary tables, which it never looks at by itself."""
+    if connection.dialect.name == "postgresql":
+        for table in tables:
+            connection.execute(text(f"ANALYZE {table.name}"))
 
 
 def set_dated_consents_aside(connection: Connection) -> None:

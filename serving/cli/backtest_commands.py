@@ -71,6 +71,7 @@ def _parameters(path: Path | None) -> dict[str, dict[str, Any]]:
 
 def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
     parts = [f"{result['tasks']} tasks of {result['customers']} customers, {result['offers']} offers."]
+    parts += [f"Warning: {result['extract']}"] if result["extract"] else []
     for k in ks:
         names = ("HR", "Recall", "Precision", "NDCG", "MAP")
         header = ("model", *(f"{name}@{k}" for name in names), f"coverage@{k}")
@@ -85,6 +86,7 @@ def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
     rivals = {name: metrics for name, metrics in result["models"].items() if "against_popularity" in metrics}
     if rivals:
         parts.append(_against_popularity(rivals, ks))
+    parts += [f"Warning: {name} {m['warning']}." for name, m in result["models"].items() if m["warning"]]
     parts += [f"{name} was skipped: it is {reason}." for name, reason in result["skipped"].items()]
     return "\n\n".join(parts)
 

@@ -29,6 +29,7 @@ def summary_lines(summary: Mapping[str, Any]) -> str:
         + (f"; nearest is {one['nearest']}" if one["nearest"] else "")
         for one in summary["unknown_words"]
     ]
+    lines += [_extract(file, found) for file, found in summary["extracts"].items()]
     lines += summary["notices"]
     if is_plan:
         lines.append(f"nothing was saved; a mapping that reads the files so: {summary['mapping_path']}")
@@ -49,6 +50,24 @@ def _counts(file: str, rows: Mapping[str, Any]) -> str:
 
 def _plan_counts(file: str, rows: Mapping[str, Any]) -> str:
     return f"{file} ({written(rows)}): {rows['read']:,} rows, {rows['rejected']:,} would be rejected{_future(rows)}"
+
+
+def _extract(file: str, found: Mapping[str, Any]) -> str:
+    dates = f"{found['dates']:,} dates ({found['first']} to {found['last']})" if found["dates"] > 1 else found["first"]
+    of_unknown = f"of {found['first_unknown']:,} the first date is not known"
+    unknown = f"; {of_unknown} (they stood in the first extract, {found['first']})" if found["first_unknown"] else ""
+    ended = f"; {found['ended']:,} ended (not in the next extract) and count as cancelled from then"
+    return (
+        f"{file} is an extract of what is held ({_HOW[found['how']]}): {found['rows']:,} rows at {dates} say "
+        f"{found['holdings']:,} holdings{unknown}{ended if found['ended'] else ''}."
+    )
+
+
+_HOW = {
+    "recognised": "from one date to the next most rows repeat",
+    "like what is known": "most of what is held stands in it",
+    "declared": "the mapping says so",
+}
 
 
 def _future(rows: Mapping[str, Any]) -> str:

@@ -279,8 +279,9 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
         shown.append(interval(against["NDCG@5"], "+") if against else "")
         rows.append((name, *shown, f"{metrics['coverage@5']:.2f}"))
     header = ("model", "HR@3", "NDCG@5", "NDCG@5 against popularity", "coverage@5")
-    lines = [f"{summary['tasks']} customers' latest purchases held out, by time.", "", table(header, rows), ""]
+    lines = [_HELD_OUT[summary["split"]].format(**summary), "", table(header, rows), ""]
     lines += _search_lines(summary["models"])
+    lines += [f"Warning: {name} {one['warning']}." for name, one in summary["models"].items() if one["warning"]]
     lines += [f"{name} was skipped: it is made for smaller catalogues." for name in summary["skipped"]]
     if stacked := summary["ranker_against"]:
         chosen = "" if stacked["interval"]["low"] > 0 else ": not clearly better, so it is not chosen"
@@ -299,6 +300,11 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_HELD_OUT = {
+    "time": "{tasks} customers' latest purchases held out, by time.",
+    "leave-one-out": "No purchase comes after the others: of {tasks} customers one held offer each was held out "
+    "(leave-one-out). It shows what people hold, not what they buy next.",
+}
 _SAID = {"refused": "Gate not passed", "passed with a warning": "Gate passed with a warning"}
 
 

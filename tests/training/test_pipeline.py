@@ -151,6 +151,8 @@ def test_every_gate_is_kept_with_the_version_and_none_passes_unjudged(tmp_path: 
     assert {gate.name: gate.verdict for gate in result.registered.gates} == {
         "better than popularity": Verdict.PASSED,
         "not worse than the champion": Verdict.NOT_APPLICABLE,
+        "judged by later purchases": Verdict.PASSED,
+        "scores tell offers and customers apart": Verdict.PASSED,
         "even across segments": Verdict.NOT_APPLICABLE,
         "facts without a date": Verdict.NOT_APPLICABLE,
         "calibration error": Verdict.NOT_APPLICABLE,

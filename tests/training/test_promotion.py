@@ -7,6 +7,7 @@ import numpy as np
 from features.skew import FeatureSkew
 from recsys.evaluation.intervals import Interval
 from recsys.evaluation.probability_metrics import Forecasts
+from recsys.evaluation.sameness import Sameness
 from recsys.interactions.matrix import build_matrix
 from recsys.models.bundle_files import save_bundle
 from recsys.models.popularity import Popularity
@@ -20,6 +21,7 @@ from training.promotion import (
     judge_exposure,
     judge_order,
     judge_rivals,
+    judge_sameness,
     judge_skew,
 )
 
@@ -172,3 +174,16 @@ def test_a_feature_that_differs_since_it_was_served_is_refused_and_one_served_to
     assert "differs from the feature tables: paid in 3.0% of 100" in refused.figure
     assert judge_skew([new], used).verdict is Verdict.NOT_APPLICABLE
     assert "not enough yet" in judge_skew([new], used).figure
+
+
+def test_scores_that_say_nothing_are_refused_and_those_alike_for_everybody_warned_of() -> None:
+    verdicts = [
+        judge_sameness(sameness, is_baseline).verdict
+        for sameness, is_baseline in (
+            (None, False),
+            (Sameness.FLAT, False),
+            (Sameness.FLAT, True),
+            (Sameness.IMPERSONAL, False),
+        )
+    ]
+    assert verdicts == [Verdict.PASSED, Verdict.REFUSED, Verdict.WARNED, Verdict.WARNED]

@@ -15,6 +15,7 @@ TRAIN = "customer_id,offer_id,occurred_at\na,x,2026-01-01\na,y,2026-01-02T08:00:
 
 
 def files(folder: Path, **texts: str) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
     for name, text in texts.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     return {name: folder / f"{name}.csv" for name in texts}
@@ -64,21 +65,21 @@ def test_gzipped_files_and_parquet_are_read_alike(tmp_path: Path) -> None:
     paths = files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")
     (tmp_path / "train.csv.gz").write_bytes(gzip.compress(TRAIN.encode()))
     pq.write_table(pa.table({"customer_id": ["b"], "offer_id": ["y"]}), tmp_path / "test.parquet")
-    plain, _ = read_tasks(BacktestRequest(**paths))
-    packed, tasks = read_tasks(BacktestRequest(tmp_path / "train.csv.gz", tmp_path / "test.parquet"))
+    plain = read_tasks(BacktestRequest(**paths)).training
+    packed, tasks, _ = read_tasks(BacktestRequest(tmp_path / "train.csv.gz", tmp_path / "test.parquet"))
     assert (plain.matrix != packed.matrix).nnz == 0
     assert len(tasks) == 1
 
 
 def test_times_give_ages_and_those_without_a_zone_are_utc(tmp_path: Path) -> None:
-    training, _ = read_tasks(BacktestRequest(**files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n")))
+    training = read_tasks(BacktestRequest(**files(tmp_path, train=TRAIN, test="customer_id,offer_id\nb,y\n"))).training
     assert training.age_days is not None
     assert training.age_days.tolist() == pytest.approx([2 + 10 / 24, 1 + 2 / 24, 0])
 
 
 def test_weights_add_up(tmp_path: Path) -> None:
     train = "customer_id,offer_id,weight\na,x,0.5\na,x,2\n"
-    training, _ = read_tasks(BacktestRequest(**files(tmp_path, train=train, test="customer_id,offer_id\nb,x\n")))
+    training = read_tasks(BacktestRequest(**files(tmp_path, train=train, test="customer_id,offer_id\nb,x\n"))).training
     assert training.matrix.data.tolist() == [2.5]
 
 
@@ -125,7 +126,7 @@ def test_a_task_without_eligible_offers_in_the_file_is_said(tmp_path: Path) -> N
 def test_lists_of_offers_are_read_as_the_same_events(tmp_path: Path) -> None:
     (tmp_path / "train.dat").write_text("2 x y\n1 x\n0\n1 z\n")
     (tmp_path / "test.dat.gz").write_bytes(gzip.compress(b"1 z\n1 y\n0\n0\n"))
-    training, tasks = read_tasks(BacktestRequest(tmp_path / "train.dat", tmp_path / "test.dat.gz"))
+    training, tasks, _ = read_tasks(BacktestRequest(tmp_path / "train.dat", tmp_path / "test.dat.gz"))
     assert training.matrix.toarray().tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 1]]
     assert tasks.relevant.toarray().tolist() == [[0, 0, 1], [0, 1, 0]]
 
@@ -181,6 +182,28 @@ def test_the_blend_beats_popularity_at_the_insurer_for_known_and_new_customers()
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not on this machine")
+def test_the_insurers_purchases_as_a_monthly_extract_rank_as_their_first_month_ends(tmp_path: Path) -> None:
+    import duckdb
+
+    purchases = f"read_csv('{INSURANCE}/purchase_events_train.csv.gz', all_varchar=true)"
+    firsts = f"SELECT user_id, item_id, last_day(min(event_time::TIMESTAMP)) AS day FROM {purchases} GROUP BY ALL"
+    ends = f"SELECT DISTINCT day AS ending FROM ({firsts})"
+    every = f"SELECT user_id, item_id, ending AS day FROM ({firsts}) JOIN ({ends}) ON ending >= day"
+    found = {}
+    for name, query in (("firsts", firsts), ("extract", every)):
+        duckdb.sql(f"COPY ({query} ORDER BY ALL) TO '{tmp_path}/{name}.csv'")
+        request = BacktestRequest(
+            train=tmp_path / f"{name}.csv",
+            test=INSURANCE / "purchase_events_test.csv.gz",
+            models=("popularity", "item_item", "blend"),
+            ks=(5,),
+            columns={"customer_id": "user_id", "offer_id": "item_id", "occurred_at": "day"},
+        )
+        found[name] = {name: one["NDCG@5"] for name, one in run_backtest(request)["models"].items()}
+    assert found["extract"] == found["firsts"]
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the shared real data are not on this machine")
 @pytest.mark.parametrize(("has_filter", "hit_rate"), [(False, 0.6217), (True, 0.6793)])
 def test_popularity_at_the_insurer_is_what_was_published(has_filter: bool, hit_rate: float) -> None:
     folder = DATA / "insurance"
@@ -223,3 +246,30 @@ def test_every_published_recall_on_citeulike_is_reached() -> None:
         for k, recall in zip(request.ks, recalls, strict=True):
             assert models[name][f"Recall@{k}"]["mean"] >= 0.95 * recall, (name, k)
     assert models["item_item"]["Recall@50"]["mean"] > 0.1250
+
+
+def test_of_an_extract_each_holding_is_used_once_from_its_first_date(tmp_path: Path) -> None:
+    held = [(f"c{number}", f"o{number % 3}") for number in range(30)]
+    dates = ("2026-01-31", "2026-02-28", "2026-03-31")
+    once = (
+        "customer_id,offer_id,occurred_at\n" + "".join(f"{c},{o},{dates[0]}\n" for c, o in held) + "n,o1,2026-03-31\n"
+    )
+    again = once + "".join(f"{c},{o},{day}\n" for day in dates[1:] for c, o in held)
+    test = "customer_id,offer_id\nc0,o1\nnew,o2\n"
+    first = BacktestRequest(**files(tmp_path, train=once, test=test))
+    other = BacktestRequest(**files(tmp_path / "again", train=again, test=test))
+    plain, repeated = read_tasks(first), read_tasks(other)
+    assert plain.extract is None
+    assert repeated.extract == "train.csv is an extract: 91 rows at 3 dates say 31 holdings, each used once."
+    assert (plain.training.matrix != repeated.training.matrix).nnz == 0
+    assert plain.training.age_days is not None
+    assert repeated.training.age_days is not None
+    assert plain.training.age_days.tolist() == repeated.training.age_days.tolist()
+
+
+def test_a_model_whose_scores_say_nothing_is_named(tmp_path: Path) -> None:
+    train = "customer_id,offer_id\n" + "".join(f"c{n},o{n % 4}\n" for n in range(40))
+    document = run_backtest(
+        BacktestRequest(**files(tmp_path, train=train, test="customer_id,offer_id\nc0,o1\nc1,o2\n"))
+    )
+    assert "same score" in document["models"]["popularity"]["warning"]

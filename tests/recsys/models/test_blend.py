@@ -108,3 +108,26 @@ def test_its_popularity_is_what_somebody_unknown_gets() -> None:
     model = fit(a_market())
     assert model.popularity.max() == 1
     assert np.argsort(model.popularity).tolist() == np.argsort(model.level).tolist()
+
+
+def pairs(customers: int = 400, span: float = 0.0) -> InteractionMatrix:
+    """Half of the customers hold a and b, the others c and d; all of one date, or drawn from `span` days."""
+    rng = np.random.default_rng(0)
+    who = [f"{number:03d}" for number in range(customers) for _ in range(2)]
+    what = [offer for number in range(customers) for offer in ("ab" if number % 2 else "cd")]
+    return build_matrix(who, what, None, rng.uniform(0, span, 2 * customers) if span else np.zeros(2 * customers))
+
+
+@pytest.mark.parametrize("span", [0.0, 1.0, 20.0, 100.0])
+def test_what_goes_together_is_learned_of_a_stock_of_one_date_and_of_a_short_log(span: float) -> None:
+    scores = fit(pairs(span=span)).score(csr_matrix(np.eye(4, dtype=np.float32)), np.arange(4))
+    for held, other in enumerate([1, 0, 3, 2]):
+        scores[held, held] = -np.inf
+        assert scores[held].argmax() == other
+
+
+def test_on_one_date_popularity_is_what_was_taken_most() -> None:
+    world = build_matrix(list("abcdefg"), list("xxxxyyy"), None, np.zeros(7))
+    model = fit(world)
+    assert not model.shift.any()
+    assert model.level.argmax() == 0

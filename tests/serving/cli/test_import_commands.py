@@ -168,3 +168,28 @@ def test_an_unknown_time_zone_is_wrong_usage(nbo: Callable[..., Done], tmp_path:
     failed = nbo("import", str(tmp_path), "--time-zone", "Asia/Shanghay")
     assert failed.code == 2
     assert "Asia/Shanghay" in failed.errors
+
+
+def test_an_extract_is_told_in_words_and_in_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """25 customers hold a card at three month-ends, but for one at the last."""
+    rows = [
+        f"c{number},card,2026-0{month}-28" for month in (1, 2, 3) for number in range(25) if (month, number) != (3, 7)
+    ]
+    (tmp_path / "interactions.csv").write_text("\n".join(["customer_id,offer_id,occurred_at", *rows]) + "\n")
+    monkeypatch.setenv("NBO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "argv", ["nbo", "import", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        main()
+    assert (
+        "interactions.csv is an extract of what is held (from one date to the next most rows repeat): 74 rows at 3 "
+        "dates (2026-01-28 to 2026-03-28) say 25 holdings; of 25 the first date is not known (they stood in the first "
+        "extract, 2026-01-28); 1 ended (not in the next extract) and count as cancelled from then."
+    ) in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["nbo", "import", str(tmp_path), "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    document = json.loads(capsys.readouterr().out)
+    assert document["files"]["interactions.csv"]["added"] == 0
+    assert document["extracts"]["interactions.csv"]["ended"] == 1
