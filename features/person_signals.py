@@ -23,6 +23,15 @@ def signal_of(feature: str) -> str:
     return age_name(feature) or feature.removeprefix(_ATTRIBUTE)
 
 
+def as_floats(column: "pa.ChunkedArray") -> NDArray[np.float64]:
+    """Return numbers or truth values (n,) as models read them; NaN is unknown, beyond 2^53 the nearest float is told."""
+    import pyarrow as pa
+
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    return np.array(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+
+
 def person_signals(table: "pa.Table", moments: Sequence[datetime]) -> dict[str, NDArray[np.float64]]:
     """Return the signals (n,) of the rows of `OfflineFeatures.known_at`, asked at `moments`; NaN is unknown.
 
@@ -36,7 +45,6 @@ def person_signals(table: "pa.Table", moments: Sequence[datetime]) -> dict[str, 
     for name in sorted(set(table.column_names) - keys, key=lambda name: not name.startswith(_ATTRIBUTE)):
         kind: Any = table.schema.field(name).type
         if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            column = table[name].cast(pa.int8()) if pa.types.is_boolean(kind) else table[name]
-            values = np.array(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
+            values = as_floats(table[name])
             found[signal_of(name)] = np.maximum(seconds - values, 0.0) / 86_400 if age_name(name) else values
     return found

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from features.from_events import PROFILE_FEATURES
 from features.offline import OfflineFeatures
+from features.person_signals import as_floats
 from features.service_names import RELEVANCE_SERVICE
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import FeatureSpace, SideFeatures
@@ -92,5 +93,5 @@ def _plain(column: "pa.ChunkedArray") -> NDArray[Any]:
 
     kind = column.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return np.asarray(column.cast(pa.float64()).to_numpy())
+        return as_floats(column)
     return np.asarray(column.to_numpy().astype(object), dtype=object)

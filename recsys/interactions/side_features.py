@@ -97,7 +97,7 @@ class FeatureSpace:
                 return []
         if isinstance(value, bool | str):
             return [f"{name}={value}"]
-        return [f"{name}={bisect_right(self.bands[name], value)}"] if name in self.bands else []
+        return [f"{name}={bisect_right(self.bands[name], float(value))}"] if name in self.bands else []
 
     def encode(self, rows: Sequence[Facts]) -> csr_matrix:
         """Return 0/1 float32 (rows, columns) of rows of facts."""

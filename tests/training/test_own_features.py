@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow.parquet import write_table
 
 from features.offline import OfflineFeatures, features_of_export
 from features.own_discovery import find_declared
+from features.person_signals import person_signals
 from features.service_names import PROPENSITY_SERVICE, RELEVANCE_SERVICE
 from recsys.domain.customer import Customer
 from recsys.domain.outcome import Answer
+from recsys.interactions.side_features import FeatureSpace
 from recsys.models.bundle_files import load_bundle
 from recsys.models.propensity_folder import load_propensity_model
 from tests.builders import NOW
 from tests.features.exported import Given as FeatureGiven
 from tests.features.exported import write_export
-from tests.features.own import Paid, payroll_folder
+from tests.features.own import MOMENT, Paid, declared_as, payroll_folder
 from tests.training.answers import Given, answered
 from tests.training.events import bought, day, export
 from training.config import TrainingConfig
 from training.dataset import Dataset
+from training.facts import customer_facts
 from training.folds import Recipe, fit_and_evaluate, fold_at
 from training.model_kinds import PROPENSITY
 from training.pipeline import train
@@ -125,3 +130,28 @@ def test_lightfm_with_the_banks_feature_ranks_better_and_is_another_version(tmp_
     assert versions[0].version != versions[1].version
     assert versions[0].manifest["training"]["features"]["own"]["features"] == OWN
     assert "employer_sector=rail" in versions[0].customer_space.columns
+
+
+def test_a_whole_number_of_any_size_is_read_by_every_model_as_the_nearest_float(tmp_path: Path) -> None:
+    rng = np.random.default_rng(11)
+    edges = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 3, 2**63 - 1, -(2**63), -(2**53) - 1, 0, None]
+    told = edges + [int(number) >> int(shift) for number, shift in zip(rng.integers(-(2**63), 2**63 - 1, 91),
+                                                                       rng.integers(0, 64, 91), strict=True)]  # fmt: skip
+    people = [f"c{number}" for number in range(len(told))]
+    events = export(tmp_path / "events", bought("c0", "x", 1), customers=tuple(map(Customer, people)))
+    folder = tmp_path / "bank"
+    folder.mkdir()
+    columns = {"customer_id": people, "known_at": pa.array([day(0.5)] * len(told), MOMENT), "cents": told}
+    write_table(pa.table(columns), folder / "counts.parquet")
+    (folder / "counts.py").write_text(declared_as('Feature("cents", int)', source='Parquet("counts.parquet")'))
+    wanted = np.array([np.nan if one is None else float(one) for one in told])
+    with of(events, folder, day(60), RELEVANCE_SERVICE) as features:
+        facts = customer_facts(features, people, day(2))
+    with of(events, folder, day(60), PROPENSITY_SERVICE) as features:
+        signals = person_signals(features.known_at(PROPENSITY_SERVICE, people, day(2)), [day(2)] * len(people))
+    np.testing.assert_array_equal(facts["cents"], wanted)
+    np.testing.assert_array_equal(signals["cents"], wanted)
+    bands = {"cents": tuple(np.unique(wanted[np.isfinite(wanted)]).tolist()[1:])}  # an edge at every number told
+    space = FeatureSpace(bands, tuple(sorted(f"cents={band}" for band in range(len(bands["cents"]) + 1))))
+    in_service = space.encode([{"cents": one} for one in told])  # a decision reads every digit
+    assert (in_service != space.encode_columns(facts, len(told))).nnz == 0
