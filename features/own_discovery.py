@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -23,11 +23,13 @@ from features.own_features import TYPES, typed
 from features.own_views import CUSTOMER, Code, Declared, Parquet, Pushed, Table, Transformation, View
 from features.service_names import EVENTS_VIEW
 from recsys.domain.errors import FeaturesInvalid
+from recsys.domain.identifier import form_of
 from recsys.domain.protection import CONSENT_COLUMNS, FLAGS
 from recsys.domain.stems import looks_protective
 from recsys.domain.vocabulary import SHIPPED
 from recsys.ranking.signals import is_of_contact
 from recsys.rules import BUILT_IN
+from recsys.rules.syntax import RESERVED
 
 GROUP = "nbo.features"
 _AGES = {age for name in INTERACTION_FEATURES if (age := age_name(name))}
@@ -36,6 +38,7 @@ _KEYS = ("customer_id", "offer_id", "event_timestamp", "known_at", "row")
 _OURS = frozenset(
     (*BUILT_IN, *PROFILE_FEATURES, *INTERACTION_FEATURES, *_AGES, *HISTORY_FEATURES, *OFFER_FEATURES)
 ).union(CHANNEL_FEATURES, _OF_OFFERS, _KEYS)
+_OUR_FORMS = frozenset(map(form_of, _OURS))
 _PERSONAL = re.compile(r"(.*_)?(name|surname|email|mail|phone|mobile|address|passport|birthday|iban|id_?number)(_.*)?")
 """Names of what tells who somebody is: never a feature."""
 
@@ -97,7 +100,8 @@ def _views(values: Iterable[Any]) -> list[View]:
 def _problems(found: list[Declared], attributes: frozenset[str]) -> Iterator[str]:
     """Yield a line for everything that is wrong with what was declared."""
     views: dict[str, str] = {}
-    features: dict[str, str] = {}
+    features: dict[str, tuple[str, str]] = {}
+    customers = {form_of(name): name for name in attributes}
     stored = {feature.name for one in found for feature in one.view.features}
     readable = readable_inputs(attributes) | stored
     for one in found:
@@ -111,14 +115,14 @@ def _problems(found: list[Declared], attributes: frozenset[str]) -> Iterator[str
             *((f.name, f.type) for f in view.features),
             *((t.name, t.type) for t in view.transformations),
         ]:
-            said = _of_name(name, attributes)
-            if said is None and name in features:
-                said = f"{features[name]} has a feature of this name"
+            said = _of_name(name, customers)
+            if said is None and (taken := features.get(form_of(name))) is not None:
+                said = f"view {taken[0]} has a feature {_called(taken[1], name)}"
             if said is None and getattr(kind, "__name__", None) not in TYPES:
                 said = f"expected one of the types {', '.join(TYPES)}, found {getattr(kind, '__name__', kind)}"
             if said is not None:
                 yield f"{where}, feature {name}: {said}"
-            features.setdefault(name, f"view {view.name}")
+            features.setdefault(form_of(name), (view.name, name))
         for transformation in view.transformations:
             if (said := _of_transformation(transformation, readable)) is not None:
                 yield f"{where}, feature {transformation.name}: {said}"
@@ -137,19 +141,26 @@ def _of_view(view: View) -> str | None:
     return None if view.features else "a view needs at least one feature"
 
 
-def _of_name(name: str, attributes: frozenset[str]) -> str | None:
-    """Return what is wrong with the name of a feature, or None."""
+def _of_name(name: str, attributes: Mapping[str, str]) -> str | None:
+    """Return what is wrong with the name of a feature, or None; `attributes` are the customers' by their forms."""
     if not isinstance(name, str) or not name.isidentifier() or len(name) > 63:
         return "a feature is called by letters, digits and _, up to 63 of them"
-    if name in _OURS or is_of_contact(name) or name.startswith("attr_"):
-        return "we have a feature of this name"
-    if name in attributes:
-        return "customers have an attribute of this name"
+    form = form_of(name)
+    if form.upper() in RESERVED:
+        return "it is a word of the rule language, in which no name is called so"
+    if form in _OUR_FORMS or is_of_contact(form) or form.startswith("attr_"):
+        return f"we have a feature {_called(form, name)}"
+    if form in attributes:
+        return f"customers have an attribute {_called(attributes[form], name)}"
     if looks_protective(name) or SHIPPED.column(name) in {*FLAGS, *CONSENT_COLUMNS}:
         return "it seems to protect somebody; permission is never a feature, it is imported (docs/import.md)"
     if _PERSONAL.fullmatch(name.lower()):
         return "it seems to say who somebody is, which is never a feature"
-    return "moments are no features: give the days since then" if age_name(name) else None
+    return "moments are no features: give the days since then" if age_name(form) else None
+
+
+def _called(taken: str, name: str) -> str:
+    return "of this name" if taken == name else f"called {taken}; names that differ by their case alone are one"
 
 
 def _of_transformation(one: Transformation, readable: frozenset[str]) -> str | None:

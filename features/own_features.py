@@ -9,14 +9,20 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from features.own_code import CodeShelf, load_code
 from features.own_views import Declared, Pushed, Value
-from recsys.domain.customer import AttributeValue
+from recsys.domain.customer import MAX_TEXT_LENGTH, AttributeValue
 from recsys.domain.errors import InvalidInput
 
 TYPES: Mapping[str, type] = {"float": float, "int": int, "str": str, "bool": bool}
+BEYOND = "beyond 64 bits"
 _CODE_LENGTH = 12
+_PLAIN: Mapping[type, Callable[[Any], AttributeValue]] = {
+    float: float.__float__, int: int.__int__, str: str.__str__, bool: bool,
+}  # fmt: skip
+"""Whatever is derived of a type (a number of NumPy, a member of an enumeration) as the plain value that it is."""
 _RULE_TYPES = {"float": "number", "int": "number", "str": "text", "bool": "boolean"}
 
 
@@ -207,21 +213,50 @@ class Transformations:
 
 
 def typed(value: object, kind: str) -> AttributeValue:
-    """Return a value as one of the type of this name, None for what is not known; raises TypeError for another's."""
+    """Return a value as a plain one of the type of this name, None for what is not known.
+
+    Raises TypeError for what no store or record takes: another type, a number beyond 64 bits, a text that is too long,
+    has a NUL or is no UTF-8.
+    """
     if value is None:
         return None
     wanted = TYPES[kind]
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        raise TypeError(f"{kind} is declared, found a number beyond 64 bits")
-    if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+    if wanted is float and isinstance(value, int) and not isinstance(value, bool) and not _trouble(value):
         value = float(value)
-    if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
-        raise TypeError(f"{kind} is declared, found {type(value).__name__}")
+    if _trouble(value) or not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
+        raise TypeError(f"{kind} is declared, found {kind_of(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         return None
-    return value  # type: ignore[return-value]  # one of the four types
+    return _PLAIN[wanted](value)
+
+
+def kind_of(value: object) -> str:
+    """Return in words what a value is that is not taken; never the value itself."""
+    return _trouble(value) or type(value).__name__
+
+
+def _trouble(value: object) -> str | None:
+    """Return what is wrong with a value whatever was declared, None where nothing is."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return f"a number {BEYOND}"
+    if not isinstance(value, str):
+        return None
+    if len(value) > MAX_TEXT_LENGTH:
+        return f"a text of {len(value)} characters, {MAX_TEXT_LENGTH} are the most"
+    if "\0" in value:
+        return "a text with a NUL"
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return "a text that is no UTF-8"
+    return None
 
 
 def said_of(error: BaseException) -> str:
-    """Return an error in one short line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    """Return an error in one short line, which can be written wherever text can."""
+    name = type(error).__name__
+    try:
+        said = f"{name}: {error}"
+    except Exception:  # it is the bank's own, as is its text
+        said = name
+    return " ".join(said[:2_000].replace("\0", " ").split()).encode("utf-8", "replace").decode()[:200]

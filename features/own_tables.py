@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.feature_tables import OwnTable, Progress, keep_own_problems, own_problems
-from features.own_features import TYPES, typed
+from features.own_features import BEYOND, TYPES, kind_of, typed
 from features.own_views import Declared, Feature, Parquet, Table, View
+from recsys.domain.customer import MAX_TEXT_LENGTH
 from recsys.domain.errors import FeaturesInvalid, InvalidInput
-from recsys.domain.identifier import parse_identifier
+from recsys.domain.identifier import form_of, parse_identifier
 from recsys.interactions.file_queries import open_duckdb
 from recsys.storage.outside_table import read_outside_table
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 PushedRows = Callable[[str, datetime], Iterable[Sequence[tuple[str, datetime, dict[str, Any]]]]]
 """What was pushed into a view up to a moment, in batches: customer, since when, features."""
 _BATCH = 50_000
-_BEYOND = "beyond 64 bits"
 _SQL = {"float": "DOUBLE", "int": "BIGINT", "str": "VARCHAR", "bool": "BOOLEAN"}
 
 
@@ -115,7 +115,7 @@ def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
         database.execute("SET TimeZone = 'UTC'")
         typed_columns = ", ".join(f"{_typed_column(feature)} AS {_quoted(feature.name)}" for feature in view.features)
         database.read_parquet([str(file) for file in found]).create_view("rows")
-        _check_whole_numbers(database, view, names[0], place)
+        _check_values(database, view, names[0], place)
         _normalise_ids(database, names[0], place)
         database.execute("SET VARIABLE as_of = ?::TIMESTAMPTZ", [as_of.isoformat()])
         database.execute(
@@ -138,18 +138,27 @@ def _typed_column(feature: Feature) -> str:
     return f"CASE WHEN isfinite({name}) THEN {name} END" if feature.type is float else name
 
 
-def _check_whole_numbers(database: "DuckDBPyConnection", view: View, key: str, place: str) -> None:
-    """Refuse whole numbers that 64 bits cannot hold: a file's may have no sign, or more digits."""
+def _check_values(database: "DuckDBPyConnection", view: View, key: str, place: str) -> None:
+    """Refuse what no store takes: whole numbers beyond 64 bits (a file's may have no sign), and texts that are odd."""
+    other = {
+        int: ("{0} IS NOT NULL AND TRY_CAST({0} AS BIGINT) IS NULL", "int", BEYOND),
+        str: (
+            f"length({{0}}::VARCHAR) > {MAX_TEXT_LENGTH} OR contains({{0}}::VARCHAR, chr(0))",
+            f"str of at most {MAX_TEXT_LENGTH} characters without NUL",
+            "others",
+        ),
+    }
     lines = []
-    for name in (_quoted(feature.name) for feature in view.features if feature.type is int):
-        count, example = _one(
-            database,
-            f"SELECT count(*), min({_quoted(key)}) FROM rows WHERE {name} IS NOT NULL AND TRY_CAST({name} AS BIGINT) "
-            "IS NULL",
-        )
+    for feature in view.features:
+        if (check := other.get(feature.type)) is None:
+            continue
+        is_wrong, wanted, found = check
+        query = f"SELECT count(*), min({_quoted(key)}) FROM rows WHERE {is_wrong.format(_quoted(feature.name))}"
+        count, example = _one(database, query)
         if count:
             lines.append(
-                f"{place}, column {name[1:-1]}: expected int, found {count} {_BEYOND}, the first of customer {example}"
+                f"{place}, column {feature.name}: expected {wanted}, found {count} {found}, the first of customer "
+                f"{example}"
             )
     if lines:
         raise _Refused(*lines)
@@ -204,6 +213,8 @@ def _check_columns(view: View, names: tuple[str, str], file: Path) -> None:
             lines.append(
                 f"{file}, column {name}: expected {kind}, found no such column among {', '.join(schema.names)}"
             )
+        elif len(alike := [one for one in schema.names if form_of(one) == form_of(name)]) > 1:
+            lines.append(f"{file}, column {name}: found several whose names differ by their case: {', '.join(alike)}")
         elif not fits(found := schema.field(name).type):
             lines.append(f"{file}, column {name}: expected {kind}, found {found}")
     if lines:
@@ -315,13 +326,8 @@ def _array(values: Sequence[Any], of: tuple[str, str], kind: "pa.DataType") -> "
             values = [_moment(one) for one in values]
         return pa.array(values, kind)
     except (TypeError, pa.ArrowException) as error:
-        found = next((_kind_of(one) for one in values if not _is_of(one, wanted)), str(error))
+        found = next((kind_of(one) for one in values if not _is_of(one, wanted)), str(error))
         raise _Refused(f"column {name}: expected {wanted or 'a moment'}, found {found}") from None
-
-
-def _kind_of(value: object) -> str:
-    is_too_long = isinstance(value, int) and not -(2**63) <= value < 2**63
-    return f"a number {_BEYOND}" if is_too_long else type(value).__name__
 
 
 def _moment(value: object) -> object:

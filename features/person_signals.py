@@ -24,7 +24,7 @@ def signal_of(feature: str) -> str:
 
 
 def as_floats(column: "pa.ChunkedArray") -> NDArray[np.float64]:
-    """Return numbers or truth values (n,) as models read them; NaN is unknown, beyond 2^53 the nearest float is told."""
+    """Return numbers or truth values (n,) as models read them: the nearest float, NaN for what is unknown."""
     import pyarrow as pa
 
     if pa.types.is_boolean(column.type):

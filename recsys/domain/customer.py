@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 AttributeValue = str | float | int | bool | None
+MAX_TEXT_LENGTH = 10_000
+"""The characters that a text about a customer has at most."""
 
 
 class CustomerKind(StrEnum):

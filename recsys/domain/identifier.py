@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 from recsys.domain.words import plain_letters
@@ -69,3 +70,14 @@ def _narrow(character: str) -> str:
     if character.isascii() or unicodedata.east_asian_width(character) not in _WIDE:
         return character
     return unicodedata.normalize("NFKC", character)
+
+
+def form_of(name: str) -> str:
+    """Return the form by which the names of facts are compared: those that differ by their case alone are one."""
+    return name.casefold()
+
+
+def same_names(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
+    """Return those of the `names` that the others have too, by their forms, each with the other's way to write it."""
+    forms = {form_of(other): other for other in others}
+    return {name: forms[form_of(name)] for name in names if form_of(name) in forms}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Table
 
 from recsys.domain.clock import Clock
 from recsys.domain.errors import CatalogueInvalid, ImportInvalid, OfferInvalid
-from recsys.domain.identifier import alike
+from recsys.domain.identifier import alike, same_names
 from recsys.domain.policy import Policy
 from recsys.domain.vocabulary import SHIPPED
 from recsys.storage import customer_versions, merging, merging_protections, staging
@@ -226,11 +226,15 @@ class _Import:
         own, customers = log.own_features(), opened.tables.get("customers")
         if own is None or customers is None:
             return
-        if taken := sorted(customers.attributes.keys() & own.types.keys()):
+        if taken := same_names(customers.attributes, own.types):
+            said = ", ".join(
+                name if name == feature else f"{name} (there: {feature}; case makes no other name)"
+                for name, feature in sorted(taken.items())
+            )
             raise ImportInvalid(
-                f"{customers.name}: {', '.join(taken)} is the name of a feature of the bank's own, and can not be an "
+                f"{customers.name}: {said} is the name of a feature of the bank's own, and can not be an "
                 f"attribute's too: give the column another name in the mapping (`columns: {{another_name: "
-                f"{taken[0]}}}`), or rename the feature and run `nbo features export` and `nbo features apply`."
+                f"{min(taken)}}}`), or rename the feature and run `nbo features export` and `nbo features apply`."
             )
 
     def _stage(self, connection: Connection, name: str, table: ReadTable) -> None:

@@ -13,7 +13,7 @@ import orjson
 
 from recsys.domain.channel import PHONE
 from recsys.domain.contact import Direction
-from recsys.domain.customer import AttributeValue, CustomerKind
+from recsys.domain.customer import MAX_TEXT_LENGTH, AttributeValue, CustomerKind
 from recsys.domain.identifier import MAX_ID_LENGTH, parse_identifier
 from recsys.domain.interaction import InteractionKind
 from recsys.domain.protection import CONSENT_COLUMNS, DELIVERED_FLAGS
@@ -49,7 +49,6 @@ ROLES: Mapping[str, Role] = {
 _MAY_SAY_NO = frozenset({"none", "nil", "nothing"})
 """Words for an empty cell that may as well refuse a consent or deny a flag: nobody can know."""
 _DATED = frozenset((*CONSENT_COLUMNS, "consents_as_of"))
-MAX_TEXT_LENGTH = 10_000
 _YEARS = range(1900, 2200)
 _NUMBER_COLUMN = ColumnReading("number")
 _KINDS = {kind.value: kind.value for kind in InteractionKind}

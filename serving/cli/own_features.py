@@ -64,6 +64,7 @@ def keep_own(settings: "Settings", own: "OwnFeatures") -> None:
     """Put what was applied in force, and keep its code: rules may name its features from now on."""
     from recsys.domain.clock import system_clock
     from recsys.domain.errors import InvalidInput
+    from recsys.domain.identifier import same_names
     from recsys.storage.own_feature_log import SavedOwnFeatures
     from serving.own_in_force import code_shelf
 
@@ -74,7 +75,7 @@ def keep_own(settings: "Settings", own: "OwnFeatures") -> None:
         if database is None:
             return
         with database.transaction() as log:
-            if taken := sorted(own.names.keys() & log.attribute_types().keys()):
+            if taken := sorted(same_names(own.names, log.attribute_types())):
                 raise InvalidInput(f"Customers have an attribute called {', '.join(taken)} since a moment ago.")
             if own.views or log.own_features() is not None:
                 log.save_own_features(SavedOwnFeatures(own.version, own.to_json(), own.rule_types), system_clock())

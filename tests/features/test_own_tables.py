@@ -115,3 +115,14 @@ def test_whole_numbers_of_a_database_keep_every_digit(warehouse: Engine, tmp_pat
     (tmp_path / "mine.py").write_text(declared_as('Feature("n", int)', source=source))
     assert build_own_tables(find_declared(tmp_path), tmp_path / "tables", NOW).problems == ()
     assert read_table(OwnTable("mine").file(tmp_path / "tables"))["n"].to_pylist() == whole
+
+
+def test_a_text_of_a_database_that_is_too_long_is_one_line(warehouse: Engine, tmp_path: Path) -> None:
+    table = SqlTable("notes", MetaData(), Column("client", String), Column("as_of", DateTime), Column("note", String))
+    table.create(warehouse)
+    with warehouse.begin() as connection:
+        connection.execute(insert(table), [{"client": "c0", "as_of": AT - DAY, "note": "x" * 10_001}])
+    source = 'Table("BANK_WAREHOUSE", "notes", key="client", known_at="as_of")'
+    (tmp_path / "mine.py").write_text(declared_as('Feature("note", str)', source=source))
+    (line,) = build_own_tables(find_declared(tmp_path), tmp_path / "tables", NOW).problems
+    assert "column note: expected str, found a text of 10001 characters, 10000 are the most" in line

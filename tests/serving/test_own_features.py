@@ -201,7 +201,7 @@ def test_a_dropped_feature_is_told_at_the_next_check_and_its_rules_are_closed(ba
     assert renamed["inputs"]["own"]["salary_received"] is None
 
 
-@pytest.mark.parametrize("body", ["salary_paid / (age - 44.0)", "exit(1)", "next(iter(()))", "[][0]"])
+@pytest.mark.parametrize("body", ["salary_paid / (age - 44.0)", "exit(1)", "next(iter(()))", "[][0]", "10**400"])
 def test_a_function_that_fails_is_missing_and_stops_nothing(body: str, bank: Bank) -> None:
     write(bank, FILE.replace("salary_paid / age if", f"{body} if"))
     bank.fill()
@@ -211,6 +211,24 @@ def test_a_function_that_fails_is_missing_and_stops_nothing(body: str, bank: Ban
     assert judged(decision)["by_age"] == "eligibility_unknown"
     assert judged(decision)["pays"] == "open"
     assert bank.decide("c2")["features_missing"] == []
+
+
+@pytest.mark.parametrize("text", [r"'\ud800'", r"'a\0b'", "'x' * 5_000_000", "'x' * 10_001"])
+def test_a_text_that_cannot_be_kept_is_missing_and_stops_nothing(text: str, bank: Bank) -> None:
+    write(bank, FILE.replace("-> float | None", "-> str | None").replace("salary_paid / age if", f"{text} if"))
+    bank.fill()
+    decision = bank.decide("c0")
+    assert decision["features_missing"] == ["salary_by_age"]
+    assert "salary_by_age" not in decision["inputs"]["own"]
+    assert judged(decision)["pays"] == "open"
+    assert bank.decide("c2")["features_missing"] == []
+
+
+def test_what_is_derived_of_a_number_or_a_text_is_recorded_as_what_it_is(bank: Bank) -> None:
+    write(bank, FILE.replace("salary_paid / age if", "__import__('numpy').float64(salary_paid / age) if"))
+    bank.fill()
+    decision = bank.decide("c0")
+    assert (decision["features_missing"], decision["inputs"]["own"]["salary_by_age"]) == ([], 3000.0 / 44.0)
 
 
 def test_of_a_customer_nobody_knows_nothing_is_missing_and_the_rules_are_closed(bank: Bank) -> None:
@@ -362,6 +380,7 @@ def test_a_store_that_was_emptied_gets_the_pushes_since_the_export_too(bank: Ban
         ("desk", "c0", {"visits": -(2**63) - 1}, 422, "beyond 64 bits"),
         ("desk", "c0", {"visits": 10**30}, 422, ""),
         ("desk", "c0", {"mood": 1}, 422, "desk.mood"),
+        ("desk", "c0", {"mood": "x" * 10_001}, 422, "a text of 10001 characters, 10000 are the most"),
         ("desk", "c0", {}, 422, ""),
         ("desk", "c0", {"visits": [1]}, 422, ""),
     ],

@@ -135,8 +135,8 @@ def test_lightfm_with_the_banks_feature_ranks_better_and_is_another_version(tmp_
 def test_a_whole_number_of_any_size_is_read_by_every_model_as_the_nearest_float(tmp_path: Path) -> None:
     rng = np.random.default_rng(11)
     edges = [2**53 - 1, 2**53, 2**53 + 1, 2**53 + 3, 2**63 - 1, -(2**63), -(2**53) - 1, 0, None]
-    told = edges + [int(number) >> int(shift) for number, shift in zip(rng.integers(-(2**63), 2**63 - 1, 91),
-                                                                       rng.integers(0, 64, 91), strict=True)]  # fmt: skip
+    numbers = zip(rng.integers(-(2**63), 2**63 - 1, 91), rng.integers(0, 64, 91), strict=True)
+    told = edges + [int(number) >> int(shift) for number, shift in numbers]
     people = [f"c{number}" for number in range(len(told))]
     events = export(tmp_path / "events", bought("c0", "x", 1), customers=tuple(map(Customer, people)))
     folder = tmp_path / "bank"
