@@ -16,6 +16,8 @@ PAUSE_SECONDS = 30.0
 """How long a function that was put aside is not called."""
 MOST_SLOW = 3
 """So often within that time a function may be too slow, and end after all, before it is put aside."""
+ALWAYS = 20
+"""A function that failed in so many calls, one after the other, is said to fail always."""
 MOST_STUCK = 4
 """A function is not called any more while so many calls of it have not returned."""
 MOST_THREADS = 24
@@ -35,6 +37,8 @@ class _Record:
     slow: list[float] = field(default_factory=list)
     is_slow: bool = False
     next_try: float = 0.0
+    failures: int = 0
+    """How many calls have failed since one did not."""
 
     @property
     def is_aside(self) -> bool:
@@ -77,6 +81,9 @@ class FunctionCalls:
         else:
             self._blame(asking)
         values, failed = dict(asking.values), failed | asking.failed
+        for name in (*values, *asking.failed):
+            with self._changing(name) as one:
+                one.failures = 0 if name in values else one.failures + 1
         late = [name for name in asked if name not in values and name not in failed]
         return Transformed(values, failed | {name: f"{name}: {self._too_late}" for name in late})
 
@@ -85,6 +92,12 @@ class FunctionCalls:
         with self._lock:
             names = sorted(name for name, one in self._records.items() if one.is_aside)
         return {name: self._why(name) for name in names}
+
+    def failing(self) -> dict[str, str]:
+        """Return the functions that have failed in every one of their latest calls, and how often."""
+        with self._lock:
+            times = {name: one.failures for name, one in sorted(self._records.items()) if one.failures >= ALWAYS}
+        return {name: f"failed in each of the latest {count} decisions" for name, count in times.items()}
 
     @property
     def _too_late(self) -> str:

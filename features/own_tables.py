@@ -1,9 +1,9 @@
 """Builds the dated tables of the bank's own views, each checked whole before it replaces the one before."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,10 +29,14 @@ _SQL = {"float": "DOUBLE", "int": "BIGINT", "str": "VARCHAR", "bool": "BOOLEAN"}
 
 @dataclass(frozen=True, slots=True)
 class OwnTables:
-    """Rows by view that were written, and a line for everything that kept a view as it was before."""
+    """Rows by view that were written, and a line for everything that kept a view as it was before.
+
+    `ahead` counts by view the rows that the source knows from a later moment on than the tables: they wait for it.
+    """
 
     rows: dict[str, int]
     problems: tuple[str, ...] = ()
+    ahead: Mapping[str, int] = field(default_factory=dict)
 
 
 class _Refused(Exception):
@@ -52,13 +56,15 @@ def build_own_tables(
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows: dict[str, int] = {}
+    ahead: dict[str, int] = {}
     problems: list[str] = []
     broken: dict[str, str] = {}
     for done, one in enumerate(declared):
         file = OwnTable(one.view.name).file(folder)
         beside, staged = file.with_suffix(".writing"), file.with_suffix(".reading")
         try:
-            rows[one.view.name] = _built(one, (beside, staged), as_of, pushed)
+            rows[one.view.name], later = _built(one, (beside, staged), as_of, pushed)
+            ahead |= {one.view.name: later} if later else {}
             os.replace(beside, file)
         except _Refused as refused:
             problems += [f"{one.code.place}: view {one.view.name}: {line}" for line in refused.args]
@@ -69,7 +75,7 @@ def build_own_tables(
         if progress:
             progress("building own tables", done + 1, len(declared))
     keep_own_problems(folder, broken)
-    return OwnTables(rows, tuple(problems))
+    return OwnTables(rows, tuple(problems), ahead)
 
 
 def check_own_tables(declared: Sequence[Declared], folder: Path) -> None:
@@ -86,8 +92,8 @@ def check_own_tables(declared: Sequence[Declared], folder: Path) -> None:
         raise FeaturesInvalid(problems)
 
 
-def _built(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> int:
-    """Build one table and return its rows; whatever DuckDB cannot read is one line, and stops no other view."""
+def _built(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> tuple[int, int]:
+    """Build one table; return its rows and those that lie ahead. What DuckDB cannot read is a line of its view."""
     from duckdb import Error
 
     try:
@@ -96,7 +102,7 @@ def _built(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
         raise _Refused(f"it cannot be read: {' '.join(str(error).split())[:300]}") from error
 
 
-def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> int:
+def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: PushedRows | None) -> tuple[int, int]:
     beside, staged = files
     view, source = one.view, one.view.source
     if isinstance(source, Parquet):
@@ -129,7 +135,8 @@ def _build(one: Declared, files: tuple[Path, Path], as_of: datetime, pushed: Pus
             "COPY (FROM dated WHERE event_timestamp <= getvariable('as_of') ORDER BY customer_id, event_timestamp) "
             f"TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)"
         ).fetchone()
-    return int(written[0]) if written else 0
+        ahead, _ = _one(database, "SELECT count(*), NULL FROM dated WHERE event_timestamp > getvariable('as_of')")
+    return int(written[0]) if written else 0, ahead
 
 
 def _typed_column(feature: Feature) -> str:

@@ -77,8 +77,9 @@ def readyz(services: ServicesOf) -> Response:
         missing.append(trouble)
     with services.database.read() as log:
         lacking = services.features.lacking(log, read_by(catalogue, bundle, propensity))
-    failed, aside = services.features.failed(), services.features.own.aside()
-    if lacking or failed or aside:
+    failed, own = services.features.failed(), services.features.own
+    functions = {"functions_aside": own.aside(), "functions_failing": own.failing()}
+    if lacking or failed or any(functions.values()):
         missing.append(FEATURES_MISSING)
     awaited = services.awaited()
     ready = {
@@ -89,7 +90,7 @@ def readyz(services: ServicesOf) -> Response:
         **({"advice": ADVICE} if trouble == FEATURES_MISSING else {}),
         **({"failed": failed, "advice": FAILED_ADVICE} if failed else {}),
         **({"lacking": lacking, "advice": LACKING_ADVICE} if lacking else {}),
-        **({"functions_aside": aside} if aside else {}),
+        **{name: told for name, told in functions.items() if told},
         "model_version": bundle.version if bundle else None,
         "propensity_version": propensity.version if propensity else DECLARED,
         "catalogue_version": catalogue.version,

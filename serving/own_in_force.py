@@ -158,6 +158,10 @@ class OwnInService:
             return {one.name: why for one in served.own.transformations}
         return served.calls.aside()
 
+    def failing(self) -> dict[str, str]:
+        """Return the functions in service that always fail, by what this worker has seen; not what they raise."""
+        return self._served.calls.failing() if self._served is not None else {}
+
     def _ask(self, question: Question) -> Transformed:
         version = self._versions[question.version]
         functions = version.functions.get(self._seconds)

@@ -31,8 +31,9 @@ _SYMBOLS = frozenset(
     )
 )
 _OF_SQL = frozenset((_T.LIKE, _T.ILIKE, _T.RLIKE, _T.GLOB, _T.ESCAPE, _T.ISNULL, _T.NOTNULL, _T.XOR, _T.DIV))
-RESERVED = frozenset(word for word, kind in Tokenizer.KEYWORDS.items() if word.isalpha() and kind in _SYMBOLS | _OF_SQL)
-"""Words in capitals that are an operator or a value in a rule, or look like one, and so make no name."""
+_NO_NAMES = _SYMBOLS | _OF_SQL | Tokenizer.COMMANDS  # of a command the tokenizer takes all that follows for one text
+RESERVED = frozenset(word for word, kind in Tokenizer.KEYWORDS.items() if word.isalpha() and kind in _NO_NAMES)
+"""Words in capitals that a rule reads as an operator, a value or a command, or that look like one: none is a name."""
 _OPENING, _CLOSING = (_T.L_PAREN, _T.CASE), (_T.R_PAREN, _T.END)
 _PREFIX = (_T.NOT, _T.DASH, _T.PLUS)
 

@@ -25,7 +25,9 @@ def export(as_json: JsonOption = False) -> None:
     with progress_bar() as progress:
         summary = export_features(current_settings(), progress)
     rows = {**summary["events"], **summary["tables"]}
-    lines = [*(f"{name}: {count} rows" for name, count in rows.items()), *summary["problems"], _took(summary)]
+    ahead = [f"{name}: {count} rows lie in the future, and wait for it" for name, count in summary["ahead"].items()]
+    lines = [f"{name}: {count} rows" for name, count in rows.items()]
+    lines += [*ahead, *summary["problems"], _took(summary)]
     emit(summary, as_json, "\n".join(lines))
     if summary["problems"]:
         raise typer.Exit(1)
@@ -157,6 +159,7 @@ def export_features(settings: "Settings", progress: Progress, known_until: datet
         "events": events,
         "tables": built | own.rows,
         "problems": list(own.problems),
+        "ahead": dict(own.ahead),
         "seconds": _since(started),
     }
 

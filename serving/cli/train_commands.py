@@ -222,8 +222,17 @@ def _lineage_lines(one: "Lineage") -> str:
         f"data      {one.data.name} {one.data.digest}: {one.data.rows:,} rows until {one.data.cutoff}",
         f"          {one.data.source}, sha256 {one.data.sha256}",
         f"features  {one.data.service}: {views}",
-        f"facts     {', '.join(one.data.facts) or 'none: what customers hold and did alone'}",
+        f"facts     {', '.join(told_apart(one.data.facts)) or 'none: what customers hold and did alone'}",
     ])  # fmt: skip
+
+
+def told_apart(facts: "Sequence[str]") -> list[str]:
+    """Return the facts as they are named; of a name that both have the customers' comes first, and each says whose."""
+    both = {name for name in facts if facts.count(name) > 1}
+    return [
+        name if name not in both else f"{name} (of {'offers' if name in facts[:place] else 'customers'})"
+        for place, name in enumerate(facts)
+    ]
 
 
 def promote(

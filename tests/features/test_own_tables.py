@@ -65,7 +65,9 @@ def warehouse(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 def test_a_table_of_a_database_is_read_into_dated_rows(warehouse: Engine, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(TABLE)
     built = build_own_tables(find_declared(tmp_path), tmp_path / "tables", NOW)
-    assert (built.rows, built.problems) == ({"mine": 2}, ())
+    assert (built.rows, built.problems, built.ahead) == ({"mine": 2}, (), {"mine": 1})
+    later = build_own_tables(find_declared(tmp_path), tmp_path / "later", AT.replace(tzinfo=UTC) + DAY)
+    assert (later.rows, later.ahead) == ({"mine": 3}, {})
     rows = read_table(OwnTable("mine").file(tmp_path / "tables")).to_pylist()
     assert [(row["customer_id"], row["event_timestamp"], row["balance_trend"], row["products"], row["owns_home"])
             for row in rows] == [("c0", NOW - 9 * DAY, 1.5, 2, True), ("c0", NOW - DAY, -0.25, 3, None)]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from features.own_calls import ALWAYS
 from recsys.domain.errors import SettingsInvalid
 from serving.cli.own_features_check import check_own_features
 from tests.serving import test_own_features
@@ -42,6 +43,19 @@ def test_a_function_that_does_not_return_is_missing_and_put_aside_and_everybody_
     assert bank.decide("c0")["features_missing"] == []  # another version is called at once
     assert bank.ready()["mode"] == "normal"
     assert bank.metric('nbo_own_function_aside{function="salary_by_age"}') == 0
+
+
+def test_a_function_that_always_fails_is_said_until_it_does_not(bank: Bank) -> None:
+    write(bank, FILE.replace("salary_paid / age if", "10 ** 400 / float(salary_paid) if"))
+    bank.fill()
+    for _ in range(ALWAYS):
+        assert "functions_failing" not in bank.ready()
+        assert bank.decide("c0")["features_missing"] == ["salary_by_age"]
+    ready = bank.ready()
+    assert ready["functions_failing"] == {"salary_by_age": f"failed in each of the latest {ALWAYS} decisions"}
+    assert ready["mode"] == "degraded"
+    bank.decide("c2")  # of whom nothing is known: there it does not fail
+    assert "functions_failing" not in bank.ready()
 
 
 def test_nobody_waits_for_the_log_while_a_function_runs(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
