@@ -66,7 +66,7 @@ def test_a_table_of_a_database_is_read_into_dated_rows(warehouse: Engine, tmp_pa
     (tmp_path / "mine.py").write_text(TABLE)
     built = build_own_tables(find_declared(tmp_path), tmp_path / "tables", NOW)
     assert (built.rows, built.problems, built.ahead) == ({"mine": 2}, (), {"mine": 1})
-    later = build_own_tables(find_declared(tmp_path), tmp_path / "later", AT.replace(tzinfo=UTC) + DAY)
+    later = build_own_tables(find_declared(tmp_path), tmp_path / "later", NOW + DAY)
     assert (later.rows, later.ahead) == ({"mine": 3}, {})
     rows = read_table(OwnTable("mine").file(tmp_path / "tables")).to_pylist()
     assert [(row["customer_id"], row["event_timestamp"], row["balance_trend"], row["products"], row["owns_home"])

@@ -12,6 +12,7 @@ from recsys.domain.errors import InvalidInput, NotPromotable
 from recsys.models.families import FAMILIES
 from serving.cli import model_options
 from serving.cli.main import build
+from serving.cli.train_commands import told_apart
 from tests.training.events import one_taste, two_tastes
 
 
@@ -157,3 +158,10 @@ def test_a_parameter_that_does_not_exist_is_wrong_usage(tmp_path: Path) -> None:
     result = nbo("backtest", "--train", events, "--test", events, "--params", params)
     assert result.exit_code == 2
     assert "als takes the parameters" in result.output
+
+
+def test_a_fact_of_both_says_whose_it_is_and_others_are_named_alone() -> None:
+    of_customers, of_offers = ("age", "kind", "risk_level"), ("family", "kind", "margin")
+    told = ["age", "kind (of customers)", "risk_level", "family", "kind (of offers)", "margin"]
+    assert told_apart((*of_customers, *of_offers)) == told
+    assert told_apart(of_customers) == [*of_customers]
