@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags, vstack
+from scipy.sparse import csr_matrix, vstack
 
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
@@ -54,8 +54,8 @@ class Blend(RelevanceModel):
     known purchases choose differently; W, one weight a pair of offers, is what a purchase says of the next.
     W is fitted in time order: every example's offset is computed from earlier blocks of 30 days only, so
     that nothing learned at the first stage leaks into the second. Without times an offer is predicted from the
-    customer's others; so it is from others of the same moment that next to nobody had taken before anything else, as
-    in a stock of one date.
+    customer's others; so it is from others of the same moment where next to nobody had taken anything before, as in
+    a stock of one date.
     """
 
     name: ClassVar[str] = "blend"
@@ -87,10 +87,9 @@ class Blend(RelevanceModel):
             timeline = Timeline(interactions.events, offers)
             recent, shift = self._prior(timeline, timeline.age >= 0, 0.0)
             examples = self._in_time_order(timeline, is_once, rng)
-            is_seldom = np.asarray(examples.known.sum(axis=0)).ravel() < offers
-            if is_seldom.any():
+            if len(examples.chosen) < offers:  # hardly anybody bought anything before something else
                 baskets = _each_from_the_others(timeline.baskets(), recent, is_once, rng)
-                examples = _both(examples, _knowing(baskets, is_seldom))
+                examples = _both(examples, baskets)
         level = recent if share is None else recent - np.log(np.maximum(share, _LEAST_OPEN))
         self.level, self.shift = level.astype(np.float32), shift.astype(np.float32)
         self.weights = _fit_weights(examples, self.regularization).astype(np.float32)
@@ -102,9 +101,9 @@ class Blend(RelevanceModel):
         recent = timeline.log_popularity(self.half_life_days, before, now)
         everybody = timeline.evidence(self.long_half_life_days, before, now)
         again = timeline.evidence(self.long_half_life_days, before & (timeline.earlier > 0), now)
-        usual = np.exp(log_shares(everybody))
-        expected = len(usual) * usual  # where nobody comes back, those who do choose as everybody
-        return recent, np.log((again + expected) / (again.sum() + len(usual))) - np.log(usual)
+        if again.sum() < len(again):  # where next to nobody comes back, those who do choose as everybody
+            return recent, np.zeros(len(again))
+        return recent, log_shares(again) - log_shares(everybody)
 
     def _in_time_order(self, timeline: Timeline, is_once: NDArray[np.bool_], rng: np.random.Generator) -> _Examples:
         age, offers = timeline.age, len(is_once)
@@ -183,14 +182,6 @@ def _each_from_the_others(
     offsets = np.tile(recent, (len(places), 1))
     offsets[(known.toarray() > 0) & is_once] = _CLOSED
     return _Examples(known, offsets, chosen, np.ones(len(places)))
-
-
-def _knowing(examples: _Examples, is_known: NDArray[np.bool_]) -> _Examples:
-    """Return the examples as if only these offers were known, without those of which nothing is."""
-    known = (examples.known @ diags(is_known.astype(np.float64))).tocsr()
-    known.eliminate_zeros()
-    left = np.flatnonzero(np.diff(known.indptr))
-    return _Examples(known[left], examples.offsets[left], examples.chosen[left], examples.weights[left])
 
 
 def _both(some: _Examples, others: _Examples) -> _Examples:

@@ -47,7 +47,7 @@ class Ranker(RelevanceModel):
     def __init__(
         self,
         leaves: int = 15,
-        learning_rate: float = 0.05,
+        learning_rate: float = 0.1,
         least_rows_in_leaf: int = 100,
         l2: float = 5.0,
         cuts: int = 6,

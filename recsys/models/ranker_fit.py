@@ -13,9 +13,9 @@ from recsys.models.ranker_signals import Facts, Signals
 CELLS = 2_000_000
 """Customers × offers that are worked on at once."""
 
-_CHUNK, _PATIENCE = 20, 5
+_CHUNK, _PATIENCE = 10, 8
 _LIST = 5
-_MOST_ROUNDS = 300
+_MOST_ROUNDS = 150
 _MOST_EXAMPLES = 200_000
 """Of so many customers who bought, at most, and `_NEGATIVES` offers each that they did not buy."""
 _NEGATIVES = 15
