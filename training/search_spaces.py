@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 """Raise it with every change of a space: trials of another version are not continued."""
 
 
@@ -35,9 +35,12 @@ _FOLD_IN: Space = {
 SPACES: Mapping[str, Space] = {
     "popularity": {"half_life_days": Numbers(30.0, 720.0)},
     "item_item": {
-        "weighting": Choice(("cosine", "tfidf", "bm25")),
+        "weighting": Choice(("cosine", "tfidf", "bm25", "p3alpha", "rp3beta")),
         "neighbours": Numbers(5, 300, is_whole=True),
         "hops": Numbers(1, 2, is_whole=True),
+        "alpha": Numbers(0.3, 2.0),
+        "beta": Numbers(0.0, 1.2, is_linear=True),
+        "shrinkage": Numbers(0.0, 100.0, is_linear=True),
     },
     "ease": {"regularization": Numbers(1.0, 10_000.0)},
     "als": {

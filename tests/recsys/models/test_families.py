@@ -47,7 +47,7 @@ def test_als_folds_in_histories_in_any_batch(monkeypatch: pytest.MonkeyPatch) ->
     assert np.allclose(model.fold_in(world.matrix), together, atol=1e-6)
 
 
-@pytest.mark.parametrize("weighting", ["cosine", "tfidf", "bm25"])
+@pytest.mark.parametrize("weighting", ["cosine", "tfidf", "bm25", "p3alpha", "rp3beta"])
 def test_item_item_stays_finite_when_everybody_bought_everything(weighting: str) -> None:
     world = build_matrix(["a", "a", "b", "b"], ["x", "y", "x", "y"])
     model = ItemItem(weighting).fit(world, rng=np.random.default_rng(0))
@@ -58,6 +58,49 @@ def test_item_item_cosine_is_the_cosine_of_two_offers_customers() -> None:
     world = build_matrix(["a", "a", "b", "c"], ["x", "y", "x", "y"])
     model = ItemItem("cosine").fit(world, rng=np.random.default_rng(0))
     assert model.similarity.toarray() == pytest.approx(np.array([[1.0, 0.5], [0.5, 1.0]]))
+
+
+@pytest.mark.parametrize(("weighting", "alpha", "beta"), [("p3alpha", 1.0, 0.0), ("rp3beta", 0.7, 0.4)])
+def test_a_walk_has_the_chances_of_the_papers(weighting: str, alpha: float, beta: float) -> None:
+    world = a_market()
+    matrix = world.matrix.toarray().astype(float)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        to_customer = np.nan_to_num((matrix / matrix.sum(axis=0)).T) ** alpha
+        to_offer = np.nan_to_num(matrix / matrix.sum(axis=1, keepdims=True)) ** alpha
+        expected = np.nan_to_num(to_customer @ to_offer / matrix.sum(axis=0) ** beta)
+    np.fill_diagonal(expected, 0.0)
+    model = ItemItem(weighting, neighbours=30, alpha=alpha, beta=beta).fit(world, rng=np.random.default_rng(0))
+    assert model.similarity.toarray() == pytest.approx(expected / expected.max(axis=1)[:-1].mean(), rel=1e-4)
+
+
+def test_a_walk_keeps_each_offers_likeliest_neighbours() -> None:
+    world = a_market()
+    every, few = (ItemItem("rp3beta", most).fit(world, rng=np.random.default_rng(0)).similarity for most in (30, 4))
+    likeliest = np.sort(every.toarray(), axis=1)[:, -4:]
+    assert np.sort(few.toarray(), axis=1)[:, -4:] == pytest.approx(likeliest * (few.max() / every.max()), rel=1e-4)
+    assert np.diff(few.indptr).max() == 4
+
+
+@pytest.mark.parametrize("block", [1, 100, 4_000_000])
+def test_shrinkage_says_less_where_few_customers_are_shared(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.models.item_item._BLOCK_NUMBERS", block)
+    world = a_market()
+    matrix = world.matrix.toarray().astype(float)
+    norms = np.linalg.norm(matrix, axis=0)
+    model = ItemItem("cosine", neighbours=30, shrinkage=3.0).fit(world, rng=np.random.default_rng(0))
+    assert model.similarity.toarray() == pytest.approx(matrix.T @ matrix / (np.outer(norms, norms) + 3.0), rel=1e-4)
+
+
+@pytest.mark.parametrize("block", [1, 100, 4_000_000])
+def test_two_hops_join_what_each_offers_neighbours_are_similar_to(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recsys.models.item_item._BLOCK_NUMBERS", block)
+    world = a_market()
+    one, two = (ItemItem("cosine", 5, hops).fit(world, rng=np.random.default_rng(0)) for hops in (1, 2))
+    others = one.similarity.toarray()
+    np.fill_diagonal(others, 0.0)
+    expected = others @ others
+    expected[expected < np.sort(expected, axis=0)[-5]] = 0.0
+    assert two.similarity.toarray() == pytest.approx(expected, rel=1e-4)
 
 
 def test_item_item_prefers_the_popular_where_the_history_says_nothing() -> None:
@@ -79,6 +122,7 @@ def test_recent_purchases_count_more_towards_popularity() -> None:
         lambda: AlternatingLeastSquares(factors=0),
         lambda: AlternatingLeastSquares(regularization=float("nan")),
         lambda: ItemItem("magic"),
+        lambda: ItemItem(beta=float("nan")),
         lambda: Popularity(-1.0),
     ],
 )
