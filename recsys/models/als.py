@@ -19,6 +19,7 @@ from recsys.models.base import (
     require_shape,
     shares_of,
 )
+from recsys.models.data_shape import DataShape
 from recsys.models.fold_in import FoldIn
 
 
@@ -76,6 +77,11 @@ class AlternatingLeastSquares(RelevanceModel):
     def fold_in(self, histories: csr_matrix) -> NDArray[np.float32]:
         """Return the customer factors (n, factors) of `histories`; zeros for a row without entries."""
         return self._fold_in.fold(histories)
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`: the matrix turned round, both sides' factors, then the offers' in doubles."""
+        factors = min(self.factors, max(1, shape.offers // 2))
+        return 28 * shape.entries + 4 * factors * max(shape.customers + shape.offers, 10 * shape.offers)
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None

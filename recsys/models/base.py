@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
+from recsys.models.data_shape import DataShape
 
 Parameters = Mapping[str, str | int | float | bool | None]
 Arrays = Mapping[str, NDArray[Any]]
@@ -59,6 +60,14 @@ class RelevanceModel(ABC):
         """Learn from `interactions` alone, forgetting any earlier fit, and return self.
 
         The same seed gives the same model. Raises ValueError when there is nothing to learn from.
+        """
+
+    @abstractmethod
+    def needs(self, shape: DataShape) -> int:
+        """Return about how many bytes a fit on data of this `shape` has in memory at its peak, beside that data.
+
+        Within a factor of 1.5 of what `nbo bench memory` measures from some 50 MiB on; what a library maps for its
+        code is not in it.
         """
 
     @abstractmethod

@@ -21,6 +21,7 @@ from recsys.models.base import (
     require_shape,
     shares_of,
 )
+from recsys.models.data_shape import DataShape
 
 _BLOCK_DAYS = 30.0
 _WARM_UP_DAYS = 120.0
@@ -119,6 +120,11 @@ class Blend(RelevanceModel):
         offsets[(known.toarray() > 0) & is_once & ~(basket.toarray() > 0)] = _CLOSED
         weights = timeline.events.weights[usable] * 0.5 ** (age[usable] / self.long_half_life_days)
         return _Examples(known, offsets, timeline.events.columns[usable], weights)
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`: four tables of examples × offers, and what L-BFGS remembers of the weights."""
+        examples = min(shape.events or shape.entries, _MOST_EXAMPLES, max(1, _MOST_NUMBERS // shape.offers))
+        return 32 * examples * shape.offers + 8 * 25 * shape.offers**2
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None

@@ -7,10 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from recsys.models.data_shape import DataShape
+
 _BATCH_NUMBERS = 4_000_000
+_BYTES_A_NUMBER = 24
 
 Floats = NDArray[np.float64]
 Weighting = Callable[[Floats], Floats]
+
+
+def batch_bytes(shape: DataShape, factors: int) -> int:
+    """Return about how many bytes folding in everybody of that `shape` has in memory beside the folded."""
+    length = max(1, round(shape.entries / max(shape.customers, 1)))
+    return _BYTES_A_NUMBER * min(_BATCH_NUMBERS, shape.customers * length * (length + factors))
 
 
 @dataclass(frozen=True, slots=True)

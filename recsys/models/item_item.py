@@ -1,5 +1,6 @@
 """Nearest neighbours between offers: who took this also took that."""
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any, ClassVar, Self
@@ -22,10 +23,10 @@ from recsys.models.base import (
     require_shape,
     shares_of,
 )
-
+from recsys.models.data_shape import DataShape
 
 _WEIGHTINGS = ("cosine", "tfidf", "bm25", "p3alpha", "rp3beta")
-_WALKS = ("p3alpha", "rp3beta")
+_COSINES, _WALKS = ("cosine", "tfidf"), ("p3alpha", "rp3beta")
 _BLOCK_NUMBERS = 4_000_000
 """How many numbers of a product of matrices are held at a time."""
 
@@ -44,7 +45,7 @@ class ItemItem(RelevanceModel):
 
     name: ClassVar[str] = "item_item"
 
-    def __init__(  # noqa: PLR0913  # hyper-parameters
+    def __init__(
         self,
         weighting: str = "tfidf",
         neighbours: int = 50,
@@ -75,7 +76,7 @@ class ItemItem(RelevanceModel):
 
     def _alike(self, matrix: csr_matrix) -> csr_matrix:
         weighted = self._weighted(matrix)
-        if self.shrinkage > 0 and self.weighting != "bm25":
+        if self.shrinkage > 0 and self.weighting in _COSINES:
             return _shrunk_cosine(weighted, self.shrinkage, self.neighbours)
         return _nearest(weighted, self.neighbours)
 
@@ -112,6 +113,18 @@ class ItemItem(RelevanceModel):
         likeliest = similarity.max(axis=1).toarray().ravel()
         similarity.data /= np.float32(likeliest[likeliest > 0].mean() if similarity.nnz else 1.0)
         return similarity
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`: the search, then a second hop, whose blocks are more or less filled."""
+        kept = shape.offers * min(self.neighbours, shape.offers)
+        block = 16 * min(_BLOCK_NUMBERS, shape.offers**2)
+        met = 2 * shape.entries**2 / max(shape.customers, 1)  # pairs of offers of one customer; some have many more
+        if self.shrinkage > 0 and self.weighting in _COSINES:
+            found = 28 * shape.entries + 16 * kept + block * -math.expm1(-met / max(shape.offers, 1) ** 2)
+        else:
+            found = 44 * shape.entries + (30 if self.weighting in _WALKS else 18) * kept
+        joined = 30 * kept + block * -math.expm1(-kept * self.neighbours / max(shape.offers, 1) ** 2)
+        return round(found if self.hops == 1 else max(found, joined))
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None

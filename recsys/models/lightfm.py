@@ -19,6 +19,7 @@ from recsys.models.base import (
     require_shape,
     shares_of,
 )
+from recsys.models.data_shape import DataShape
 
 _MAP_RIDGE = 1.0
 
@@ -123,6 +124,11 @@ class LightFm(RelevanceModel):
     def _is_unknown(self, histories: csr_matrix, customers: csr_matrix | None) -> NDArray[np.bool_]:
         nothing = is_empty(histories)
         return nothing & is_empty(customers) if customers is not None and self.uses_facts else nothing
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`: three numbers a factor while it learns, then doubles of everybody's mean."""
+        numbers = self.factors * (shape.customers + shape.offers)
+        return 40 * shape.entries + 20 * numbers
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None

@@ -17,6 +17,7 @@ from recsys.models.base import (
     popularity_of,
     require_shape,
 )
+from recsys.models.data_shape import DataShape
 
 
 class Popularity(RelevanceModel):
@@ -68,6 +69,10 @@ class Popularity(RelevanceModel):
     def uses_facts(self) -> bool:
         """See `RelevanceModel.uses_facts`."""
         return len(self.segment_places) > 0
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`."""
+        return 25 * shape.entries
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None

@@ -21,7 +21,8 @@ from recsys.models.base import (
     require_shape,
     shares_of,
 )
-from recsys.models.fold_in import FoldIn
+from recsys.models.data_shape import DataShape
+from recsys.models.fold_in import FoldIn, batch_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class SampledFactors(RelevanceModel):
 
     _columns_behind: ClassVar[int]
     """How many columns of the library's factors are none; the first of them is the offers' bias."""
+    _copies: ClassVar[int] = 1
+    """How many numbers the library keeps a factor while it learns."""
 
     def __init__(  # noqa: PLR0913  # hyper-parameters
         self,
@@ -105,6 +108,12 @@ class SampledFactors(RelevanceModel):
         mean_eigenvalue = max(float(np.trace(square)) / wide.shape[1], 1e-12)
         gram = self.background * square + self.ridge * mean_eigenvalue * np.eye(wide.shape[1])
         self._fold_in = FoldIn.build(item_factors, gram, lambda weights: weights, lambda weights: weights)
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`: both sides' factors as often as the library keeps them, then folded in."""
+        library = 4 * self._copies * (self.factors + self._columns_behind) * (shape.customers + shape.offers)
+        folded = 4 * self.factors * shape.customers + batch_bytes(shape, self.factors)
+        return 16 * shape.entries + library + max(folded, 32 * self.factors * shape.offers)
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None
@@ -183,6 +192,7 @@ class LogisticFactors(SampledFactors):
 
     name: ClassVar[str] = "lmf"
     _columns_behind: ClassVar[int] = 2
+    _copies: ClassVar[int] = 2
 
     def __init__(  # noqa: PLR0913  # hyper-parameters
         self,

@@ -51,7 +51,7 @@ def measure(folder: Path, plan: Plan, progress: Progress) -> dict[str, Any]:
 
     rows = plan.sizes.interactions
     rng = np.random.default_rng(plan.seed)
-    _, writing = _measured(
+    _, writing = measured(
         lambda: write_events(folder, plan.sizes, rng, lambda done: progress("write events", done, rows))
     )
     reads, interactions = _reads(folder, plan, progress)
@@ -83,7 +83,7 @@ def _reads(folder: Path, plan: Plan, progress: Progress) -> tuple[dict[str, Any]
     feast, direct = [], []
     with ExitStack() as opened:
         last = datetime(2100, 1, 1, tzinfo=UTC)
-        features, applying = _measured(lambda: opened.enter_context(features_of_export(folder, last)))
+        features, applying = measured(lambda: opened.enter_context(features_of_export(folder, last)))
         _build(features, plan.threads)  # what is imported at the first read is not in the time of either
         for pair in range(plan.pairs):
             window = interactions = None  # or the matrix of the turn before would be in the peaks of this one
@@ -127,8 +127,8 @@ def _build(features: Any, threads: int) -> tuple[tuple["Window", "InteractionMat
     from training.dataset import Dataset
 
     with Dataset(features, threads=threads) as dataset:
-        window, reading = _measured(dataset.window)
-        interactions, building = _measured(lambda: dataset.as_of(window.last).interactions)
+        window, reading = measured(dataset.window)
+        interactions, building = measured(lambda: dataset.as_of(window.last).interactions)
     return (window, interactions), (reading, building)
 
 
@@ -156,9 +156,9 @@ def _fits(interactions: "InteractionMatrix", plan: Plan, progress: Progress) -> 
     for pair in range(plan.pairs):
         progress("fit, ours and bare", 2 * pair, 2 * plan.pairs)
         model = create_model("als", {"factors": plan.factors, "iterations": plan.iterations})
-        ours.append(_measured(lambda: model.fit(interactions, rng=np.random.default_rng(plan.seed)))[1])  # noqa: B023
+        ours.append(measured(lambda: model.fit(interactions, rng=np.random.default_rng(plan.seed)))[1])  # noqa: B023
         progress("fit, ours and bare", 2 * pair + 1, 2 * plan.pairs)
-        bare.append(_measured(lambda: _fit_bare(interactions, model, plan.seed))[1])  # noqa: B023
+        bare.append(measured(lambda: _fit_bare(interactions, model, plan.seed))[1])  # noqa: B023
     progress("fit, ours and bare", 2 * plan.pairs, 2 * plan.pairs)
     return ours, bare
 
@@ -180,16 +180,16 @@ def _fit_bare(interactions: "InteractionMatrix", model: "RelevanceModel", seed: 
         solver.fit(interactions.matrix, show_progress=False)
 
 
-def _measured(work: Callable[[], T]) -> tuple[T, Phase]:
+def measured(work: Callable[[], T]) -> tuple[T, Phase]:
     gc.collect()
     with suppress(OSError):  # Linux forgets the process's peak when told so; elsewhere the peak is of the whole run
         Path("/proc/self/clear_refs").write_text("5")
     began = time.perf_counter()
     result = work()
-    return result, Phase(time.perf_counter() - began, _peak_mib())
+    return result, Phase(time.perf_counter() - began, peak_mib())
 
 
-def _peak_mib() -> float:
+def peak_mib() -> float:
     with suppress(OSError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
