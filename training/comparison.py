@@ -1,16 +1,19 @@
 """The candidates side by side on the held-out purchases, always beside popularity and the champion."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsys.domain.errors import NotEnoughMemory
 from recsys.evaluation.exposure import Exposure
 from recsys.evaluation.intervals import Interval, bootstrap
 from recsys.evaluation.ranking_tasks import Evaluation
 from recsys.evaluation.sameness import Sameness
+from recsys.models.base import require_memory
+from recsys.models.data_shape import DataShape
 from recsys.models.families import FAMILIES, create_model
 from training.config import HEADLINE, LOCAL, Engine, Progress, TrainingConfig
 from training.dataset import Dataset
@@ -59,12 +62,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All candidates on the same fold, popularity first; `champion` is its recipe fitted on the same events."""
+    """All candidates on the same fold, popularity first; `champion` is its recipe fitted on the same events.
+
+    `refused` are the families that were not started, because they need more memory than the engine has.
+    """
 
     config: TrainingConfig
     fold: Fold
     candidates: tuple[Candidate, ...]
     champion: Candidate | None = None
+    refused: Mapping[str, NotEnoughMemory] = field(default_factory=dict)
 
     @property
     def best(self) -> Candidate:
@@ -106,7 +113,7 @@ class Comparison:
     def skipped(self) -> list[str]:
         """The families asked for that are made for smaller catalogues."""
         compared = {candidate.name for candidate in self.candidates}
-        return [name for name in self.config.models if name not in compared]
+        return [name for name in self.config.models if name not in compared and name not in self.refused]
 
     @property
     def baseline_wins(self) -> bool:
@@ -140,18 +147,36 @@ def compare(
     fold = held_out_fold(dataset, config.test_share, seed=config.seed)
     names = families_of(config, len(fold.interactions.offer_ids))
     candidates: list[Candidate] = []
+    refused: dict[str, NotEnoughMemory] = {}
     for number, name in enumerate(names):
         progress("compare models", number, len(names))
         found = searches.get(name)
         parameters = found.best.parameters if found else config.parameters.get(name, {})
+        recipe = Recipe(name, parameters, config.engine)
+        if refusal := _refusal(recipe, config, fold):
+            refused[name] = refusal
+            continue
         baseline = candidates[0].evaluation.values[HEADLINE] if candidates else None
-        candidate = _candidate(config, Recipe(name, parameters, config.engine), fold, baseline, found)
+        candidate = _candidate(config, recipe, fold, baseline, found)
         if name == BASELINE and found:  # the baseline is not made easier to beat by what the search found by chance
             untuned = _candidate(config, Recipe(name, config.parameters.get(name, {})), fold, None, found)
             candidate = max(untuned, candidate, key=lambda one: one.headline)
         candidates.append(candidate)
     progress("compare models", len(names), len(names))
-    return Comparison(config, fold, tuple(candidates), _champion(config, champion, fold, candidates))
+    if BASELINE in refused:
+        raise refused[BASELINE]
+    return Comparison(config, fold, tuple(candidates), _champion(config, champion, fold, candidates), refused)
+
+
+def _refusal(recipe: Recipe, config: TrainingConfig, fold: Fold) -> NotEnoughMemory | None:
+    """Return why the recipe may not be fitted on the fold, or on everything, where it will be if it is the best."""
+    shape = DataShape.of(fold.interactions)
+    try:
+        model = recipe.engine.create(recipe.family, recipe.parameters, shape)
+        require_memory(model, shape.grown(1.0 / (1.0 - config.test_share)), recipe.engine.memory)
+    except NotEnoughMemory as error:
+        return error
+    return None
 
 
 def families_of(config: TrainingConfig, offers: int) -> list[str]:

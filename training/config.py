@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from features.offline import OfflineFeatures
-from recsys.models.base import RelevanceModel
+from recsys.models.base import RelevanceModel, require_memory
+from recsys.models.data_shape import DataShape
 from recsys.models.families import create_model
 
 HEADLINE = "NDCG@5"
@@ -18,23 +19,26 @@ RELEVANCE_NAME, PROPENSITY_NAME = "nbo-relevance", "nbo-propensity"
 Progress = Callable[[str, int, int | None], None]
 """Called with (what is being done, how much is done, of how much or None)."""
 
-DEFAULT_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
-    "popularity": {"half_life_days": 180.0},
-    "item_item": {"weighting": "tfidf", "neighbours": 50},
-    "als": {"factors": 64, "regularization": 30.0, "alpha": 3.0, "iterations": 15},
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Where models are fitted: its `name`, and what makes an unfitted model of each family that it fits itself."""
+    """Where models are fitted: its `name`, and what makes an unfitted model of each family that it fits itself.
+
+    No fit that needs more than `memory` bytes in this process is started; None: any is.
+    """
 
     name: str = "local"
     makers: Mapping[str, Callable[[Mapping[str, Any]], RelevanceModel]] = field(default_factory=dict)
+    memory: int | None = None
 
-    def create(self, family: str, parameters: Mapping[str, Any]) -> RelevanceModel:
-        """Return an unfitted model, one that is fitted in this process where the engine has no own."""
-        return self.makers[family](parameters) if family in self.makers else create_model(family, parameters)
+    def create(self, family: str, parameters: Mapping[str, Any], shape: DataShape) -> RelevanceModel:
+        """Return an unfitted model, one that is fitted in this process where the engine has no own.
+
+        What `parameters` do not say is as suits data of that `shape`. Raises NotEnoughMemory.
+        """
+        model = create_model(family, parameters, shape)
+        require_memory(model, shape, self.memory)
+        return self.makers[family](model.parameters()) if family in self.makers else model
 
 
 LOCAL = Engine()
@@ -57,7 +61,7 @@ class TrainingConfig:
     features: OfflineFeatures
     tracking_uri: str
     models: tuple[str, ...]
-    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: DEFAULT_PARAMETERS)
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int = 7
     test_share: float = 0.2
     ks: tuple[int, ...] = (1, 3, 5, 10)

@@ -16,6 +16,7 @@ from recsys.evaluation.sameness import Sameness, sameness_of
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.models.base import RelevanceModel
+from recsys.models.data_shape import DataShape
 from training.config import LOCAL, Engine
 from training.dataset import Dataset, Knowledge
 
@@ -41,8 +42,8 @@ class Recipe:
     engine: Engine = LOCAL
 
     def fit(self, interactions: InteractionMatrix, side_features: SideFeatures | None, seed: int) -> RelevanceModel:
-        """Return the model fitted on `interactions`; the same seed gives the same model."""
-        model = self.engine.create(self.family, self.parameters)
+        """Return the model fitted on `interactions`; the same seed gives the same model. Raises NotEnoughMemory."""
+        model = self.engine.create(self.family, self.parameters, DataShape.of(interactions))
         return model.fit(interactions, side_features, rng=np.random.default_rng(seed))
 
 

@@ -15,7 +15,7 @@ from recsys.models.bundle import Bundle, TrainingFacts
 from recsys.models.bundle_files import save_bundle
 from training.artifacts import CARD, draw_comparison, write_card
 from training.comparison import Comparison, compare, families_of
-from training.config import Progress, TrainingConfig
+from training.config import Engine, Progress, TrainingConfig
 from training.dataset import Dataset, Window
 from training.folds import Recipe, everything
 from training.gates import Gate, Verdict, approver_to_come, refusals
@@ -48,7 +48,8 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
 
     A version is promoted only when no gate refuses it; where nothing is clearly better than popularity,
     that is popularity itself. The same events, models and seed give the same version. Raises ImportInvalid
-    when the events are too few to learn from or to compare models on.
+    when the events are too few to learn from or to compare models on, and NotEnoughMemory where popularity, the
+    champion's recipe or the best on everything needs more than the engine may have.
     """
     registry = Registry(config.tracking_uri)
     serving = registry.champion()
@@ -57,7 +58,8 @@ def train(config: TrainingConfig, progress: Progress) -> TrainResult:
         window = dataset.window()
         families = families_of(config, len(dataset.offers()))
         searches = tune(config, dataset, families, progress) if config.tune else {}
-        champion = Recipe(before.model, before.parameters) if before else None
+        here = Engine(memory=config.engine.memory)
+        champion = Recipe(before.model, before.parameters, here) if before else None
         comparison = compare(config, dataset, champion, searches, progress)
         parity = _parity(comparison, progress)
         outputs = Outputs(Path(folder) / "bundle", Path(folder) / "artifacts", Path(folder) / "families")
@@ -169,6 +171,7 @@ def summarise(result: TrainResult) -> dict[str, Any]:
         "engine": comparison.config.engine.name,
         "models": {candidate.name: described(candidate) for candidate in comparison.candidates},
         "skipped": comparison.skipped,
+        "refused": {name: error.described() for name, error in comparison.refused.items()},
         "best": comparison.best.name,
         "ranker_against": None if stacked is None else {"family": stacked[0], "interval": asdict(stacked[1])},
         "popularity_wins": comparison.baseline_wins,

@@ -44,16 +44,16 @@ SPACES: Mapping[str, Space] = {
     },
     "ease": {"regularization": Numbers(1.0, 10_000.0)},
     "als": {
-        "factors": Numbers(8, 128, is_whole=True),
-        "regularization": Numbers(0.01, 100.0),
-        "alpha": Numbers(0.5, 50.0),
-        "iterations": Numbers(5, 30, is_whole=True),
+        "factors": Numbers(8, 256, is_whole=True),
+        "regularization": Numbers(1e-5, 1_000.0),
+        "alpha": Numbers(0.1, 200.0),
+        "iterations": Numbers(5, 60, is_whole=True),
     },
     "bpr": {
-        "factors": Numbers(8, 64, is_whole=True),
+        "factors": Numbers(8, 128, is_whole=True),
         "learning_rate": Numbers(0.01, 0.2),
         "regularization": Numbers(0.001, 0.1),
-        "iterations": Numbers(30, 200, is_whole=True),
+        "iterations": Numbers(30, 600, is_whole=True),
         **_FOLD_IN,
     },
     "lmf": {

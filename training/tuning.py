@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from recsys.models.data_shape import DataShape
 from recsys.models.families import create_model
 from training.config import HEADLINE, Progress, TrainingConfig
 from training.dataset import Dataset
@@ -70,7 +71,7 @@ def search(family: str, config: TrainingConfig, fold: Fold, kept: tuple[str, Any
     import optuna
 
     digest, storage = kept
-    base = create_model(family, config.parameters.get(family)).parameters()
+    base = create_model(family, config.parameters.get(family), DataShape.of(fold.interactions)).parameters()
     space = space_of(family, _has_segments(fold))
     wanted = (config.tune or 1) if space else 1
     name = _study_name(family, config, digest, base, space)

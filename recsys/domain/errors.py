@@ -6,7 +6,7 @@ NboError
 ├── InvalidInput    RuleError OfferInvalid CatalogueInvalid PolicyInvalid ImportInvalid ChangeInvalid
 │                   CampaignInvalid AnalysisInvalid SettingsInvalid ChannelUnknown FeaturesInvalid
 ├── Conflict        OfferNotAllowed OfferChanged ContactClosed ContactTaken IdempotencyKeyReused NotPromotable
-│                   NotReplayable CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
+│                   NotReplayable NotEnoughMemory CampaignFixed CampaignStatusRefused CampaignsOverlap NeedsSecondPerson
 │                   CampaignNotLaunched SplitCheckFailed AccountExists AlreadyAnswered DisclosureNotRead
 ├── NotSignedIn
 ├── Refused         NotPermitted EmbedTokenRefused
@@ -242,6 +242,21 @@ class IdempotencyKeyReused(Conflict):
 
 class NotPromotable(Conflict):
     """A model version that a promotion gate refuses; the message names gate and figure."""
+
+
+class NotEnoughMemory(Conflict):
+    """A model of `family` was not fitted, because it needs more memory than it may have; both in bytes."""
+
+    def __init__(self, family: str, needs_bytes: int, memory_bytes: int) -> None:
+        self.family, self.needs_bytes, self.memory_bytes = family, needs_bytes, memory_bytes
+        super().__init__(
+            f"{family} was not started: it needs about {needs_bytes / 2**30:.2f} GiB of memory and may have "
+            f"{memory_bytes / 2**30:.2f} GiB; see --memory."
+        )
+
+    def described(self) -> dict[str, int]:
+        """Return both figures as JSON values."""
+        return {"needs_bytes": self.needs_bytes, "memory_bytes": self.memory_bytes}
 
 
 class NotReplayable(Conflict):

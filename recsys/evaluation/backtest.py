@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from recsys.domain.errors import ImportInvalid
+from recsys.domain.errors import ImportInvalid, NotEnoughMemory
 from recsys.evaluation.event_files import EventTable, read_events, without_repeats
 from recsys.evaluation.intervals import bootstrap
 from recsys.evaluation.metrics import Values
 from recsys.evaluation.ranking_tasks import Evaluation, RankingTasks, evaluate
 from recsys.evaluation.sameness import sameness_of
 from recsys.interactions.matrix import InteractionMatrix, build_matrix
-from recsys.models.base import RelevanceModel
+from recsys.models.base import RelevanceModel, require_memory
+from recsys.models.data_shape import DataShape
 from recsys.models.families import create_model
 
 Progress = Callable[[str, int, int | None], None]
@@ -28,7 +29,10 @@ Texts = NDArray[np.str_]
 
 @dataclass(frozen=True, slots=True)
 class BacktestRequest:
-    """What to compare on which files; `columns` maps our column names to those of the files."""
+    """What to compare on which files; `columns` maps our column names to those of the files.
+
+    Nothing that needs more than `memory` bytes is started; None: any may be.
+    """
 
     train: Path
     test: Path
@@ -39,6 +43,7 @@ class BacktestRequest:
     columns: Mapping[str, str] = field(default_factory=dict)
     include_seen: bool = False
     seed: int = 0
+    memory: int | None = None
 
 
 def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> dict[str, Any]:
@@ -46,18 +51,24 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
 
     Beside popularity, where it is among the models, every other model's metrics also come as paired
     differences from it; all of it once more for customers with and without a history in the training
-    file. Offers of any of the files are ranked; a family made for smaller catalogues is skipped. Raises
-    ImportInvalid for a file and ValueError for a model or parameter that cannot be used.
+    file. Offers of any of the files are ranked; a family made for smaller catalogues is skipped, and one that needs
+    too much memory refused. Raises ImportInvalid for a file, ValueError for a model or parameter that cannot be
+    used, and NotEnoughMemory where that leaves none.
     """
     names = sorted(request.models, key=lambda name: name != "popularity")  # the others are compared with it
-    models = {name: create_model(name, request.parameters.get(name)) for name in names}
+    for name in names:
+        create_model(name, request.parameters.get(name))  # what is wrong is said before anything is read
     training, tasks, extract = read_tasks(request)
-    offers = len(training.offer_ids)
+    shape, offers = DataShape.of(training), len(training.offer_ids)
+    models = {name: create_model(name, request.parameters.get(name), shape) for name in names}
     skipped = {name: model.most_offers for name, model in models.items() if (model.most_offers or offers) < offers}
     if len(skipped) == len(models):
         raise ValueError("; ".join(f"{name} is for at most {most} offers" for name, most in skipped.items()))
+    refused = _refused([model for name, model in models.items() if name not in skipped], shape, request.memory)
+    if len(refused) + len(skipped) == len(models):
+        raise next(iter(refused.values()))
     results, values = {}, {}
-    for name in [name for name in models if name not in skipped]:
+    for name in [name for name in models if name not in skipped and name not in refused]:
         outcome, fit_seconds = _fit_and_rank(models[name], training, tasks, request, progress)
         sameness = sameness_of(models[name], tasks.histories, tasks.facts, np.random.default_rng(request.seed))
         values[name] = outcome.values
@@ -83,7 +94,18 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
         "extract": extract,
         "models": results,
         "skipped": {name: f"for at most {most} offers" for name, most in skipped.items()},
+        "refused": {name: error.described() for name, error in refused.items()},
     }
+
+
+def _refused(models: Sequence[RelevanceModel], shape: DataShape, memory: int | None) -> dict[str, NotEnoughMemory]:
+    refused = {}
+    for model in models:
+        try:
+            require_memory(model, shape, memory)
+        except NotEnoughMemory as error:
+            refused[model.name] = error
+    return refused
 
 
 def _fit_and_rank(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from recsys.domain.errors import NotEnoughMemory
 from recsys.interactions.matrix import InteractionMatrix
 from recsys.interactions.side_features import SideFeatures
 from recsys.models.data_shape import DataShape
@@ -106,6 +107,13 @@ class RelevanceModel(ABC):
     @abstractmethod
     def from_arrays(cls, arrays: Arrays, parameters: Parameters) -> Self:
         """Return the fitted model; raises ValueError or KeyError when arrays and parameters do not fit."""
+
+
+def require_memory(model: RelevanceModel, shape: DataShape, memory: int | None) -> None:
+    """Raise NotEnoughMemory where a fit on data of `shape` needs more than `memory` bytes (None: any)."""
+    needs = model.needs(shape)
+    if memory is not None and needs > memory:
+        raise NotEnoughMemory(model.name, needs, memory)
 
 
 def popularity_of(interactions: InteractionMatrix, half_life_days: float | None = None) -> NDArray[np.float32]:

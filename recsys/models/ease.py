@@ -33,7 +33,7 @@ class Ease(RelevanceModel):
     """
 
     name: ClassVar[str] = "ease"
-    most_offers: ClassVar[int | None] = 20_000
+    most_offers: ClassVar[int | None] = 40_000
 
     def __init__(self, regularization: float = 100.0) -> None:
         if not regularization > 0:

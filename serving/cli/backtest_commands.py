@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serving.cli.memory_option import MemoryOption, memory_bytes, refused_lines
 from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, emit, interval, progress_bar, table
 
@@ -19,6 +20,7 @@ def backtest(
     params: Annotated[Path | None, typer.Option(help="YAML: family → parameter → value.")] = None,
     columns: Annotated[str, typer.Option(help="Other column names: customer_id=user_id,offer_id=item_id.")] = "",
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Rank what the customer had, too.")] = False,
+    memory: MemoryOption = None,
     seed: SeedOption = 0,
     as_json: JsonOption = False,
 ) -> None:
@@ -27,8 +29,9 @@ def backtest(
 
     families, ks = chosen_families(model), _lengths(k)
     request = BacktestRequest(
-        train, test, eligible, families, ks, _parameters(params), _columns(columns), include_seen, seed
-    )
+        train, test, eligible, families, ks, _parameters(params), _columns(columns), include_seen, seed,
+        memory_bytes(memory),
+    )  # fmt: skip
     with progress_bar() as progress:
         try:
             result = run_backtest(request, progress)
@@ -88,7 +91,7 @@ def _backtest_lines(result: Mapping[str, Any], ks: tuple[int, ...]) -> str:
         parts.append(_against_popularity(rivals, ks))
     parts += [f"Warning: {name} {m['warning']}." for name, m in result["models"].items() if m["warning"]]
     parts += [f"{name} was skipped: it is {reason}." for name, reason in result["skipped"].items()]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *refused_lines(result["refused"])])
 
 
 def _against_popularity(models: Mapping[str, Mapping[str, Any]], ks: tuple[int, ...]) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from serving.cli.memory_option import MemoryOption, memory_bytes
 from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, emit, interval, progress_bar, table
 
@@ -74,6 +75,33 @@ def _fold_in_lines(result: Mapping[str, Any]) -> str:
         )  # fmt: skip
         rows.append((name, *told, found["single_p50_ms"], found["single_p99_ms"], found["batch_ms"]))
     return table(header, rows)
+
+
+def memory(
+    model: Annotated[str, typer.Option(help="Families with commas, or all.")] = "all",
+    offers: Annotated[str, typer.Option(help="Sizes of the catalogue, with commas.")] = "500,5000,25000",
+    customers: Annotated[int, typer.Option(min=100, help="Customers.")] = 100_000,
+    purchases: Annotated[int, typer.Option(min=1, help="Purchases of each customer.")] = 10,
+    memory: MemoryOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit each family in a process of its own and compare the memory that it needs with what it says before."""
+    from serving.cli.bench.memory import Plan, measure
+
+    catalogues = tuple(int(size) for size in offers.split(","))
+    plan = Plan(chosen_families(model), catalogues, customers, purchases, memory_bytes(memory))
+    with progress_bar() as progress:
+        result = measure(plan, progress)
+    rows = [
+        (fit["model"], fit["offers"], *(_mib(fit[name]) for name in ("needs_bytes", "peak_bytes")),
+         fit["said_over_measured"] or "", fit["seconds"] or "not started")
+        for fit in result["fits"]
+    ]  # fmt: skip
+    emit(result, as_json, table(("model", "offers", "says, MiB", "measured, MiB", "says ÷ measured", "seconds"), rows))
+
+
+def _mib(found: int | None) -> str:
+    return "" if found is None else f"{found / 2**20:,.0f}"
 
 
 def decide(  # one option each

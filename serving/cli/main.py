@@ -38,6 +38,7 @@ BENCHES: dict[str, object] = {
     "cold-start": bench_commands.cold_start,
     "rules": bench_commands.rules,
     "what-if": bench_commands.what_if,
+    "memory": bench_commands.memory,
     "readout": bench_commands.readout,
     "fanout": bench_commands.fanout,
 }

@@ -1,13 +1,14 @@
 """`nbo train` and `nbo models`: models compared, registered, promoted and rolled back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serving.cli.environment import current_settings
+from serving.cli.memory_option import MemoryOption, memory_bytes, refused_lines
 from serving.cli.model_options import SeedOption, chosen_families
 from serving.cli.output import JsonOption, Progress, emit, interval, progress_bar, table
 from serving.cli.propensity_commands import PropensityRequest, propensity_lines, run_propensity_training
@@ -37,6 +38,7 @@ def train(
         str | None, typer.Option(help="With --propensity: let this m-… score again what others decided.")
     ] = None,
     matured_after: Annotated[float, typer.Option(min=0, help="Hours before an answer counts, with --propensity.")] = 0,
+    memory: MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare models on the latest purchases, train the best on everything, register it, and promote it if asked to.
@@ -56,7 +58,7 @@ def train(
         return
     models = chosen_families(model)
     check_engine(engine, models)
-    asked = TrainingRequest(models, seed, promote_if_better, tune, trainer, engine)
+    asked = TrainingRequest(models, seed, promote_if_better, tune, trainer, engine, memory_bytes(memory))
     with progress_bar() as progress:
         summary = run_training(current_settings(), asked, progress, events)
     emit(summary, as_json, _training_lines(summary))
@@ -66,7 +68,8 @@ def train(
 class TrainingRequest:
     """What to train; `tune` is the number of trials a family, `trainer` who trains (None: the user of the machine).
 
-    `engine` is local, or spark, on which everything is read and als is fitted.
+    `engine` is local, or spark, on which everything is read and als is fitted. No fit that needs more than `memory`
+    bytes is started.
     """
 
     models: tuple[str, ...]
@@ -75,6 +78,7 @@ class TrainingRequest:
     tune: int | None = None
     trainer: str | None = None
     engine: str = "local"
+    memory: int | None = None
 
 
 def run_training(
@@ -102,7 +106,7 @@ def run_training(
             tune=asked.tune,
             studies=settings.home.absolute() / "mlflow" / "studies.db",
             trainer=asked.trainer or _user(),
-            engine=engine,
+            engine=replace(engine, memory=asked.memory),
         )
         return {**summarise(run(config, progress)), "not_applied": features.not_applied()}
 
@@ -295,6 +299,7 @@ def _training_lines(summary: Mapping[str, Any]) -> str:
     if stacked := summary["ranker_against"]:
         chosen = "" if stacked["interval"]["low"] > 0 else ": not clearly better, so it is not chosen"
         lines.append(f"ranker against {stacked['family']}: NDCG@5 {interval(stacked['interval'], '+')}{chosen}.")
+    lines += refused_lines(summary["refused"])
     if summary["popularity_wins"]:
         lines.append("No model is clearly better than popularity here, as is common on small catalogues.")
     if parity := summary["parity"]:

@@ -19,6 +19,7 @@ from recsys.domain.errors import ImportInvalid, InvalidInput
 from recsys.domain.interaction import Interaction
 from recsys.interactions.matrix import build_matrix
 from recsys.models.bundle_files import load_bundle
+from recsys.models.data_shape import DataShape
 from recsys.models.families import create_model
 from tests.training.events import bought, day, export, features_of, two_tastes
 from training.comparison import Candidate
@@ -147,7 +148,8 @@ def test_where_regularization_is_the_same_for_all_mllib_finds_what_implicit_find
     parameters = {"factors": 3, "regularization": 4.0, "alpha": 2.0, "iterations": 60}
     makers = (LOCAL, spark_engine(spark))
     ours, theirs = (
-        one.create("als", parameters).fit(world, rng=rng).score(world.matrix, np.arange(12)) for one in makers
+        one.create("als", parameters, DataShape.of(world)).fit(world, rng=rng).score(world.matrix, np.arange(12))
+        for one in makers
     )
     assert np.abs(ours).max() > 0.3
     assert np.allclose(ours, theirs, atol=0.02)

@@ -12,7 +12,7 @@ import pytest
 from recsys.models.families import FAMILIES, create_model
 from tests.training.events import bought, dataset_of, export, features_of, two_tastes
 from training import tuning
-from training.config import DEFAULT_PARAMETERS, TrainingConfig
+from training.config import TrainingConfig
 from training.dataset import Dataset
 from training.folds import Fold, Outcome, Recipe, fit_and_evaluate, fold_at
 from training.search_spaces import SPACES, Numbers, space_of
@@ -56,7 +56,7 @@ def test_the_ends_of_every_space_are_parameters_a_model_can_be_made_with(family:
 
 def test_the_defaults_are_tried_first_and_the_best_is_not_worse(tmp_path: Path) -> None:
     found = search(config(two_tastes(tmp_path / "events"), trials=4))
-    assert found.trials[0].parameters.items() >= DEFAULT_PARAMETERS["item_item"].items()
+    assert found.trials[0].parameters.items() >= create_model("item_item").parameters().items()
     assert found.best.value >= found.trials[0].value
     assert found.best_so_far[-1] == found.best.value
     assert len(found.trials) == 4

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from recsys.domain.errors import ImportInvalid
+from recsys.domain.errors import ImportInvalid, NotEnoughMemory
 from recsys.evaluation.backtest import BacktestRequest, read_tasks, run_backtest
+from recsys.models.data_shape import DataShape
+from recsys.models.defaults import defaults_of
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 TRAIN = "customer_id,offer_id,occurred_at\na,x,2026-01-01\na,y,2026-01-02T08:00:00Z\nb,x,2026-01-03 10:00:00\n"
@@ -160,6 +162,26 @@ def test_a_family_for_smaller_catalogues_is_skipped_and_alone_refused(tmp_path: 
         run_backtest(BacktestRequest(**paths, models=("blend",)))
 
 
+def test_a_family_that_needs_more_memory_than_it_may_have_is_refused_with_both_figures(tmp_path: Path) -> None:
+    lines = "".join(f"c{n % 50},o{n % 300}\n" for n in range(1_100))
+    paths = files(tmp_path, train="customer_id,offer_id\n" + lines, test="customer_id,offer_id\nc0,o1\n")
+    document = run_backtest(BacktestRequest(**paths, models=("popularity", "ease"), memory=100_000))
+    assert list(document["models"]) == ["popularity"]
+    assert document["refused"]["ease"]["memory_bytes"] == 100_000
+    assert document["refused"]["ease"]["needs_bytes"] > 4 * 300**2
+    with pytest.raises(NotEnoughMemory, match=r"popularity was not started: it needs about .* see --memory"):
+        run_backtest(BacktestRequest(**paths, memory=10))
+
+
+def test_what_parameters_do_not_say_is_as_suits_the_shape_of_the_data(tmp_path: Path) -> None:
+    lines = "".join(f"c{n},o{n}\nc{n},o{(n * 7) % 400}\n" for n in range(400))
+    paths = files(tmp_path, train="customer_id,offer_id\n" + lines, test="customer_id,offer_id\nc0,o1\n")
+    chosen = {"als": {"iterations": 1}}
+    document = run_backtest(BacktestRequest(**paths, models=("als",), parameters=chosen))
+    sparse = DataShape(400, 400, 800)
+    assert document["models"]["als"]["parameters"] == {**defaults_of("als", sparse), "iterations": 1}
+
+
 INSURANCE = DATA / "insurance"
 
 
@@ -214,6 +236,7 @@ def test_popularity_at_the_insurer_is_what_was_published(has_filter: bool, hit_r
         ks=(3,),
         columns={"customer_id": "user_id", "offer_id": "item_id", "occurred_at": "event_time"},
         include_seen=True,
+        parameters={"popularity": {"half_life_days": 0.0}},
     )
     document = run_backtest(request)
     assert document["tasks"] == 5_376
