@@ -15,6 +15,8 @@ def defaults_of(family: str, shape: DataShape) -> dict[str, Any]:
     """
     if family == "als":
         return _als(shape)
+    if family == "bpr" and shape.density < _SPARSE:  # each factor is drawn on so seldom that it needs more passes
+        return {"learning_rate": 0.1, "regularization": 0.02, "iterations": 400}
     if family == "popularity":
         return {"half_life_days": 180.0}
     return {}

@@ -12,7 +12,7 @@ import pytest
 from recsys.models.families import FAMILIES, create_model
 from tests.training.events import bought, dataset_of, export, features_of, two_tastes
 from training import tuning
-from training.config import TrainingConfig
+from training.config import Engine, TrainingConfig
 from training.dataset import Dataset
 from training.folds import Fold, Outcome, Recipe, fit_and_evaluate, fold_at
 from training.search_spaces import SPACES, Numbers, space_of
@@ -146,6 +146,16 @@ def test_a_recipe_that_cannot_be_fitted_counts_as_worthless_and_says_why(
     found = search(config(two_tastes(tmp_path / "events"), trials=2))
     assert [trial.value for trial in found.trials] == [0.0, 0.0]
     assert found.trials[1].failure == "FloatingPointError: NaN in the factors"
+
+
+def test_a_trial_that_needs_too_much_memory_is_a_failure_that_never_starts(tmp_path: Path) -> None:
+    asked = config(two_tastes(tmp_path / "events"), trials=4)
+    found = search(replace(asked, engine=Engine(memory=1_000)), "als")
+    assert len(found.trials) == 4
+    for trial in found.trials:
+        assert trial.value == 0.0
+        assert trial.failure is not None
+        assert trial.failure.startswith("NotEnoughMemory: als was not started: it needs about")
 
 
 KILLED = """

@@ -35,6 +35,15 @@ def test_the_families_on_offer_are_those_there_are() -> None:
     assert tuple(FAMILIES) == model_options.FAMILIES
 
 
+def test_a_family_that_needs_more_than_its_memory_is_refused_by_name_and_the_others_are_trained(tmp_path: Path) -> None:
+    events = two_tastes(tmp_path / "events")
+    asked = ("train", "--events", events, "--model", "item_item,bpr", "--memory", 0.0002)
+    document = answer(*asked)
+    assert "bpr" not in document["models"]
+    assert document["refused"]["bpr"]["needs_bytes"] > document["refused"]["bpr"]["memory_bytes"] == 214748
+    assert "bpr was not started: it needs about" in nbo(*asked).stdout
+
+
 def test_a_model_is_trained_promoted_listed_shown_replaced_and_rolled_back(tmp_path: Path) -> None:
     assert nbo("models", "list").stdout == "No model version yet; run `nbo train`.\n"
     events = two_tastes(tmp_path / "events")
