@@ -54,6 +54,7 @@ SPACES: Mapping[str, Space] = {
         "learning_rate": Numbers(0.01, 0.2),
         "regularization": Numbers(0.001, 0.1),
         "iterations": Numbers(30, 600, is_whole=True),
+        "popularity_weight": Numbers(0.0, 1.0, is_linear=True),
         **_FOLD_IN,
     },
     "lmf": {

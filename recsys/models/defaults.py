@@ -16,7 +16,9 @@ def defaults_of(family: str, shape: DataShape) -> dict[str, Any]:
     if family == "als":
         return _als(shape)
     if family == "bpr" and shape.density < _SPARSE:  # each factor is drawn on so seldom that it needs more passes
-        return {"learning_rate": 0.1, "regularization": 0.02, "iterations": 400}
+        return {"learning_rate": 0.1, "regularization": 0.02, "iterations": 400, "popularity_weight": 0.0}
+    if family == "bpr":
+        return {"popularity_weight": 0.5}
     if family == "popularity":
         return {"half_life_days": 180.0}
     return {}

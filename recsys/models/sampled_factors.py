@@ -40,7 +40,9 @@ class SampledFactors(RelevanceModel):
     A history is folded in by ridge regression on the item factors, where every offer counts a little as
     not taken: x = argmin Σᵢ wᵢ (1 − x·yᵢ)² + `background` Σⱼ (x·yⱼ)² + `ridge` t |x|², the first sum over
     the history, the second over all offers, t the mean eigenvalue of YᵀY. `scale` is the number that brings
-    x closest to the fitted customer factors; score = scale × x·y + `bias_weight` × bias.
+    x closest to the fitted customer factors; score = scale × x·y + `bias_weight` × bias + `popularity_weight` ×
+    log popularity. The last is what sampling takes away: negatives drawn as often as offers are taken teach how much
+    likelier than its popularity an offer is (Bengio & Senécal 2008), as implicit draws them for BPR.
     """
 
     _columns_behind: ClassVar[int]
@@ -57,14 +59,16 @@ class SampledFactors(RelevanceModel):
         ridge: float,
         background: float,
         bias_weight: float,
+        popularity_weight: float,
     ) -> None:
         if factors < 1 or iterations < 1 or not learning_rate > 0 or not ridge > 0:
             raise ValueError("factors, iterations, learning_rate and ridge are positive")
-        if not (regularization >= 0 and background >= 0 and bias_weight >= 0):
-            raise ValueError("regularization, background and bias_weight are not negative")
+        if not (regularization >= 0 and background >= 0 and bias_weight >= 0 and popularity_weight >= 0):
+            raise ValueError("regularization, background, bias_weight and popularity_weight are not negative")
         self.factors, self.iterations = int(factors), int(iterations)
         self.learning_rate, self.regularization = float(learning_rate), float(regularization)
         self.ridge, self.background, self.bias_weight = float(ridge), float(background), float(bias_weight)
+        self.popularity_weight = float(popularity_weight)
         self.scale = 1.0
         self._adopt(np.zeros((0, 1), dtype=np.float32), *np.zeros((2, 0), dtype=np.float32))
 
@@ -103,6 +107,9 @@ class SampledFactors(RelevanceModel):
         self, item_factors: NDArray[np.float32], bias: NDArray[np.float32], popularity: NDArray[np.float32]
     ) -> None:
         self.item_factors, self.bias, self.popularity = item_factors, bias, popularity
+        least = popularity[popularity > 0].min(initial=1.0)  # what nobody took counts as the rarest that somebody did
+        logarithm = np.log(np.maximum(popularity, least))
+        self._level = np.asarray(self.bias_weight * bias + self.popularity_weight * logarithm, dtype=np.float32)
         wide = item_factors.astype(np.float64)
         square = wide.T @ wide
         mean_eigenvalue = max(float(np.trace(square)) / wide.shape[1], 1e-12)
@@ -120,7 +127,7 @@ class SampledFactors(RelevanceModel):
     ) -> NDArray[np.float32]:
         """See `RelevanceModel.score`."""
         people = np.asarray(self.scale * self._fold_in.fold(histories), dtype=np.float32)
-        scores = people @ self.item_factors[columns].T + np.float32(self.bias_weight) * self.bias[columns]
+        scores = people @ self.item_factors[columns].T + self._level[columns]
         return fill_unknown(scores, is_empty(histories), self.popularity[columns])
 
     def contributions(self, history: csr_matrix, column: int, customer: csr_matrix | None = None) -> Contributions:
@@ -128,7 +135,7 @@ class SampledFactors(RelevanceModel):
         if history.nnz == 0:
             return Contributions(float(self.popularity[column]), {})
         shares = self.scale * self._fold_in.shares(history, column)
-        return Contributions(self.bias_weight * float(self.bias[column]), shares_of(history, shares))
+        return Contributions(float(self._level[column]), shares_of(history, shares))
 
     def parameters(self) -> dict[str, Any]:
         """See `RelevanceModel.parameters`."""
@@ -140,6 +147,7 @@ class SampledFactors(RelevanceModel):
             "ridge": self.ridge,
             "background": self.background,
             "bias_weight": self.bias_weight,
+            "popularity_weight": self.popularity_weight,
         }
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -177,8 +185,11 @@ class BayesianPersonalizedRanking(SampledFactors):
         ridge: float = 0.1,
         background: float = 0.1,
         bias_weight: float = 1.0,
+        popularity_weight: float = 0.0,
     ) -> None:
-        super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
+        super().__init__(
+            factors, learning_rate, regularization, iterations, ridge, background, bias_weight, popularity_weight
+        )
 
     @staticmethod
     def _library() -> Any:
@@ -203,8 +214,11 @@ class LogisticFactors(SampledFactors):
         ridge: float = 0.1,
         background: float = 0.1,
         bias_weight: float = 1.0,
+        popularity_weight: float = 0.0,
     ) -> None:
-        super().__init__(factors, learning_rate, regularization, iterations, ridge, background, bias_weight)
+        super().__init__(
+            factors, learning_rate, regularization, iterations, ridge, background, bias_weight, popularity_weight
+        )
 
     @staticmethod
     def _library() -> Any:

@@ -7,6 +7,7 @@ from recsys.interactions.matrix import build_matrix
 from recsys.models.als import AlternatingLeastSquares
 from recsys.models.item_item import ItemItem
 from recsys.models.popularity import Popularity
+from recsys.models.sampled_factors import BayesianPersonalizedRanking
 from tests.recsys.models.worlds import a_market, every_offer
 
 
@@ -107,6 +108,17 @@ def test_item_item_prefers_the_popular_where_the_history_says_nothing() -> None:
     world = build_matrix(["a", "b", "c", "d"], ["x", "y", "y", "z"])
     scores = ItemItem("cosine").fit(world, rng=np.random.default_rng(0)).score(world.matrix[0], every_offer(world))[0]
     assert scores[1] > scores[2]
+
+
+def test_bpr_gets_back_the_popularity_that_its_negatives_take_away() -> None:
+    world = a_market()
+    without, half = (
+        BayesianPersonalizedRanking(iterations=5, popularity_weight=weight).fit(world, rng=np.random.default_rng(0))
+        for weight in (0.0, 0.5)
+    )
+    gained = half.score(world.matrix[:9], every_offer(world)) - without.score(world.matrix[:9], every_offer(world))
+    taken = half.popularity > 0
+    assert gained[:, taken] == pytest.approx(np.tile(0.5 * np.log(half.popularity[taken]), (9, 1)), abs=1e-4)
 
 
 def test_recent_purchases_count_more_towards_popularity() -> None:
