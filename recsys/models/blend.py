@@ -122,9 +122,9 @@ class Blend(RelevanceModel):
         return _Examples(known, offsets, timeline.events.columns[usable], weights)
 
     def needs(self, shape: DataShape) -> int:
-        """See `RelevanceModel.needs`: four tables of examples × offers, and what L-BFGS remembers of the weights."""
+        """See `RelevanceModel.needs`: three tables of examples × offers, and what L-BFGS remembers of the weights."""
         examples = min(shape.events or shape.entries, _MOST_EXAMPLES, max(1, _MOST_NUMBERS // shape.offers))
-        return 32 * examples * shape.offers + 8 * 25 * shape.offers**2
+        return 24 * examples * shape.offers + 8 * 25 * shape.offers**2
 
     def score(
         self, histories: csr_matrix, columns: NDArray[np.intp], customers: csr_matrix | None = None

@@ -21,8 +21,9 @@ from recsys.models.base import (
     require_shape,
     shares_of,
 )
-from recsys.models.ranker_fit import CELLS, TreeOptions, at, draw_examples, fit_trees
-from recsys.models.ranker_signals import Facts, Signals
+from recsys.models.data_shape import DataShape
+from recsys.models.ranker_fit import CELLS, TreeOptions, at, draw_examples, examples_need, fit_trees
+from recsys.models.ranker_signals import Facts, Signals, signals_need
 from recsys.models.tree_text import load_trees, saved_text
 
 _SHORTEST, _LONGEST = 7.0, 120.0
@@ -88,6 +89,10 @@ class Ranker(RelevanceModel):
         has_facts = side_features is not None and side_features.offers.nnz
         self.offers = side_features.offers if has_facts and side_features else csr_matrix((len(self.popularity), 0))
         return self
+
+    def needs(self, shape: DataShape) -> int:
+        """See `RelevanceModel.needs`: the fit of its base, or the table of examples."""
+        return max(signals_need(shape), examples_need(shape))
 
     def _pasts(
         self, interactions: InteractionMatrix, customers: csr_matrix | None, rng: np.random.Generator

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsys.interactions.past import Past
+from recsys.models.data_shape import DataShape
 from recsys.models.ranker_signals import Facts, Signals
 
 CELLS = 2_000_000
@@ -20,6 +21,7 @@ _MOST_EXAMPLES = 200_000
 """Of so many customers who bought, at most, and `_NEGATIVES` offers each that they did not buy."""
 _NEGATIVES = 15
 _RIDGE = 1e-3
+_BYTES_AN_EXAMPLE, _BYTES_A_CELL = 150, 60
 _NEVER = np.float32(2.0)
 
 Doubles = NDArray[np.float64]
@@ -58,6 +60,12 @@ class Fitted:
 
     base: Doubles
     booster: Any
+
+
+def examples_need(shape: DataShape) -> int:
+    """Return about how many bytes examples and trees have in memory at their peak, without facts of customers."""
+    examples = (1 + _NEGATIVES) * min(_MOST_EXAMPLES, shape.events or shape.entries)
+    return _BYTES_AN_EXAMPLE * examples + _BYTES_A_CELL * CELLS
 
 
 def draw_examples(

@@ -13,6 +13,7 @@ from recsys.interactions.side_features import FeatureSpace
 from recsys.interactions.timeline import log_shares
 from recsys.models.base import Arrays, decayed_evidence, is_empty, require_shape
 from recsys.models.blend import Blend
+from recsys.models.data_shape import DataShape
 from recsys.models.ease import Ease
 from recsys.models.item_item import ItemItem
 
@@ -215,6 +216,11 @@ class Signals:
         if steps.size:
             require_shape(steps, (offers, offers), "steps")
         return cls(tuple(sources), of_offers["recent"], of_offers["long"], of_offers["open_share"], lift, steps, facts)
+
+
+def signals_need(shape: DataShape) -> int:
+    """Return about how many bytes learning the signals has in memory at its peak, beside the data."""
+    return max(family.needs(shape) for family in _families(shape.offers))
 
 
 def _families(offers: int) -> list[Blend | Ease | ItemItem]:
