@@ -55,12 +55,10 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
     too much memory refused. Raises ImportInvalid for a file, ValueError for a model or parameter that cannot be
     used, and NotEnoughMemory where that leaves none.
     """
-    names = sorted(request.models, key=lambda name: name != "popularity")  # the others are compared with it
-    for name in names:
-        create_model(name, request.parameters.get(name))  # what is wrong is said before anything is read
+    _models(request)  # what is wrong is said before anything is read
     training, tasks, extract = read_tasks(request)
     shape, offers = DataShape.of(training), len(training.offer_ids)
-    models = {name: create_model(name, request.parameters.get(name), shape) for name in names}
+    models = _models(request, shape)
     skipped = {name: model.most_offers for name, model in models.items() if (model.most_offers or offers) < offers}
     if len(skipped) == len(models):
         raise ValueError("; ".join(f"{name} is for at most {most} offers" for name, most in skipped.items()))
@@ -96,6 +94,12 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
         "skipped": {name: f"for at most {most} offers" for name, most in skipped.items()},
         "refused": {name: error.described() for name, error in refused.items()},
     }
+
+
+def _models(request: BacktestRequest, shape: DataShape | None = None) -> dict[str, RelevanceModel]:
+    """Return what is to be fitted, popularity first: the others are compared with it."""
+    names = sorted(request.models, key=lambda name: name != "popularity")
+    return {name: create_model(name, request.parameters.get(name), shape) for name in names}
 
 
 def _refused(models: Sequence[RelevanceModel], shape: DataShape, memory: int | None) -> dict[str, NotEnoughMemory]:
