@@ -97,9 +97,13 @@ def run_backtest(request: BacktestRequest, progress: Progress | None = None) -> 
 
 
 def _models(request: BacktestRequest, shape: DataShape | None = None) -> dict[str, RelevanceModel]:
-    """Return what is to be fitted, popularity first: the others are compared with it."""
+    """Return what is to be fitted, popularity first: the others are compared with it.
+
+    Popularity counts everything alike unless its parameters say otherwise, as in published figures.
+    """
     names = sorted(request.models, key=lambda name: name != "popularity")
-    return {name: create_model(name, request.parameters.get(name), shape) for name in names}
+    given = {"popularity": {"half_life_days": 0.0}, **request.parameters}
+    return {name: create_model(name, given.get(name), shape) for name in names}
 
 
 def _refused(models: Sequence[RelevanceModel], shape: DataShape, memory: int | None) -> dict[str, NotEnoughMemory]:

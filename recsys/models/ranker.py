@@ -81,7 +81,7 @@ class Ranker(RelevanceModel):
         examples = draw_examples(pasts, facts, self.options, rng)
         self._signals = signals = Signals.learn(interactions, customers, facts, rng)
         self.base, self._text, self._booster = _BASE_ALONE, "", None
-        if examples is not None:
+        if examples is not None and len(examples.bought) >= 2 * self.options.least_rows_in_leaf:
             found = fit_trees(examples, signals.monotone, self.options, int(rng.integers(2**31 - 1)))
             self.base, self._text = found.base, saved_text(found.booster)
             self._booster = load_trees(self._text, found.booster.num_trees(), len(signals.names))

@@ -127,7 +127,7 @@ def fit_trees(examples: Examples, monotone: Sequence[int], options: TreeOptions,
     parameters = _parameters(monotone, options, seed)
     is_last = examples.block == examples.block.max()
     rounds = _MOST_ROUNDS // 2
-    if 0 < is_last.sum() < len(is_last):
+    if is_last.any() and (~is_last).sum() >= 2 * options.least_rows_in_leaf:
         rounds = _best_rounds(examples, start, is_last, parameters)
     booster = _grower(examples.table, examples.bought, start, parameters)
     for _ in range(rounds):

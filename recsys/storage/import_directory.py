@@ -14,8 +14,8 @@ import orjson
 from sqlalchemy import Connection, Table
 
 from recsys.domain.clock import Clock
-from recsys.domain.errors import CatalogueInvalid, ImportInvalid, OfferInvalid
-from recsys.domain.identifier import alike, same_names
+from recsys.domain.errors import CatalogueInvalid, OfferInvalid
+from recsys.domain.identifier import alike
 from recsys.domain.policy import Policy
 from recsys.domain.vocabulary import SHIPPED
 from recsys.storage import customer_versions, merging, merging_protections, staging
@@ -31,6 +31,7 @@ from recsys.storage.import_report import FileReport
 from recsys.storage.import_report import ImportReport as ImportReport
 from recsys.storage.import_rows import CUSTOMER_COLUMNS, BadRow, RowReader, as_stored
 from recsys.storage.import_tables import NOT_USED, BankWays, ImportTables, ReadTable, open_tables, zone_of
+from recsys.storage.own_feature_log import check_attributes
 from recsys.storage.rejected_rows import RejectedRows
 from recsys.storage.table_files import Row, TableFile
 from recsys.storage.unread_files import find_unread_files
@@ -226,16 +227,7 @@ class _Import:
         own, customers = log.own_features(), opened.tables.get("customers")
         if own is None or customers is None:
             return
-        if taken := same_names(customers.attributes, own.types):
-            said = ", ".join(
-                name if name == feature else f"{name} (there: {feature}; case makes no other name)"
-                for name, feature in sorted(taken.items())
-            )
-            raise ImportInvalid(
-                f"{customers.name}: {said} is the name of a feature of the bank's own, and can not be an "
-                f"attribute's too: give the column another name in the mapping (`columns: {{another_name: "
-                f"{min(taken)}}}`), or rename the feature and run `nbo features export` and `nbo features apply`."
-            )
+        check_attributes(customers.name, customers.attributes, own.types)
 
     def _stage(self, connection: Connection, name: str, table: ReadTable) -> None:
         staged: Table = _STAGED[name]

@@ -1,6 +1,6 @@
 """The bank's own features in the event log: every document of them that was applied, and what was pushed into them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import orjson
 from sqlalchemy import bindparam, insert, select
 
+from recsys.domain.errors import ImportInvalid
+from recsys.domain.identifier import same_names
 from recsys.storage.bound_log import BoundLog
 from recsys.storage.schema import own_features, pushed_features
 
@@ -77,3 +79,17 @@ class OwnFeatureLog(BoundLog):
         """Yield what was pushed into a view after `since` and up to `until`, in batches: by customer, oldest first."""
         for rows in self.batches(_PUSHED.params(view=view, since=since, until=until), _BATCH):
             yield [(row.customer_id, row.known_at, orjson.loads(row.features)) for row in rows]
+
+
+def check_attributes(file: str, attributes: Iterable[str], features: Iterable[str]) -> None:
+    """Raise ImportInvalid where an attribute of `file` is called like a feature of the bank's own: one name, one thing."""
+    if taken := same_names(attributes, features):
+        said = ", ".join(
+            name if name == feature else f"{name} (there: {feature}; case makes no other name)"
+            for name, feature in sorted(taken.items())
+        )
+        raise ImportInvalid(
+            f"{file}: {said} is the name of a feature of the bank's own, and can not be an attribute's too: give the "
+            f"column another name in the mapping (`columns: {{another_name: {min(taken)}}}`), or rename the feature and "
+            f"run `nbo features export` and `nbo features apply`."
+        )
