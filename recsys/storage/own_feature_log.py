@@ -82,14 +82,14 @@ class OwnFeatureLog(BoundLog):
 
 
 def check_attributes(file: str, attributes: Iterable[str], features: Iterable[str]) -> None:
-    """Raise ImportInvalid where an attribute of `file` is called like a feature of the bank's own: one name, one thing."""
+    """Raise ImportInvalid where an attribute of `file` is called like a feature of the bank's own."""
     if taken := same_names(attributes, features):
         said = ", ".join(
             name if name == feature else f"{name} (there: {feature}; case makes no other name)"
             for name, feature in sorted(taken.items())
         )
         raise ImportInvalid(
-            f"{file}: {said} is the name of a feature of the bank's own, and can not be an attribute's too: give the "
-            f"column another name in the mapping (`columns: {{another_name: {min(taken)}}}`), or rename the feature and "
-            f"run `nbo features export` and `nbo features apply`."
+            f"{file}: {said} is the name of a feature of the bank's own, and can not be an attribute's too: "
+            f"give the column another name in the mapping (`columns: {{another_name: {min(taken)}}}`), or "
+            f"rename the feature and run `nbo features export` and `nbo features apply`."
         )

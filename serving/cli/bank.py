@@ -18,9 +18,9 @@ _SLOWEST = "ranker"
 
 @dataclass(frozen=True, slots=True)
 class BankBuild:
-    """How a bank is built: the seed of its training, the families compared (None: all but the slowest), and until when it is known.
+    """How a bank is built: the seed of its training, the families compared, and until when it is known.
 
-    Features are as of `known_until` (None: now): decisions made after it must not be told what came later.
+    Without `families` all but the slowest are compared. Features are as of `known_until` (None: now): decisions made after it must not be told what came later.
     """
 
     seed: int
