@@ -20,7 +20,8 @@ _SLOWEST = "ranker"
 class BankBuild:
     """How a bank is built: the seed of its training, the families compared, and until when it is known.
 
-    Without `families` all but the slowest are compared. Features are as of `known_until` (None: now): decisions made after it must not be told what came later.
+    Without `families` all but the slowest are compared. Features are as of `known_until` (None:
+    now): decisions made after it must not be told what came later.
     """
 
     seed: int
