@@ -18,6 +18,7 @@ from tests.recsys.models.bundles import a_bundle
 
 CATALOGUE = market_catalogue()
 DECISIONS = 1_000
+_OF_RELEVANCE = ("chosen_with", "fits_fact", "relevance", "suits_profile", "popular", "resembles")
 Decisions = list[tuple[Situation, Decision]]
 
 
@@ -52,7 +53,7 @@ def test_only_other_products_that_the_customer_holds_are_named(decisions: Decisi
     for situation, decision in decisions:
         held = set(filter(CATALOGUE.is_sale, held_offers(situation.history)))
         for offer in decision.offers:
-            products = {reason.facts["offer_id"] for reason in offer.reasons if reason.code == "chosen_with"}
+            products = {reason.facts["offer_id"] for reason in offer.reasons if reason.code.startswith("chosen_with")}
             assert products <= held - {offer.offer_id}
             assert not products or situation.customer.consents.profiling is not False
             named += len(products)
@@ -63,7 +64,7 @@ def test_named_products_add_what_the_model_says_they_add(decisions: Decisions) -
     for _, decision in decisions:
         weight = 0.45 if decision.propensity_version == SensitivePropensity.version else Policy().relevance_weight
         for offer in decision.offers:
-            relevance = [r for r in offer.reasons if r.code in ("chosen_with", "relevance", "popular", "suits_profile")]
+            relevance = [r for r in offer.reasons if r.code.removesuffix("_less") in _OF_RELEVANCE]
             total = sum(reason.contribution for reason in relevance)
             assert total == pytest.approx(weight * offer.relevance, abs=1e-6)
 

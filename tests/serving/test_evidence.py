@@ -238,7 +238,7 @@ def test_records_of_before_evidence_was_named_are_made_again_with_what_the_bundl
     with services.database.read() as log:
         basis = services.archive.basis_of(record, log)
     old = replace(basis, model=bundle, evidence=None)
-    situation = situation_of(record)
+    situation = replace(situation_of(record), plain_reasons=True)
     written = make_record(old.decide(situation), situation, old, 1, made)
     text = to_json(written)
     assert "evidence_version" not in written
