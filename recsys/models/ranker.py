@@ -244,13 +244,11 @@ class Ranker(RelevanceModel):
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """See `RelevanceModel.to_arrays`; the trees are their text, a character a number."""
         text = np.frombuffer(self._text.encode("ascii"), dtype=np.uint8).astype(np.int32)
-        trees = np.array([self._text.count("\nTree=")], dtype=np.int32)
         offers = self.offers.tocoo()
         own = {
             "popularity": self.popularity,
             "base": self.base,
             "trees": text,
-            "tree_count": trees,
             "offer_facts": np.stack([offers.row, offers.col]).astype(np.int32),
             "offer_shape": np.array(self.offers.shape, dtype=np.int32),
         }
@@ -266,7 +264,7 @@ class Ranker(RelevanceModel):
         model._signals = Signals.from_arrays(arrays, size)
         model._text = bytes(_bytes_of(arrays["trees"])).decode("ascii")
         if model._text:
-            model._booster = load_trees(model._text, int(arrays["tree_count"][0]), len(model._signals.names))
+            model._booster = load_trees(model._text, model._text.count("\nTree="), len(model._signals.names))
         rows, facts = (int(number) for number in arrays["offer_shape"])
         places = arrays["offer_facts"]
         require_shape(places, (2, places.shape[-1]), "offer_facts")

@@ -111,8 +111,8 @@ class Signals:
     @cached_property
     def monotone(self) -> tuple[int, ...]:
         """What may only raise (1) the score: whatever says by itself that the offer is the likelier."""
-        raising = {"step", "best step", "own", "lift", *(source.name for source in self.sources)}
-        return tuple(int(name.partition(":")[2] in raising and name != "history:own") for name in self.names)
+        raising = {"step", "best step", "lift", *(source.name for source in self.sources)}
+        return tuple(int(name.partition(":")[2] in raising) for name in self.names)
 
     def base(self, histories: csr_matrix) -> Floats:
         """Return (2, n, offers): the score of the first source, and the level, from which the trees start."""
